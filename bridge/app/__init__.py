@@ -1,0 +1,1 @@
+"""simplebridge: bridge.app."""

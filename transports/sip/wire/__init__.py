@@ -1,0 +1,1 @@
+"""simplebridge: transports.sip.wire."""
