@@ -1,0 +1,177 @@
+"""What is said: the bodies of an envelope. Each says whether the compliance store must hold it."""
+
+from enum import Enum
+from typing import ClassVar
+
+from attrs import frozen
+
+from bridge.model.ids import EventId, RemoteMessageId, RemoteUserId
+from bridge.model.presence import PersonPresence
+
+
+@frozen(kw_only=True)
+class TextPart:
+    """A text. ``html`` holds the same text with its formatting, where the sender had some."""
+
+    text: str
+    html: str | None = None
+    language: str | None = None
+
+
+@frozen(kw_only=True)
+class Attachment:
+    """A file or other content that is not text; its bytes are in the blob store."""
+
+    blob_ref: str
+    media_type: str
+    size: int
+    sha256: str
+    name: str
+
+
+Part = TextPart | Attachment
+
+
+@frozen(kw_only=True)
+class Message:
+    """A message that a person reads."""
+
+    durable: ClassVar[bool] = True
+    kind: ClassVar[str] = "message"
+
+    parts: tuple[Part, ...]
+    reply_to: RemoteMessageId | None = None
+    thread: str | None = None
+    subject: str | None = None
+    expires_at: float | None = None
+    """Seconds since the epoch after which it is not to be delivered any more."""
+    automatic: bool = False
+    """An automatic answer (an away message): never itself answered automatically."""
+
+    @property
+    def text(self) -> str:
+        """All the text of the message, part after part."""
+        if len(self.parts) == 1:
+            part = self.parts[0]
+            return part.text if isinstance(part, TextPart) else ""
+        return "\n".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+@frozen(kw_only=True)
+class Edit:
+    """A message takes the place of an earlier one."""
+
+    durable: ClassVar[bool] = True
+    kind: ClassVar[str] = "message"
+
+    target: RemoteMessageId
+    replacement: Message
+
+
+@frozen(kw_only=True)
+class Retract:
+    """A sender takes a message back. The record keeps it."""
+
+    durable: ClassVar[bool] = True
+    kind: ClassVar[str] = "message"
+
+    target: RemoteMessageId
+
+
+@frozen(kw_only=True)
+class Reaction:
+    """An emoji that answers a message."""
+
+    durable: ClassVar[bool] = True
+    kind: ClassVar[str] = "message"
+
+    target: RemoteMessageId
+    emoji: str
+    removed: bool = False
+
+
+class TypingState(Enum):
+    """RFC 3994's two states, and the pause that OSCAR and XMPP know between them."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    IDLE = "idle"
+
+
+@frozen(kw_only=True)
+class Typing:
+    """A person writes, or has stopped writing."""
+
+    durable: ClassVar[bool] = False
+    kind: ClassVar[str] = "typing"
+
+    state: TypingState
+
+
+@frozen(kw_only=True)
+class PresenceUpdate:
+    """A person's presence has changed."""
+
+    durable: ClassVar[bool] = False
+    kind: ClassVar[str] = "presence"
+
+    presence: PersonPresence
+
+
+class MembershipChange(Enum):
+    """What has happened to a member of a room."""
+
+    INVITED = "invited"
+    JOINED = "joined"
+    LEFT = "left"
+
+
+@frozen(kw_only=True)
+class Membership:
+    """A member of a room came or went."""
+
+    durable: ClassVar[bool] = True
+    kind: ClassVar[str] = "message"
+
+    member: RemoteUserId
+    change: MembershipChange
+
+
+class Stage(Enum):
+    """How far a message is known to have come. ``UNKNOWN`` is said where nothing better is known: never a guess."""
+
+    ACCEPTED = "accepted"
+    RELAYED = "relayed"
+    DELIVERED = "delivered"
+    DISPLAYED = "displayed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@frozen(kw_only=True)
+class Failure:
+    """Why a delivery did not happen.
+
+    ``certain`` is false where the message may have arrived all the same (a time-out): a retry then keeps its key.
+    ``user_text`` is fit to be shown to the person who sent the message.
+    """
+
+    reason: str
+    retryable: bool
+    certain: bool
+    user_text: str
+
+
+@frozen(kw_only=True)
+class Receipt:
+    """Word of how far an earlier message has come."""
+
+    durable: ClassVar[bool] = False
+    kind: ClassVar[str] = "receipt"
+
+    target: EventId | RemoteMessageId
+    stage: Stage
+    failure: Failure | None = None
+
+
+Body = Message | Edit | Retract | Reaction | Typing | PresenceUpdate | Membership | Receipt
