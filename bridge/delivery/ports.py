@@ -9,9 +9,10 @@ from typing import Protocol, TypeVar
 
 from attrs import frozen
 
-from bridge.compliance.record import Recorded, RecordDraft
+from bridge.compliance.record import RecordDraft, Recorded
+from bridge.model.address import Identity
 from bridge.model.capabilities import Capabilities, LinkChange, SendResult
-from bridge.model.envelope import Draft, Envelope, Unmappable
+from bridge.model.envelope import Draft, Envelope, Translated, Unmappable
 from bridge.model.ids import EventId, IdempotencyKey, NetworkId
 
 N = TypeVar("N")
@@ -65,10 +66,8 @@ class Transport(Protocol[N]):
     async def start(self, sink: Sink[N]) -> None:
         """Opens listeners and links. Raises OSError where a listener cannot be opened."""
 
-    def send(
-        self, native: N, *, key: IdempotencyKey, deadline: float, on_result: Callable[[SendResult], None]
-    ) -> None:
-        """Sends one native event; ``on_result`` is called exactly once, at ``deadline`` (reactor seconds) at the latest."""
+    def send(self, native: N, *, key: IdempotencyKey, deadline: float, on_result: Callable[[SendResult], None]) -> None:
+        """Sends one native event. ``on_result`` is called exactly once, at the latest at ``deadline`` (reactor seconds)."""
 
     async def stop(self, *, drain: float) -> None:
         """Stops taking new events, gives what is under way ``drain`` seconds, then closes."""
@@ -80,8 +79,13 @@ class Mapping(Protocol[N]):
     def to_canonical(self, native: N) -> tuple[Draft, ...] | Unmappable:
         """Returns what a native event means."""
 
-    def from_canonical(self, event: Envelope, account: str, caps: Capabilities) -> tuple[N, ...] | Unmappable:
-        """Returns the native events that carry an envelope, in order, for the account of ours that sends them."""
+    def from_canonical(
+        self, event: Envelope, recipient: Identity, account: str, caps: Capabilities
+    ) -> Translated[N] | Unmappable:
+        """Returns the native events that carry an envelope to one recipient, in order, and what they could not carry.
+
+        ``account`` is the account of ours that sends them.
+        """
 
 
 @frozen(kw_only=True)
@@ -101,6 +105,8 @@ class OutboxItem:
     """The address of the recipient on ``network``."""
     expires_at: float
     """Seconds since the epoch."""
+    held: bool = False
+    """Policy holds it for a reviewer: it is kept, and neither sent nor part of ``pending`` until it is released."""
 
 
 @frozen(kw_only=True)
@@ -146,6 +152,9 @@ class Journal(Protocol):
 
         It gets a ``Recorded`` for each record, in order: the licence to deliver.
         """
+
+    def recently_seen(self, now: float) -> Sequence[SeenKey]:
+        """Reads the keys of incoming events that have not expired, so that a duplicate is known after a restart too."""
 
     def pending(self) -> Sequence[tuple[OutboxItem, Recorded]]:
         """Reads what was not settled before the process ended, oldest first, with the envelope unsealed again."""

@@ -1,6 +1,7 @@
 """The envelope: one event on its way, whatever network it came from."""
 
 from enum import Enum
+from typing import Generic, TypeVar
 
 from attrs import frozen
 
@@ -15,6 +16,9 @@ class Direction(Enum):
     OUTBOUND = "outbound"
     INBOUND = "inbound"
     INTERNAL = "internal"
+
+
+N = TypeVar("N")
 
 
 @frozen(kw_only=True)
@@ -73,3 +77,11 @@ class Unmappable:
 
     feature: str
     reason: str
+
+
+@frozen(kw_only=True)
+class Translated(Generic[N]):
+    """The native events that carry an envelope, in order, with what they could not carry."""
+
+    natives: tuple[N, ...]
+    losses: tuple[Loss, ...] = ()
