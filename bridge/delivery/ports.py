@@ -67,7 +67,7 @@ class Transport(Protocol[N]):
         """Opens listeners and links. Raises OSError where a listener cannot be opened."""
 
     def send(self, native: N, *, key: IdempotencyKey, deadline: float, on_result: Callable[[SendResult], None]) -> None:
-        """Sends one native event. ``on_result`` is called exactly once, at the latest at ``deadline`` (reactor seconds)."""
+        """Sends one native event. ``on_result`` is called exactly once, by ``deadline`` (monotonic seconds)."""
 
     async def stop(self, *, drain: float) -> None:
         """Stops taking new events, gives what is under way ``drain`` seconds, then closes."""

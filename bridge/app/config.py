@@ -1,0 +1,473 @@
+"""The configuration: TOML text to typed values. What is wrong is told with the file, the line and the key.
+
+Relative paths are relative to the folder of the configuration file.
+"""
+
+import math
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import cattrs
+from attrs import Factory, field, frozen
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+
+from bridge.policy.positions import locate
+
+ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
+PLACES: Final = (Path("simplebridge.toml"), Path("/etc/simplebridge/simplebridge.toml"))
+
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
+_LISTEN_TRANSPORTS = ("udp", "tcp", "tls")
+_DIGESTS = ("MD5", "SHA-256", "SHA-512-256")
+
+
+@frozen
+class TomlSource:
+    """A TOML text, and where each of its keys stands."""
+
+    name: str
+    places: Mapping[tuple[str | int, ...], tuple[int, int]] = field(repr=False)
+
+    def line_of(self, key: tuple[str | int, ...]) -> int:
+        """Returns the line of a key, or of the nearest table around it that is there."""
+        while key and key not in self.places:
+            key = key[:-1]
+        return self.places[key][0] if key else 1
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. Its text is one line: file, line, key and what is wrong."""
+
+
+class _Invalid(ValueError):
+    """A value is not what its key takes; `key` is the rest of the path below the value's table."""
+
+    def __init__(self, key: str, what: str) -> None:
+        super().__init__(what)
+        self.key = key
+
+
+@frozen(kw_only=True)
+class HostPort:
+    """An address to connect or to listen to."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> "HostPort":
+        """Reads ``host:port`` or ``[v6]:port``.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        host, colon, port = text.rpartition(":")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        elif ":" in host:
+            raise ValueError(f"an IPv6 address is written in brackets: {text!r}")
+        if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ValueError(f"not of the form host:port: {text!r}")
+        return cls(host=host, port=int(port))
+
+
+@frozen(kw_only=True)
+class Listen:
+    """A SIP listener: ``udp:127.0.0.1:5060``."""
+
+    transport: str
+    at: HostPort
+
+    @classmethod
+    def parse(cls, text: str) -> "Listen":
+        """Reads ``transport:host:port``.
+
+        Raises:
+            ValueError: the transport is not known, or what follows is no address.
+        """
+        transport, _, rest = text.partition(":")
+        if transport not in _LISTEN_TRANSPORTS:
+            raise ValueError(f"{text!r} does not begin with one of {', '.join(t + ':' for t in _LISTEN_TRANSPORTS)}")
+        return cls(transport=transport, at=HostPort.parse(rest))
+
+
+def _positive(_: object, attribute: Any, value: float) -> None:
+    if value <= 0:
+        raise _Invalid(attribute.name, f"must be greater than 0, not {value}")
+
+
+def _domain(_: object, attribute: Any, value: str) -> None:
+    if not _DOMAIN.fullmatch(value) or len(value) > 253:
+        raise _Invalid(attribute.name, f"not a domain name in lower case: {value!r}")
+
+
+def _one_of(*choices: str) -> Any:
+    def check(_: object, attribute: Any, value: str) -> None:
+        if value not in choices:
+            raise _Invalid(attribute.name, f"{value!r} is not one of {', '.join(choices)}")
+
+    return check
+
+
+@frozen(kw_only=True)
+class BridgeSection:
+    """``[bridge]``: who we are, and where our files are."""
+
+    domain: str = field(validator=_domain)
+    """The corporate SIP domain."""
+    data_dir: Path = Path("var")
+    """The embedded store, keys, the log's tiles."""
+    log_level: str = field(default="info", validator=_one_of("debug", "info", "warning", "error"))
+    drain: float = field(default=10.0, validator=_positive)
+    """Seconds that a stop gives to what is under way."""
+
+
+@frozen(kw_only=True)
+class StoreSection:
+    """``[store]``"""
+
+    url: str = ""
+    """``sqlite:///file``; by default ``bridge.db`` in ``data_dir``."""
+    max_waiting: int = field(default=20_000, validator=_positive)
+    """How many writes may wait for the disk before new messages are answered 503."""
+
+
+@frozen(kw_only=True)
+class SipSection:
+    """``[sip]``: the listeners and what a SIP client may ask for."""
+
+    listen: tuple[Listen, ...] = Factory(
+        lambda: (Listen.parse("udp:127.0.0.1:5060"), Listen.parse("tcp:127.0.0.1:5060"))
+    )
+    certificate: Path | None = None
+    """PEM chain for tls; without one a self-signed certificate is made in ``data_dir``."""
+    key: Path | None = None
+    realm: str = ""
+    """The digest realm; the domain by default."""
+    digest_algorithms: tuple[str, ...] = ("MD5",)
+    """Challenges in this order. Some clients read only the first, and some know only MD5."""
+    digest_qop: bool = True
+    """Offer qop=auth. Clients that answer without it (RFC 2069) are let in only with ``digest_legacy``."""
+    digest_legacy: bool = True
+    nonce_lifetime: float = field(default=600.0, validator=_positive)
+    """Seconds until a nonce is stale."""
+    expires_min: int = field(default=60, validator=_positive)
+    """The shortest registration, seconds (423 below it)."""
+    expires_max: int = field(default=3600, validator=_positive)
+    expires_default: int = field(default=3600, validator=_positive)
+    max_contacts: int = field(default=10, validator=_positive)
+    """Devices of one person."""
+    max_connections: int = field(default=10_000, validator=_positive)
+    max_connections_per_source: int = field(default=200, validator=_positive)
+    max_body: int = field(default=65_536, validator=_positive)
+    """The longest body of a request, bytes (413 above it)."""
+
+    def __attrs_post_init__(self) -> None:
+        if not self.listen:
+            raise _Invalid("listen", "at least one listener is needed")
+        if not self.digest_algorithms:
+            raise _Invalid("digest_algorithms", f"at least one of {', '.join(_DIGESTS)} is needed")
+        for name in self.digest_algorithms:
+            if name not in _DIGESTS:
+                raise _Invalid("digest_algorithms", f"{name!r} is not one of {', '.join(_DIGESTS)}")
+        if not self.expires_min <= self.expires_default <= self.expires_max:
+            raise _Invalid("expires_default", "must lie between expires_min and expires_max")
+        if (self.certificate is None) != (self.key is None):
+            raise _Invalid("key" if self.key is None else "certificate", "certificate and key are given together")
+
+
+@frozen(kw_only=True)
+class NetworkSection:
+    """``[networks.NAME]``: what every network has; the rest of the table belongs to its kind."""
+
+    kind: str
+    domain: str = field(validator=_domain)
+    """How SIP users address the network: ``sip:name@domain``."""
+    options: Mapping[str, Any] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class PolicySection:
+    """``[policy]``"""
+
+    file: Path | None = None
+    """Without a policy everything is refused."""
+
+
+@frozen(kw_only=True)
+class DeliverySection:
+    """``[delivery]``"""
+
+    offline_hours: float = field(default=168.0, validator=_positive)
+    """How long a message waits for its recipient."""
+    max_waiting_per_conversation: int = field(default=1000, validator=_positive)
+    max_waiting: int = field(default=200_000, validator=_positive)
+    tell_after: float = field(default=5.0, validator=_positive)
+    """Seconds after which a sender is told that their message waits."""
+    notices_from: str = "simplebridge"
+    """The user part of the address from which the bridge itself writes to people."""
+
+
+@frozen(kw_only=True)
+class ComplianceSection:
+    """``[compliance]``"""
+
+    enabled: bool = True
+    """Only for measuring what the log costs: without it no message is on record, and `check` says so."""
+    checkpoint_interval: float = field(default=1.0, validator=_positive)
+    retention_class: str = "default"
+
+
+@frozen(kw_only=True)
+class MetricsSection:
+    """``[metrics]``"""
+
+    listen: HostPort | None = None
+    """A loopback address for Prometheus; off by default."""
+
+
+@frozen(kw_only=True)
+class Config:
+    """The whole configuration, paths made absolute."""
+
+    path: Path
+    bridge: BridgeSection
+    store: StoreSection
+    sip: SipSection
+    networks: Mapping[str, NetworkSection]
+    policy: PolicySection
+    delivery: DeliverySection
+    compliance: ComplianceSection
+    metrics: MetricsSection
+    source: TomlSource = field(eq=False, repr=False)
+
+    def error(self, key: Sequence[str], what: str) -> ConfigError:
+        """Returns the error that names a key of this configuration."""
+        return _error(self.source, key, what)
+
+
+def find(given: Path | None) -> Path:
+    """Returns the configuration file to use: the given one, then $SIMPLEBRIDGE_CONFIG, then the usual places.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if given is not None:
+        return given
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    for place in PLACES:
+        if place.is_file():
+            return place
+    raise ConfigError(
+        f"no configuration: give --config FILE, set ${ENVIRONMENT}, or make one of {', '.join(map(str, PLACES))}"
+    )
+
+
+def load(path: Path) -> Config:
+    """Reads a configuration file.
+
+    Raises:
+        ConfigError: it cannot be read, is not TOML, or a key or value is wrong; the text names where.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read: {e.strerror}") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: is not UTF-8 (byte {e.start})") from e
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """Reads the text of a configuration file that stands at ``path``.
+
+    Raises:
+        ConfigError: as ``load``.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigError(f"{path}: {e}") from e
+    source = TomlSource(str(path), locate(text))
+    known = {a.name for a in Config.__attrs_attrs__} - {"path", "source"}
+    for section, table in document.items():
+        if section not in known:
+            raise _error(source, (section,), f"not a section; known are {', '.join(sorted(known))}")
+        if not isinstance(table, dict):
+            raise _error(source, (section,), "must be a table")
+    if "bridge" not in document:
+        raise ConfigError(f"{path}: [bridge] is missing: it names the corporate domain")
+    base = path.absolute().parent
+    config = Config(
+        path=path,
+        source=source,
+        bridge=_section(source, document, "bridge", BridgeSection),
+        store=_section(source, document, "store", StoreSection),
+        sip=_section(source, document, "sip", SipSection),
+        networks={name: _network(source, name, t) for name, t in document.get("networks", {}).items()},
+        policy=_section(source, document, "policy", PolicySection),
+        delivery=_section(source, document, "delivery", DeliverySection),
+        compliance=_section(source, document, "compliance", ComplianceSection),
+        metrics=_section(source, document, "metrics", MetricsSection),
+    )
+    _check_whole(config)
+    return _absolute(config, base)
+
+
+def structure(source: TomlSource, where: Sequence[str], table: Mapping[str, Any], cls: type[Any]) -> Any:
+    """Makes an attrs value of a table, for the options of a kind of network too.
+
+    Raises:
+        ConfigError: an unknown key, a missing key, or a value of the wrong type or out of range.
+    """
+    try:
+        return _converter.structure(table, cls)
+    except _Invalid as e:
+        raise _error(source, (*where, e.key), str(e)) from e
+    except BaseValidationError as e:
+        key, what = _first_problem(e, cls)
+        raise _error(source, (*where, *key), what) from e
+
+
+def _section(source: TomlSource, document: Mapping[str, Any], name: str, cls: type[Any]) -> Any:
+    return structure(source, (name,), document.get(name, {}), cls)
+
+
+_COMMON_NETWORK_KEYS: Final = ("kind", "domain")
+
+
+def _network(source: TomlSource, name: str, table: object) -> NetworkSection:
+    where = ("networks", name)
+    if not isinstance(table, dict):
+        raise _error(source, where, "must be a table")
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name) or name == "sip":
+        raise _error(source, where, "a network's name is lower-case letters, digits, - and _, and not 'sip'")
+    common: dict[str, Any] = {k: v for k, v in table.items() if k in _COMMON_NETWORK_KEYS}
+    section: NetworkSection = structure(source, where, common, NetworkSection)
+    rest = {k: v for k, v in table.items() if k not in _COMMON_NETWORK_KEYS}
+    return NetworkSection(kind=section.kind, domain=section.domain, options=rest)
+
+
+def _check_whole(config: Config) -> None:
+    domains = {config.bridge.domain: "bridge.domain"}
+    for name, network in config.networks.items():
+        other = domains.setdefault(network.domain, f"networks.{name}.domain")
+        if other != f"networks.{name}.domain":
+            raise config.error(("networks", name, "domain"), f"{network.domain!r} is {other} already")
+    url = config.store.url
+    if url and not url.startswith("sqlite:///"):
+        raise config.error(("store", "url"), f"only sqlite:///FILE can be used, not {url!r}")
+    metrics = config.metrics.listen
+    if metrics is not None and not (metrics.host in {"::1", "localhost"} or metrics.host.startswith("127.")):
+        raise config.error(("metrics", "listen"), f"metrics are served on a loopback address only, not {metrics}")
+
+
+def _absolute(config: Config, base: Path) -> Config:
+    from attrs import evolve
+
+    data_dir = base / config.bridge.data_dir
+    file = config.store.url.removeprefix("sqlite:///")
+    return evolve(
+        config,
+        bridge=evolve(config.bridge, data_dir=data_dir),
+        store=evolve(config.store, url=f"sqlite:///{base / file if file else data_dir / 'bridge.db'}"),
+        sip=evolve(
+            config.sip,
+            certificate=base / config.sip.certificate if config.sip.certificate else None,
+            key=base / config.sip.key if config.sip.key else None,
+            realm=config.sip.realm or config.bridge.domain,
+        ),
+        policy=evolve(config.policy, file=base / config.policy.file if config.policy.file else None),
+    )
+
+
+def _error(source: TomlSource, key: Sequence[str], what: str) -> ConfigError:
+    line = source.line_of(tuple(key))
+    return ConfigError(f"{source.name}:{line}: {'.'.join(map(str, key))}: {what}")
+
+
+def _first_problem(error: BaseException, cls: type[Any]) -> tuple[tuple[str, ...], str]:
+    """Finds the innermost reason in cattrs's groups, with the path that leads to it."""
+    if isinstance(error, ForbiddenExtraKeysError):
+        name = min(error.extra_fields)
+        known = ", ".join(a.name for a in cls.__attrs_attrs__)
+        return (name,), f"not a key of this table; known are {known}"
+    if isinstance(error, BaseValidationError):
+        inner = error.exceptions[0]
+        path: tuple[str, ...] = ()
+        for note in getattr(inner, "__notes__", ()):
+            if getattr(note, "name", None) is not None:
+                path = (note.name,)
+        deeper, what = _first_problem(inner, cls)
+        return path + deeper, what
+    if isinstance(error, KeyError):
+        return (), "is missing"
+    if isinstance(error, _Invalid):
+        return (error.key,), str(error)
+    return (), str(error)
+
+
+def _strict(kind: type[Any], words: str) -> Any:
+    def hook(value: object, _: object) -> Any:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"must be {words}, not {value!r}")
+        return value
+
+    return hook
+
+
+def _number(value: object, _: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"must be a number, not {value!r}")
+    return float(value)
+
+
+def _path(value: object, _: object) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"must be a path, not {value!r}")
+    return Path(value)
+
+
+def _from_text(parse_text: Any) -> Any:
+    def hook(value: object, _: object) -> Any:
+        if not isinstance(value, str):
+            raise ValueError(f"must be a string, not {value!r}")
+        return parse_text(value)
+
+    return hook
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    converter.register_structure_hook(str, _strict(str, "a string"))
+    converter.register_structure_hook(int, _strict(int, "a whole number"))
+    converter.register_structure_hook(bool, _strict(bool, "true or false"))
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(Path, _path)
+    converter.register_structure_hook(Path | None, _path)
+    converter.register_structure_hook(HostPort, _from_text(HostPort.parse))
+    converter.register_structure_hook(HostPort | None, _from_text(HostPort.parse))
+    converter.register_structure_hook(Listen, _from_text(Listen.parse))
+    converter.register_structure_hook_func(
+        lambda t: getattr(t, "__origin__", None) is tuple,
+        lambda value, t: _tuple(converter, value, t),
+    )
+    return converter
+
+
+def _tuple(converter: cattrs.Converter, value: object, kind: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list, not {value!r}")
+    return tuple(converter.structure(item, kind.__args__[0]) for item in value)
+
+
+_converter = _make_converter()

@@ -1,0 +1,237 @@
+"""Lanes: what is on record goes out in the order in which it was recorded, one conversation beside the other.
+
+A lane holds the deliveries of one conversation in one direction. Its head is sent, and nothing behind it moves before
+the head is settled: delivered, failed, expired or unknown for good. A head that can be tried again waits with a growing
+pause; one whose recipient is not there waits until ``wake``. Pure logic: time comes in as numbers.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterator
+from enum import Enum
+from random import Random
+
+from attrs import define, field, frozen
+
+from bridge.compliance.record import Recorded
+from bridge.delivery.ports import OutboxItem
+from bridge.model.body import Failure, Stage
+from bridge.model.capabilities import SendResult
+
+RECIPIENT_GONE = "recipient-gone"
+"""The reason of a failure that ends when the recipient comes back: no device of theirs is registered."""
+LINK_DOWN = "link-down"
+"""The reason of a failure that ends when our own account is signed on again."""
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """Pauses between tries, in seconds: full jitter under an exponential ceiling."""
+
+    first: float = 1.0
+    factor: float = 2.0
+    ceiling: float = 300.0
+    asleep: float = 900.0
+    """The pause for one who is not there: a safeguard, for their return wakes the lane at once."""
+
+    def pause(self, attempt: int, rng: Random) -> float:
+        """Returns the pause after try number ``attempt`` (from 1), in seconds."""
+        top = min(self.ceiling, self.first * self.factor ** min(attempt - 1, 30))
+        return top * (0.5 + rng.random() / 2)
+
+
+class _State(Enum):
+    IDLE = "idle"
+    SENDING = "sending"
+    WAITING = "waiting"
+
+
+@define(eq=False, slots=True)
+class Parcel:
+    """One delivery on its way, with the licence to make it."""
+
+    item: OutboxItem
+    recorded: Recorded
+    queued_at: float
+    attempts: int = 0
+    settled: bool = False
+    maybe_duplicate: bool = False
+    """An earlier try may have arrived without a word of it: the outcome is marked so."""
+    not_before: float = 0.0
+
+
+@define(eq=False, slots=True)
+class Lane:
+    """The deliveries of one conversation in one direction."""
+
+    name: str
+    parcels: deque[Parcel] = field(factory=deque)
+    state: _State = _State.IDLE
+    told: bool = False
+    """The sender was told that this lane waits; said once for each time it stands still."""
+
+
+Sender = Callable[[Parcel], None]
+Settled = Callable[[Parcel, Stage, Failure | None], None]
+
+
+@define(eq=False)
+class Lanes:
+    """All lanes.
+
+    Args:
+        send: starts a delivery; must lead to one call of ``result`` for it.
+        settled: told once for each parcel, when nothing more will be done for it.
+        retry: the pauses between tries.
+        rng: randomness for the jitter.
+        max_per_lane: how many parcels one conversation may have waiting.
+        max_total: how many all may have.
+    """
+
+    _send: Sender
+    _settled: Settled
+    _retry: RetryPolicy = field(factory=RetryPolicy)
+    _rng: Random = field(factory=Random)
+    _max_per_lane: int = 1000
+    _max_total: int = 200_000
+    _lanes: dict[str, Lane] = field(init=False, factory=dict)
+    _asleep: dict[tuple[str, str], set[str]] = field(init=False, factory=dict)
+    _timers: list[tuple[float, int, str]] = field(init=False, factory=list)
+    _waiting_since: deque[Parcel] = field(init=False, factory=deque)
+    _ready: deque[Lane] = field(init=False, factory=deque)
+    _pumping: bool = field(init=False, default=False)
+    _serial: int = field(init=False, default=0)
+    total: int = field(init=False, default=0)
+    sending: int = field(init=False, default=0)
+    closed: bool = field(init=False, default=False)
+
+    def room_for(self, lane: str) -> bool:
+        """Whether a lane takes one more parcel."""
+        if self.total >= self._max_total:
+            return False
+        known = self._lanes.get(lane)
+        return known is None or len(known.parcels) < self._max_per_lane
+
+    def depth(self, lane: str) -> int:
+        """How many parcels a lane holds."""
+        known = self._lanes.get(lane)
+        return len(known.parcels) if known else 0
+
+    def add(self, parcel: Parcel, now: float) -> None:
+        """Puts a parcel at the end of its lane, and sends it if nothing is before it."""
+        name = parcel.item.lane
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = Lane(name)
+        lane.parcels.append(parcel)
+        self._waiting_since.append(parcel)
+        self.total += 1
+        if lane.state is _State.IDLE:
+            self._start(lane, now)
+
+    def result(self, parcel: Parcel, result: SendResult, now: float) -> None:
+        """Takes the answer to a send. One for a parcel that is not being sent any more is late, and dropped."""
+        lane = self._lanes.get(parcel.item.lane)
+        if lane is None or lane.state is not _State.SENDING or lane.parcels[0] is not parcel:
+            return
+        self.sending -= 1
+        failure = result.failure
+        if failure is None or not failure.retryable:
+            self._finish(lane, result.stage, failure, now)
+            return
+        if not failure.certain:
+            parcel.maybe_duplicate = True
+        self._wait(lane, parcel, failure.reason, now)
+
+    def wake(self, network: str, name: str, now: float) -> None:
+        """Tells that a recipient has registered, or an account of ours is signed on, again."""
+        for lane_name in self._asleep.pop((network, name), ()):
+            lane = self._lanes.get(lane_name)
+            if lane is not None and lane.state is _State.WAITING:
+                self._start(lane, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Tries again what has waited long enough, and ends what has expired."""
+        while self._timers and self._timers[0][0] <= now:
+            _, _, name = heapq.heappop(self._timers)
+            lane = self._lanes.get(name)
+            if lane is not None and lane.state is _State.WAITING and lane.parcels[0].not_before <= now:
+                self._start(lane, now)
+
+    def next_deadline(self) -> float | None:
+        """When ``handle_timer`` has something to do, if ever."""
+        return self._timers[0][0] if self._timers else None
+
+    def standing(self, now: float, after: float) -> Iterator[Lane]:
+        """Yields lanes in which something has waited ``after`` seconds, each once until it moves again."""
+        since = self._waiting_since
+        while since and (since[0].settled or now - since[0].queued_at >= after):
+            parcel = since.popleft()
+            lane = self._lanes.get(parcel.item.lane)
+            if not parcel.settled and lane is not None and not lane.told:
+                lane.told = True
+                yield lane
+
+    def close(self) -> None:
+        """Starts nothing more; what is being sent may still end."""
+        self.closed = True
+
+    def _start(self, lane: Lane, now: float) -> None:
+        # A send may be answered at once, which starts the next one: a queue instead of recursion.
+        lane.state = _State.IDLE
+        self._ready.append(lane)
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._ready:
+                self._send_head(self._ready.popleft(), now)
+        finally:
+            self._pumping = False
+
+    def _send_head(self, lane: Lane, now: float) -> None:
+        if self.closed or lane.state is not _State.IDLE or not lane.parcels:
+            return
+        parcel = lane.parcels[0]
+        if now >= parcel.item.expires_at:
+            self._expire(lane, parcel, now)
+            return
+        lane.state = _State.SENDING
+        self.sending += 1
+        parcel.attempts += 1
+        self._send(parcel)
+
+    def _wait(self, lane: Lane, parcel: Parcel, reason: str, now: float) -> None:
+        lane.state = _State.WAITING
+        item = parcel.item
+        if reason == RECIPIENT_GONE:
+            self._asleep.setdefault((item.network, item.recipient), set()).add(lane.name)
+        elif reason == LINK_DOWN:
+            self._asleep.setdefault((item.network, item.account), set()).add(lane.name)
+        if reason in {RECIPIENT_GONE, LINK_DOWN}:
+            pause = self._retry.asleep * (0.5 + self._rng.random() / 2)
+        else:
+            pause = self._retry.pause(parcel.attempts, self._rng)
+        parcel.not_before = max(now, min(now + pause, item.expires_at))
+        self._serial += 1
+        heapq.heappush(self._timers, (parcel.not_before, self._serial, lane.name))
+
+    def _finish(self, lane: Lane, stage: Stage, failure: Failure | None, now: float) -> None:
+        parcel = lane.parcels.popleft()
+        parcel.settled = True
+        self.total -= 1
+        lane.told = False
+        if lane.parcels:
+            self._start(lane, now)
+        else:
+            del self._lanes[lane.name]
+        self._settled(parcel, stage, failure)
+
+    def _expire(self, lane: Lane, parcel: Parcel, now: float) -> None:
+        failure = Failure(
+            reason="expired",
+            retryable=False,
+            certain=not parcel.maybe_duplicate,
+            user_text="it could not be delivered in the time that was given",
+        )
+        self._finish(lane, Stage.UNKNOWN if parcel.maybe_duplicate else Stage.FAILED, failure, now)

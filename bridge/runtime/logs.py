@@ -1,0 +1,72 @@
+"""Structured logs: one JSON object a line on standard error, ids and never bodies."""
+
+import logging
+import sys
+from typing import TextIO
+
+import orjson
+import structlog
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
+from zope.interface import implementer
+
+LEVELS = ("debug", "info", "warning", "error")
+
+_FROM_TWISTED = {
+    LogLevel.debug: logging.DEBUG,
+    LogLevel.info: logging.DEBUG,  # Twisted tells of each factory that starts: that is detail
+    LogLevel.warn: logging.WARNING,
+    LogLevel.error: logging.ERROR,
+    LogLevel.critical: logging.CRITICAL,
+}
+
+
+def configure(level: str = "info", stream: TextIO | None = None, *, human: bool = False) -> None:
+    """Sets up logging for the process.
+
+    Args:
+        level: one of ``LEVELS``.
+        stream: where lines go; standard error by default.
+        human: lines for a terminal instead of JSON.
+    """
+    out = stream or sys.stderr
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(_to_json)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks if not human else structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _to_json(event: object, **_: object) -> str:
+    return orjson.dumps(event, default=repr).decode()
+
+
+@implementer(ILogObserver)
+class TwistedToStructlog:
+    """Feeds what Twisted itself logs into the same stream."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("twisted")
+
+    def __call__(self, event: LogEvent) -> None:
+        """Takes one event of twisted.logger."""
+        level = _FROM_TWISTED[event.get("log_level", LogLevel.info)]
+        failure = event.get("log_failure")
+        fields: dict[str, object] = {"namespace": event.get("log_namespace", "")}
+        if failure is not None:
+            fields["failure"] = failure.getTraceback()
+        self._log.log(level, formatEvent(event) or "twisted", **fields)
+
+
+def observe_twisted() -> None:
+    """Begins to take Twisted's log events. Call once, after ``configure``."""
+    globalLogBeginner.beginLoggingTo([TwistedToStructlog()], redirectStandardIO=False, discardBuffer=True)
