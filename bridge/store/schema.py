@@ -1,0 +1,153 @@
+"""The tables of the embedded store. Leaves are the truth; every other table of the log is bound to them or sealed.
+
+Tables of identity are declared on the same ``metadata`` by ``bridge.store.schema_identity``. A change of a table comes
+with a migration under ``bridge/store/migrations/versions``.
+
+Times in ``leaf`` and ``checkpoint`` are integers, microseconds since the epoch, as in the leaves themselves (RFC 8785
+has no portable form for large fractions). Times of queues and bindings are floating-point seconds.
+"""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+APPLICATION_ID = 0x53424C47
+"""SQLite's ``application_id`` of our files ("SBLG"): another program's database is not mistaken for ours."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+leaf = Table(
+    "leaf",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("event", Text, nullable=False),
+    Column("msg_id", Text),
+    Column("t_intake", Integer, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    # NULL once disposed of: the hash alone stays, and a `dispose` leaf names this one.
+    Column("content", LargeBinary),
+)
+Index("ix_leaf_msg_id", leaf.c.msg_id)
+
+body = Table(
+    "body",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+)
+
+# Apart from the bodies, so that its backups can be short-lived: without this row a body is beyond recovery.
+data_key = Table(
+    "data_key",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kek_id", Integer, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+kek = Table(
+    "kek",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("retention_class", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("master_id", Text, nullable=False),
+    # NULL once destroyed; `destroyed_by` is then the seq of the leaf that says so.
+    Column("wrapped", LargeBinary),
+    Column("destroyed_by", Integer),
+    UniqueConstraint("purpose", "retention_class", "period"),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("t_signed", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+log_state = Table(
+    "log_state",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
+    Column("log_id", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    # The roots of the perfect subtrees of the tree, largest first, 32 bytes each.
+    Column("frontier", LargeBinary, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("event", Text, nullable=False),
+    Column("seq", Integer, ForeignKey("leaf.seq"), nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("network", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    # A keyed digest of the row: a changed recipient must never be delivered to.
+    Column("mac", LargeBinary, nullable=False),
+)
+
+seen = Table(
+    "seen",
+    metadata,
+    Column("network", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("remote_id", Text, primary_key=True),
+    Column("event", Text, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+registration = Table(
+    "registration",
+    metadata,
+    Column("aor", Text, primary_key=True),
+    Column("contact", Text, primary_key=True),
+    Column("expires_at", Float, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("expires_at", Float, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+LOG_TABLES = (leaf, body, data_key, kek, checkpoint, log_state, outbox, seen)
+"""What ``verify`` answers for, byte for byte."""
