@@ -1,0 +1,163 @@
+"""Local SIP accounts: their address, and what Digest sign-on is checked with (RFC 7616, RFC 8760).
+
+A password is never kept. What is kept is HA1, the hash of ``username:realm:password``, for each algorithm and for each
+user name that clients send: the user part (``alice``) and the whole address (``alice@corp.example``).
+"""
+
+import hashlib
+import re
+import unicodedata
+from enum import Enum
+
+from attrs import field, frozen
+
+from bridge.identity.errors import AddressRefused, PasswordRefused
+from bridge.identity.secret import Secret
+from bridge.model.ids import PersonId
+
+MAX_ADDRESS = 254
+"""Characters of an address, the limit of RFC 5321 that mail directories keep."""
+MAX_PASSWORD = 1024
+MAX_DISPLAY_NAME = 256
+
+_USER = re.compile(r"[a-z0-9\-_.!~*'()&=+$]+")  # RFC 3261 section 25.1, user, without what needs care: , ; ? /
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]")
+_FOLD_ROUNDS = 4
+
+
+def normal_address(text: str) -> PersonId:
+    """Returns the one form of a corporate address: ``Alice@Corp.Example.`` is ``alice@corp.example``.
+
+    RFC 3261 compares user parts by case, and people do not. The owner of a domain decides what its user parts mean
+    (section 19.1.1), so here two addresses that differ only in case, or in Unicode's compatible forms, are one person:
+    otherwise one could be taken for another. A leading ``sip:`` or ``sips:`` is taken off.
+
+    Raises:
+        AddressRefused: it is not ``user@domain``, too long, or holds a character that an address may not have.
+    """
+    if len(text) > MAX_ADDRESS + len("sips:"):
+        raise AddressRefused(f"an address has at most {MAX_ADDRESS} characters", text[:40] + "…")
+    plain = _fold(text.strip())
+    plain = plain.removeprefix("sip:").removeprefix("sips:")
+    user, at, host = plain.rpartition("@")
+    host = host.removesuffix(".")
+    if not at or not user:
+        raise AddressRefused("an address has the form user@domain", repr(text))
+    if not _HOST.fullmatch(host):
+        raise AddressRefused("the domain is not a host name (write international names in their xn-- form)", repr(text))
+    _check_user(user, text)
+    if len(plain) > MAX_ADDRESS:
+        raise AddressRefused(f"an address has at most {MAX_ADDRESS} characters", text[:40] + "…")
+    return PersonId(f"{user}@{host}")
+
+
+def domain_of(address: str) -> str:
+    """Returns the domain of an address in normal form."""
+    return address.rpartition("@")[2]
+
+
+def user_of(address: str) -> str:
+    """Returns the user part of an address in normal form."""
+    return address.rpartition("@")[0]
+
+
+def _fold(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    # lower() and NFKC each bring letters that the other changes again: they are run to rest, so that it is idempotent
+    for _ in range(_FOLD_ROUNDS):
+        folded = unicodedata.normalize("NFKC", text).lower()
+        if folded == text:
+            return text
+        text = folded
+    raise AddressRefused("the address has no stable normal form", repr(text))
+
+
+def _check_user(user: str, text: str) -> None:
+    if _USER.fullmatch(user):
+        return
+    for char in user:
+        # letters, marks and numbers of every script: no blanks, controls, bidirectional or zero-width characters
+        if not _USER.fullmatch(char) and (char.isascii() or unicodedata.category(char)[0] not in "LMN"):
+            raise AddressRefused(f"the user part may not hold {char!r}", repr(text))
+
+
+class Algorithm(Enum):
+    """The hash functions of SIP Digest: RFC 3261 section 22.4 and RFC 8760 section 2.1."""
+
+    MD5 = "MD5"
+    SHA_256 = "SHA-256"
+    SHA_512_256 = "SHA-512-256"
+
+
+_HASHES = {Algorithm.MD5: "md5", Algorithm.SHA_256: "sha256", Algorithm.SHA_512_256: "sha512_256"}
+
+
+class LoginForm(Enum):
+    """Which user name a client signs on with: the user part of its address, or all of it."""
+
+    USER = "user"
+    ADDRESS = "address"
+
+
+@frozen(kw_only=True)
+class Ha1:
+    """What a Digest response is checked with, in lower-case hexadecimal (RFC 7616 section 3.4.2)."""
+
+    form: LoginForm
+    algorithm: Algorithm
+    digest: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Account:
+    """A local SIP account. One without ``ha1s`` cannot sign on by Digest: a trusted peer vouches for its owner."""
+
+    address: PersonId
+    realm: str
+    ha1s: tuple[Ha1, ...] = field(default=(), repr=False)
+    enabled: bool = True
+    display_name: str = ""
+    created_at: float = 0.0
+    """Seconds since the epoch."""
+
+    def username(self, form: LoginForm) -> str:
+        """Returns the Digest user name of a form."""
+        return user_of(self.address) if form is LoginForm.USER else self.address
+
+
+def ha1(username: str, realm: str, password: str, algorithm: Algorithm) -> str:
+    """Returns H(username:realm:password) in lower-case hexadecimal, of the texts in UTF-8 (RFC 7616 section 3.4.2)."""
+    data = f"{username}:{realm}:{password}".encode()
+    return hashlib.new(_HASHES[algorithm], data, usedforsecurity=False).hexdigest()
+
+
+def ha1s(address: PersonId, realm: str, password: Secret) -> tuple[Ha1, ...]:
+    """Returns the HA1 of every form and algorithm for a password.
+
+    Raises:
+        PasswordRefused: it is empty, too long, or holds a control character (a line end that was not taken off).
+    """
+    text = password.reveal()
+    check_password(text, address)
+    usernames = {LoginForm.USER: user_of(address), LoginForm.ADDRESS: address}
+    return tuple(
+        Ha1(form=form, algorithm=algorithm, digest=ha1(username, realm, text, algorithm))
+        for form, username in usernames.items()
+        for algorithm in Algorithm
+    )
+
+
+def check_password(text: str, where: str) -> None:
+    """Checks that a text can be a password.
+
+    Raises:
+        PasswordRefused: it is empty, too long, or holds a control character or a half of a surrogate pair.
+    """
+    if not text:
+        raise PasswordRefused("the password is empty", where)
+    if len(text) > MAX_PASSWORD:
+        raise PasswordRefused(f"a password has at most {MAX_PASSWORD} characters", where)
+    if any(unicodedata.category(char) in {"Cc", "Cs"} for char in text):
+        raise PasswordRefused("the password holds a control character (a line end?)", where)
