@@ -58,6 +58,10 @@ class Parcel:
     maybe_duplicate: bool = False
     """An earlier try may have arrived without a word of it: the outcome is marked so."""
     not_before: float = 0.0
+    last_reason: str = ""
+    """Why the last try did not succeed."""
+    parts_sent: int = 0
+    """How many of the native messages that a long text became have been sent."""
 
 
 @define(eq=False, slots=True)
@@ -203,6 +207,7 @@ class Lanes:
 
     def _wait(self, lane: Lane, parcel: Parcel, reason: str, now: float) -> None:
         lane.state = _State.WAITING
+        parcel.last_reason = reason
         item = parcel.item
         if reason == RECIPIENT_GONE:
             self._asleep.setdefault((item.network, item.recipient), set()).add(lane.name)

@@ -1,0 +1,59 @@
+"""Duplicates of incoming events: known by the network's own id of a message, across restarts too."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+from attrs import define, field
+
+from bridge.delivery.ports import Intake, SeenKey
+
+Key = tuple[str, str, str]
+
+
+@define(eq=False)
+class Seen:
+    """What was taken in a short while ago, bounded in number.
+
+    A duplicate that comes while the first is still on its way to the disk waits for the same answer.
+
+    Args:
+        lifetime: seconds for which a key is kept.
+        limit: how many keys are kept; beyond it the oldest go first.
+    """
+
+    lifetime: float = 600.0
+    limit: int = 200_000
+    _done: OrderedDict[Key, tuple[float, Intake]] = field(init=False, factory=OrderedDict)
+    _waiting: dict[Key, list[Callable[[Intake], None]]] = field(init=False, factory=dict)
+
+    def load(self, keys: Iterable[SeenKey]) -> None:
+        """Takes what the store kept from before a restart."""
+        for key in keys:
+            answer = Intake(event=key.event, accepted=True)
+            self._done[key.network, key.account, key.remote_id] = (key.expires_at, answer)
+
+    def check(self, key: Key, now: float, again: Callable[[Intake], None]) -> bool:
+        """Whether an event was seen before; then ``again`` gets the answer of the first, now or when it is there."""
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            waiting.append(again)
+            return True
+        known = self._done.get(key)
+        if known is None or known[0] <= now:
+            return False
+        again(known[1])
+        return True
+
+    def begin(self, key: Key) -> None:
+        """Notes that an event is on its way to the disk."""
+        self._waiting[key] = []
+
+    def end(self, key: Key, answer: Intake, now: float) -> None:
+        """Notes the answer. One that was not made durable is forgotten, so that another try can succeed."""
+        done = self._done
+        if answer.event is not None:
+            done[key] = (now + self.lifetime, answer)
+            while len(done) > self.limit or (done and next(iter(done.values()))[0] <= now):
+                done.popitem(last=False)
+        for again in self._waiting.pop(key, ()):
+            again(answer)

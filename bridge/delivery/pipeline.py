@@ -1,0 +1,400 @@
+"""The way of a message: translated, identified, deduplicated, judged, recorded, and only then delivered.
+
+Nothing here waits: each step hands a callback on. Times are seconds since the epoch by ``clock``, and monotonic seconds
+by ``monotonic`` for deadlines.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from attrs import define, evolve, field, frozen
+
+from bridge.compliance import record
+from bridge.compliance.record import RecordDraft, Recorded
+from bridge.delivery.dedupe import Seen
+from bridge.delivery.judge import Judge
+from bridge.delivery.lanes import LINK_DOWN, Lanes, Parcel
+from bridge.delivery.notices import Notices
+from bridge.delivery.ports import (
+    CommitFailed,
+    Entry,
+    Intake,
+    Journal,
+    Mapping,
+    OutboxItem,
+    Refusal,
+    SeenKey,
+    Settlement,
+    Transport,
+)
+from bridge.delivery.routing import NoRoute, Route
+from bridge.model.address import Identity
+from bridge.model.body import Failure, Message, Stage, TextPart
+from bridge.model.capabilities import SendResult
+from bridge.model.envelope import Draft, Envelope, Loss, Unmappable
+from bridge.model.ids import EventId, EventIdMint, IdempotencyKey, NetworkId
+from bridge.policy.values import Decision
+
+log = structlog.get_logger(__name__)
+
+OnRecorded = Callable[[Intake], None]
+
+
+@frozen(kw_only=True)
+class Link:
+    """A network: its wire and its translation, bound together by the composition root."""
+
+    transport: Transport[Any]
+    mapping: Mapping[Any]
+
+
+@define(eq=False)
+class Counters:
+    """What the metrics show; plain numbers, for they are counted on the way of each message."""
+
+    received: int = 0
+    refused: int = 0
+    held: int = 0
+    duplicates: int = 0
+    recorded: int = 0
+    unrecorded: int = 0
+    dead_letters: int = 0
+    outcomes: dict[str, int] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What the owner of the bridge decides about delivery."""
+
+    offline_seconds: float = 7 * 86400.0
+    """How long a message waits for its recipient."""
+    send_seconds: float = 40.0
+    """How long one try may take before it counts as unanswered; longer than SIP's 64*T1."""
+    tell_after: float = 5.0
+    retention_class: str = "default"
+
+
+@define(eq=False)
+class Pipeline:
+    """Takes drafts in, and sees each to its outcome.
+
+    Args:
+        judge: policy and directory.
+        journal: the durable store.
+        mint: makes event ids.
+        clock: seconds since the epoch.
+        monotonic: seconds for deadlines.
+        notices: what the bridge itself writes to people.
+    """
+
+    judge: Judge
+    journal: Journal
+    mint: EventIdMint
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    notices: Notices
+    settings: Settings = field(factory=Settings)
+    lanes: Lanes = field(init=False)
+    links: dict[NetworkId, Link] = field(init=False, factory=dict)
+    counters: Counters = field(init=False, factory=Counters)
+    seen: Seen = field(init=False, factory=Seen)
+    _unsaved: list[Entry] = field(init=False, factory=list)
+    _commits: int = field(init=False, default=0)
+
+    def __attrs_post_init__(self) -> None:
+        self.lanes = Lanes(self._send, self._settled)
+
+    # Intake
+
+    def accept(self, draft: Draft, on_recorded: OnRecorded) -> None:
+        """Takes one translated durable event with one recipient; ``on_recorded`` gets its answer, once."""
+        self.counters.received += 1
+        now = self.clock()
+        origin = draft.origin
+        if origin.remote_id is not None:
+            key = (origin.network, origin.account, origin.remote_id)
+            if self.seen.check(key, now, on_recorded):
+                self.counters.duplicates += 1
+                return
+            self.seen.begin(key)
+            answer = self._remembering(key, on_recorded)
+        else:
+            answer = on_recorded
+        recipient = draft.recipients[0]
+        way = self.judge.directory.route(origin, draft.sender.address, recipient.address)
+        envelope = Envelope(
+            id=self.mint(),
+            origin=origin,
+            conversation=draft.conversation,
+            sender=_named(way.sender, draft.sender),
+            recipients=(_named(way.recipient, recipient),),
+            direction=way.direction,
+            received_at=now,
+            body=draft.body,
+            claimed_at=draft.claimed_at,
+            losses=draft.losses,
+        )
+        if isinstance(way, NoRoute):
+            self._refuse(envelope, Refusal(code=way.code, reason=way.reason, reference=envelope.id), None, answer)
+            return
+        decision = self.judge.judge(envelope, way.recipient)
+        if decision.effect == "forbid":
+            refusal = Refusal(code="forbidden", reason=decision.reason, reference=envelope.id)
+            self._refuse(envelope, refusal, decision, answer)
+            return
+        self._take(envelope, way, decision, answer)
+
+    def dead_letter(self, network: str, account: str, problem: Unmappable, on_recorded: OnRecorded) -> None:
+        """Records that an event could not be translated, and refuses it."""
+        self.counters.dead_letters += 1
+        event = self.mint()
+        refusal = Refusal(code="unsupported", reason=problem.reason, reference=event)
+        draft = record.dead_letter(
+            event,
+            received_at=self.clock(),
+            network=network,
+            account=account,
+            feature=problem.feature,
+            reason=problem.reason,
+        )
+        self._commit_refusal((draft,), event, refusal, on_recorded)
+
+    def _remembering(self, key: tuple[str, str, str], on_recorded: OnRecorded) -> OnRecorded:
+        def answer(intake: Intake) -> None:
+            self.seen.end(key, intake, self.clock())
+            on_recorded(intake)
+
+        return answer
+
+    def _refuse(self, envelope: Envelope, refusal: Refusal, decision: Decision | None, on_recorded: OnRecorded) -> None:
+        self.counters.refused += 1
+        records = (self._intake(envelope), self._decision(envelope, decision, refusal.code))
+        self._commit_refusal(records, envelope.id, refusal, on_recorded)
+
+    def _commit_refusal(
+        self, records: tuple[RecordDraft, ...], event: EventId, refusal: Refusal, on_recorded: OnRecorded
+    ) -> None:
+        def done(outcome: tuple[Recorded, ...] | CommitFailed) -> None:
+            if isinstance(outcome, CommitFailed):
+                on_recorded(self._unrecorded(outcome))
+            else:
+                on_recorded(Intake(event=event, accepted=False, refusal=refusal))
+
+        self.journal.commit(Entry(records=records), done)
+
+    def _unrecorded(self, failed: CommitFailed) -> Intake:
+        self.counters.unrecorded += 1
+        log.error("not recorded", reason=failed.reason)
+        refusal = Refusal(code="unavailable", reason="the message cannot be put on record now", retry_after=5.0)
+        return Intake(event=None, accepted=False, refusal=refusal)
+
+    def _take(self, envelope: Envelope, way: Route, decision: Decision, on_recorded: OnRecorded) -> None:
+        lane = f"{envelope.sender.address}>{way.recipient.address}"
+        if not self.lanes.room_for(lane):
+            refusal = Refusal(
+                code="unavailable",
+                reason="too many messages wait for this recipient",
+                reference=envelope.id,
+                retry_after=30.0,
+            )
+            self._refuse(envelope, refusal, decision, on_recorded)
+            return
+        outgoing = envelope
+        records = [self._intake(envelope), self._decision(envelope, decision, "policy")]
+        if decision.effect == "redact":
+            outgoing = self._redacted(envelope, decision)
+            records.append(record.redaction(outgoing, parent=envelope.id))
+        held = decision.effect == "hold"
+        item = OutboxItem(
+            key=IdempotencyKey(f"{outgoing.id}.0"),
+            event=outgoing.id,
+            lane=lane,
+            network=way.recipient.address.network,
+            account=way.account,
+            recipient=way.recipient.address.user,
+            expires_at=self._expiry(envelope),
+            held=held,
+        )
+        self._commit_taken(envelope, records, item, on_recorded)
+
+    def _commit_taken(
+        self, envelope: Envelope, records: list[RecordDraft], item: OutboxItem, on_recorded: OnRecorded
+    ) -> None:
+        def done(outcome: tuple[Recorded, ...] | CommitFailed) -> None:
+            if isinstance(outcome, CommitFailed):
+                on_recorded(self._unrecorded(outcome))
+                return
+            self.counters.recorded += 1
+            on_recorded(Intake(event=envelope.id, accepted=True, held=item.held))
+            if item.held:
+                self.counters.held += 1
+                return
+            # The last record that holds an envelope is the one that goes out: the intake, or its redaction.
+            licence = outcome[2] if len(outcome) > 2 else outcome[0]
+            self.lanes.add(Parcel(item, licence, envelope.received_at), self.clock())
+
+        origin = envelope.origin
+        seen: tuple[SeenKey, ...] = ()
+        if origin.remote_id is not None:
+            expires = envelope.received_at + self.seen.lifetime
+            seen = (
+                SeenKey(
+                    network=origin.network,
+                    account=origin.account,
+                    remote_id=origin.remote_id,
+                    event=envelope.id,
+                    expires_at=expires,
+                ),
+            )
+        self.journal.commit(Entry(records=tuple(records), enqueue=(item,), seen=seen), done)
+
+    def _intake(self, envelope: Envelope) -> RecordDraft:
+        return record.intake(
+            envelope,
+            identity_version=self.judge.directory.version,
+            retention_class=self.settings.retention_class,
+        )
+
+    @staticmethod
+    def _decision(envelope: Envelope, decision: Decision | None, reason_code: str) -> RecordDraft:
+        if decision is None:
+            return record.decision(envelope.id, effect="forbid", reason_code=reason_code)
+        return record.decision(
+            envelope.id,
+            effect=decision.effect,
+            deciding=decision.deciding,
+            matched=decision.matched,
+            would_have=decision.would_have,
+            notify=decision.notify,
+            reason_code=reason_code,
+            policy_digest=decision.policy_digest,
+        )
+
+    def _redacted(self, envelope: Envelope, decision: Decision) -> Envelope:
+        body = envelope.body
+        if not isinstance(body, Message) or decision.redacted_text is None:
+            raise TypeError(f"a {type(body).__name__} cannot be redacted")
+        part = TextPart(text=decision.redacted_text)
+        clean = evolve(body, parts=(part,), subject=None)
+        losses = (*envelope.losses, Loss(feature="text", detail="redacted by policy"))
+        return evolve(envelope, id=self.mint(), body=clean, losses=losses)
+
+    def _expiry(self, envelope: Envelope) -> float:
+        latest = envelope.received_at + self.settings.offline_seconds
+        wanted = envelope.body.expires_at if isinstance(envelope.body, Message) else None
+        return latest if wanted is None else min(latest, wanted)
+
+    # Delivery
+
+    def recover(self) -> int:
+        """Takes up what was on record and not settled when the process ended. Returns how many deliveries that is.
+
+        Whether one of them left before the end is not known: each is marked as a possible duplicate, and keeps its key.
+        """
+        now = self.clock()
+        self.seen.load(self.journal.recently_seen(now))
+        pending = self.journal.pending()
+        for item, recorded in pending:
+            self.lanes.add(Parcel(item, recorded, now, maybe_duplicate=True), now)
+        return len(pending)
+
+    def _send(self, parcel: Parcel) -> None:
+        link = self.links.get(parcel.item.network)
+        if link is None:
+            self._answer(parcel, _failed("no-network", "this network is not connected any more"))
+            return
+        envelope = parcel.recorded.envelope
+        recipient = envelope.recipients[0]
+        translated = link.mapping.from_canonical(envelope, recipient, parcel.item.account, link.transport.capabilities)
+        if isinstance(translated, Unmappable):
+            self._answer(parcel, _failed(translated.feature, translated.reason))
+            return
+        self._send_part(parcel, link, translated.natives, parcel.parts_sent)
+
+    def _send_part(self, parcel: Parcel, link: Link, natives: tuple[Any, ...], index: int) -> None:
+        last = index + 1 >= len(natives)
+
+        def on_result(result: SendResult) -> None:
+            if last or (result.failure is not None):
+                self._answer(parcel, result)
+                return
+            parcel.parts_sent = index + 1
+            self._send_part(parcel, link, natives, index + 1)
+
+        key = parcel.item.key if len(natives) == 1 else IdempotencyKey(f"{parcel.item.key}/{index}")
+        deadline = self.monotonic() + self.settings.send_seconds
+        link.transport.send(natives[index], key=key, deadline=deadline, on_result=on_result)
+
+    def _answer(self, parcel: Parcel, result: SendResult) -> None:
+        self.lanes.result(parcel, result, self.clock())
+
+    def _settled(self, parcel: Parcel, stage: Stage, failure: Failure | None) -> None:
+        code = "expired" if failure is not None and failure.reason == "expired" else stage.value
+        self.counters.outcomes[code] = self.counters.outcomes.get(code, 0) + 1
+        outcome = record.outcome(
+            parcel.item.event,
+            recipient=str(parcel.recorded.envelope.recipients[0].address),
+            code=code,
+            detail=failure.reason if failure is not None else "",
+            maybe_duplicate=parcel.maybe_duplicate,
+        )
+        self._save(Entry(records=(outcome,), settle=(Settlement(key=parcel.item.key),)))
+        if failure is not None:
+            self.notices.failed(self, parcel.recorded.envelope, stage, failure)
+
+    def _save(self, entry: Entry) -> None:
+        """Records what has already happened: if the disk refuses it now, it is tried again until it is there."""
+
+        def done(outcome: tuple[Recorded, ...] | CommitFailed) -> None:
+            if isinstance(outcome, CommitFailed):
+                self.counters.unrecorded += 1
+                self._unsaved.append(entry)
+
+        self.journal.commit(entry, done)
+
+    def tick(self, now: float) -> None:
+        """Does what time asks for: tries again, expires, tells waiting senders, saves what could not be saved."""
+        if self._unsaved:
+            entries, self._unsaved = self._unsaved, []
+            for entry in entries:
+                self._save(entry)
+        self.lanes.handle_timer(now)
+        for lane in self.lanes.standing(now, self.settings.tell_after):
+            self.notices.waits(self, lane)
+
+    def write_notice(self, recipient: Identity, text: str) -> None:
+        """Writes to a corporate person in the bridge's own name: on record like every message, then delivered."""
+        now = self.clock()
+        envelope = self.notices.envelope(self.mint(), recipient, text, now)
+        way = Route(sender=envelope.sender, recipient=recipient, account="", direction=envelope.direction)
+        lane = f"{envelope.sender.address}>{recipient.address}"
+        if not self.lanes.room_for(lane):
+            return
+        item = OutboxItem(
+            key=IdempotencyKey(f"{envelope.id}.0"),
+            event=envelope.id,
+            lane=lane,
+            network=way.recipient.address.network,
+            account="",
+            recipient=recipient.address.user,
+            expires_at=self._expiry(envelope),
+        )
+        records = [self._intake(envelope), record.decision(envelope.id, effect="allow", reason_code="system")]
+        self._commit_taken(envelope, records, item, _nobody_waits)
+
+
+def _nobody_waits(_: Intake) -> None:
+    """The answer to a message that the bridge wrote itself: its outcome is on record."""
+
+
+def _named(identity: Identity, said: Identity) -> Identity:
+    """Keeps the display name that came with an address, unless the directory knows a better one."""
+    if identity.display_name or not said.display_name:
+        return identity
+    return evolve(identity, display_name=said.display_name)
+
+
+def _failed(reason: str, text: str) -> SendResult:
+    failure = Failure(reason=reason, retryable=reason == LINK_DOWN, certain=True, user_text=text)
+    return SendResult(stage=Stage.FAILED, failure=failure)
