@@ -1,0 +1,1 @@
+"""OSCAR's codec, machine and connector."""
