@@ -1,0 +1,221 @@
+"""From bytes to a message: one decode, one pass, nothing typed (RFC 3261 sections 7 and 18.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from transports.sip.wire.base import Lines, Message, Request, Response
+from transports.sip.wire.errors import SipSyntaxError
+from transports.sip.wire.grammar import TOKEN
+from transports.sip.wire.names import KNOWN, canonical
+
+METHODS: Final = frozenset(
+    {
+        "ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "PUBLISH", "REFER",
+        "REGISTER", "SUBSCRIBE", "UPDATE",
+    }
+)  # fmt: skip
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """How much of a message is read. Octets, save `header_count`.
+
+    Attributes:
+        header_count: header lines, after unfolding.
+        header_line: one header line, after unfolding.
+        header_section: start line and headers together.
+        uri: the Request-URI; a longer one is answered 414.
+        body: the body; a longer one is answered 413.
+    """
+
+    header_count: int = 256
+    header_line: int = 8 * 1024
+    header_section: int = 64 * 1024
+    uri: int = 2 * 1024
+    body: int = 256 * 1024
+
+
+DEFAULT: Final = Limits()
+
+
+def parse_message(data: bytes, limits: Limits = DEFAULT) -> Request | Response:
+    """Read one whole message: a datagram, a WebSocket frame, or what the StreamFramer cut out.
+
+    Octets beyond Content-Length are dropped, as RFC 3261 18.3 wants for datagrams. Headers stay text until asked for.
+
+    Raises:
+        SipSyntaxError: with the status to answer and, where it could be read, the request to answer.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        end = len(data) - 2 if data.endswith(b"\r\n") else len(data)
+    if end > limits.header_section:
+        raise _refuse("header section is too large", 513, data[: limits.header_section])
+    try:
+        head = data[:end].decode()
+    except UnicodeDecodeError as error:
+        raise _refuse(f"header section is not UTF-8 at octet {error.start}", 400, data[:end]) from error
+    try:
+        message = _parse_head(head, limits)
+    except SipSyntaxError as error:
+        raise _refuse(error.reason, error.status, data[:end]) from error
+    body = data[end + 4 :]
+    length = message._index.get("Content-Length")  # noqa: SLF001 - one package, and the hot path
+    if length is None:
+        _check_body(len(body), limits, message)
+        message.body = body
+    elif length == str(len(body)) and len(body) <= limits.body and message._extra is None:  # noqa: SLF001
+        message.body = body
+    else:
+        message.body = _cut_body(message, body, limits)
+    return message
+
+
+def _parse_head(head: str, limits: Limits) -> Request | Response:
+    if "\r\n " in head or "\r\n\t" in head:
+        head = unfold(head)
+    lines = head.split("\r\n")
+    count = len(lines) - 1
+    if head.count("\n") != count or head.count("\r") != count:
+        raise SipSyntaxError("line end that is not CRLF")
+    if count > limits.header_count:
+        raise SipSyntaxError(f"more than {limits.header_count} headers", 513)
+    if len(head) > limits.header_line:
+        _check_lines(lines, limits)
+    if "\x00" in head:
+        _check_nul(head)
+    start = lines[0]
+    del lines[0]
+    parts = [line.partition(":") for line in lines]
+    index = {name: value.strip(" \t") for name, _, value in parts}
+    wire: Lines | None = None
+    if len(index) != count or not index.keys() <= KNOWN:
+        wire = _read_lines(parts)
+    if start.startswith("SIP/"):
+        return _response(start, index, wire)
+    method, _, rest = start.partition(" ")
+    uri, _, version = rest.partition(" ")
+    if version != "SIP/2.0":
+        _check_version(start)
+    if method not in METHODS and not TOKEN.fullmatch(method):
+        raise SipSyntaxError(f"bad method {method[:40]!r}")
+    if not uri:
+        raise SipSyntaxError("Request-URI is missing")
+    if len(uri) > limits.uri:
+        raise SipSyntaxError(f"Request-URI is longer than {limits.uri}", 414)
+    return Request(method, uri, index, wire, b"")
+
+
+def unfold(head: str) -> str:
+    """Header lines that go on after a line end and a blank, joined by one blank (RFC 3261 7.3.1). Linear."""
+    first, *rest = head.split("\r\n")
+    joined = [[first]]
+    for line in rest:
+        if line[:1] in {" ", "\t"} and len(joined) > 1:
+            joined[-1].append(line.lstrip(" \t"))
+        else:
+            joined.append([line])
+    return "\r\n".join(" ".join(pieces) if len(pieces) > 1 else pieces[0] for pieces in joined)
+
+
+def _read_lines(parts: list[tuple[str, str, str]]) -> Lines:
+    lines: Lines = []
+    for name, colon, value in parts:
+        bare = name.rstrip(" \t")
+        if not colon or not (bare in KNOWN or TOKEN.fullmatch(bare)):
+            raise SipSyntaxError(f"header line without a name: {(name + colon + value)[:60]!r}")
+        lines.append((bare, value.strip(" \t")))
+    return lines
+
+
+def _check_lines(lines: list[str], limits: Limits) -> None:
+    for line in lines:
+        if len(line) > limits.header_line:
+            raise SipSyntaxError(f"header line is longer than {limits.header_line}: {line[:40]!r}", 513)
+
+
+def _check_nul(head: str) -> None:
+    # Only as a quoted pair inside a quoted string is NUL legal (RFC 4475 3.1.1.2).
+    if head.count("\x00") != head.count("\\\x00"):
+        raise SipSyntaxError("NUL in header section")
+
+
+def _check_version(start: str) -> None:
+    fields = start.split(" ")
+    if len(fields) != 3 or not all(fields):
+        raise SipSyntaxError(f"bad request line {start[:80]!r}")
+    name, slash, number = fields[2].upper().partition("/")
+    if name != "SIP" or not slash or not number.replace(".", "", 1).isdigit():
+        raise SipSyntaxError(f"no SIP version in request line {start[:80]!r}")
+    if number != "2.0":
+        raise SipSyntaxError(f"SIP version {fields[2][:20]} is not spoken here", 505)
+
+
+def _response(start: str, index: dict[str, str], wire: Lines | None) -> Response:
+    version, _, rest = start.partition(" ")
+    code, blank, reason = rest.partition(" ")
+    if version.upper() != "SIP/2.0":
+        raise SipSyntaxError(f"bad status line {start[:80]!r}")
+    if not (blank or not rest[3:]) or len(code) != 3 or not (code.isascii() and code.isdigit()):
+        raise SipSyntaxError(f"bad status code in {start[:80]!r}")
+    if not 100 <= int(code) <= 699:
+        raise SipSyntaxError(f"bad status code in {start[:80]!r}")
+    return Response(int(code), reason, index, wire, b"")
+
+
+def _check_body(size: int, limits: Limits, message: Message) -> None:
+    if size > limits.body:
+        raise SipSyntaxError(f"body is larger than {limits.body}", 413, answerable(message))
+
+
+def _cut_body(message: Message, body: bytes, limits: Limits) -> bytes:
+    try:
+        length = message.content_length
+    except SipSyntaxError as error:
+        raise SipSyntaxError(error.reason, 400, answerable(message)) from error
+    assert length is not None
+    _check_body(length, limits, message)
+    if length > len(body):
+        raise SipSyntaxError(f"Content-Length is {length}, the body has {len(body)}", 400, answerable(message))
+    return body[:length]
+
+
+def answerable(message: Message) -> Request | None:
+    """The request, where an answer can be made: not to a response or an ACK, and not without a Via to repeat."""
+    if not isinstance(message, Request) or message.method == "ACK" or not message.first("Via"):
+        return None
+    return message
+
+
+def _refuse(reason: str, status: int, head: bytes) -> SipSyntaxError:
+    return SipSyntaxError(reason, status, salvage(head))
+
+
+def salvage(head: bytes) -> Request | None:
+    """What can be read of a malformed request, to answer it: never a response or an ACK, never without a Via."""
+    lines = unfold(head.decode("utf-8", "replace")).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    method, _, rest = lines[0].strip(" \t").partition(" ")
+    if method.upper().startswith("SIP/") or not TOKEN.fullmatch(method):
+        return None
+    headers: Lines = []
+    for line in lines[1 : DEFAULT.header_count + 1]:
+        name, colon, value = line.partition(":")
+        bare = name.rstrip(" \t")
+        if colon and TOKEN.fullmatch(bare) and "\x00" not in value and len(line) <= DEFAULT.header_line:
+            headers.append((bare, value.strip(" \t")))
+    return answerable(Request(method, rest.partition(" ")[0], {}, _single(headers), b""))
+
+
+def _single(headers: Lines) -> Lines:
+    """The first of each header that an answer repeats once, and all Via."""
+    kept: dict[str, None] = {}
+    lines: Lines = []
+    for name, value in headers:
+        key = canonical(name)
+        if key == "Via" or key not in kept:
+            kept[key] = None
+            lines.append((name, value))
+    return lines

@@ -1,0 +1,82 @@
+"""The checks that come before anything acts on a message (RFC 3261 8.2, 8.1.3, 18.2; RFC 4475)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from transports.sip.wire.base import Message, Request, Response
+from transports.sip.wire.errors import SipSyntaxError
+from transports.sip.wire.parser import METHODS, answerable
+from transports.sip.wire.uri import SipUri
+
+# Headers that may stand once. Those that are read anyway raise when they are double; these are not read eagerly.
+_SINGLE: Final = (
+    "Content-Length", "Content-Type", "Event", "Expires", "Subject", "Date", "SIP-If-Match", "Subscription-State",
+    "Min-Expires", "User-Agent", "Content-Disposition", "Priority", "Organization", "Server", "Reply-To",
+    "SIP-ETag", "Refer-To", "Timestamp", "MIME-Version", "Retry-After",
+)  # fmt: skip
+
+
+def _check_common(message: Message) -> None:
+    _ = message.from_, message.to, message.call_id, message.cseq
+    if not message.vias:
+        raise SipSyntaxError("Via is missing")
+    extra = message._extra  # noqa: SLF001 - one package
+    if extra is not None:
+        for name in _SINGLE:
+            if name in extra:
+                raise SipSyntaxError(f"more than one {name}")
+    _ = message.expires, message.content_length, message.content_type, message.event
+
+
+def validate_request(request: Request) -> None:
+    """Check what every element needs of a request.
+
+    Via, From, To, Call-ID and CSeq are there once and well formed, CSeq names the method, numbers are in their ranges,
+    Contact, Route and Record-Route can be read, the Request-URI is a SIP URI without headers. Max-Forwards and the
+    tag of From may be missing (RFC 2543 elements; RFC 3261 12.1.1, 16.3). Date is not read (RFC 4475 3.1.2.12).
+
+    Raises:
+        SipSyntaxError: with the status to answer (400, 416, 501) and the request as `partial`, or None for ACK and
+            where there is no Via to answer along.
+    """
+    try:
+        _check_request(request)
+    except SipSyntaxError as error:
+        raise SipSyntaxError(error.reason, error.status, answerable(request)) from error
+
+
+def _check_request(request: Request) -> None:
+    _check_common(request)
+    if request.cseq.method != request.method:
+        # RFC 4475 3.1.2.18: for a method that nobody knows, saying so has better chances in the future.
+        status = 400 if request.method in METHODS else 501
+        raise SipSyntaxError(f"CSeq names {request.cseq.method[:40]}, the request is {request.method[:40]}", status)
+    _ = request.max_forwards, request.contacts, request.routes, request.record_routes
+    _ = request.require, request.proxy_require
+    uri = request.uri
+    if not isinstance(uri, SipUri):
+        raise SipSyntaxError(f"Request-URI: scheme {uri.scheme[:40]} is not served here", 416)
+    if uri.headers:
+        raise SipSyntaxError("Request-URI: headers are not allowed there")  # RFC 3261 19.1.1, table 1
+
+
+def validate_response(response: Response) -> None:
+    """Check what a client needs of a response (RFC 3261 8.1.3.3, 18.1.2).
+
+    From, To, Call-ID, CSeq are there once and well formed, and there is exactly one Via: we are where it goes.
+
+    Raises:
+        SipSyntaxError: the response is to be dropped, whatever the status in the error.
+    """
+    _check_common(response)
+    if len(response.vias) > 1:
+        raise SipSyntaxError("Via: more than one, so the response was meant for another element")
+    if (after := response.first("Retry-After")) is not None:
+        _check_retry_after(after)
+
+
+def _check_retry_after(text: str) -> None:
+    digits = text.partition(";")[0].partition("(")[0].strip(" \t")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 10:
+        raise SipSyntaxError(f"Retry-After: bad value {text[:40]!r}")
