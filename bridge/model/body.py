@@ -110,12 +110,53 @@ class Typing:
 
 @frozen(kw_only=True)
 class PresenceUpdate:
-    """A person's presence has changed."""
+    """The sender's presence has changed, or is told to one who watches.
+
+    ``source`` names the device or publication that says so, where a person may have several; ``watch`` the one watch
+    that it answers, on its way out.
+    """
 
     durable: ClassVar[bool] = False
     kind: ClassVar[str] = "presence"
 
     presence: PersonPresence
+    source: str = ""
+    watch: str = ""
+
+
+@frozen(kw_only=True)
+class Reachability:
+    """On how many devices the sender can be reached now: registrations, which say less than a publication."""
+
+    durable: ClassVar[bool] = False
+    kind: ClassVar[str] = "presence"
+
+    devices: int
+
+
+@frozen(kw_only=True)
+class Watch:
+    """The sender wants to see the recipient's presence for ``expires`` seconds; 0 ends it.
+
+    ``id`` names the watch for as long as it lives. ``once``: one look and no more.
+    """
+
+    durable: ClassVar[bool] = False
+    kind: ClassVar[str] = "presence"
+
+    id: str
+    expires: float
+    once: bool = False
+
+
+@frozen(kw_only=True)
+class ContactEdit:
+    """The sender's contact list on the recipient's network is to hold the recipient, or not any more."""
+
+    durable: ClassVar[bool] = False
+    kind: ClassVar[str] = "presence"
+
+    wanted: bool
 
 
 class MembershipChange(Enum):
@@ -174,4 +215,16 @@ class Receipt:
     failure: Failure | None = None
 
 
-Body = Message | Edit | Retract | Reaction | Typing | PresenceUpdate | Membership | Receipt
+Body = (
+    Message
+    | Edit
+    | Retract
+    | Reaction
+    | Typing
+    | PresenceUpdate
+    | Reachability
+    | Watch
+    | ContactEdit
+    | Membership
+    | Receipt
+)
