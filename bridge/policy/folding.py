@@ -1,0 +1,167 @@
+"""Text as a reader sees it: the forms on which words and patterns are looked for, with the way back.
+
+A form is made character by character, so that ``fold(a + b) == fold(a) + fold(b)`` and each character of a form comes
+from exactly one character of the original. ``str.translate`` with a table that fills itself does it at C speed.
+
+- ``PLAIN``: NFKC, without what a reader does not see, look-alikes as Latin letters, digits as ASCII; case is kept.
+- ``WORDS``: ``PLAIN`` casefolded, with everything that is neither letter, digit nor mark as a space.
+- ``JOINED``: as ``WORDS``, but punctuation is dropped, which joins "fal-con" and "fal.con".
+- ``SYMBOLS``: ``PLAIN`` casefolded, blanks as spaces; for terms such as "c++".
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import attrs
+
+from bridge.policy.confusables import LOOKALIKES, is_blank, is_dropped
+
+_TABLE_LIMIT = 16_384
+"""Entries that a table keeps. Beyond it a character is worked out anew: a flood of rare ones costs time, not memory."""
+
+
+class Table(dict[int, str]):
+    """A translation table for ``str.translate`` that works out a character when it first meets it."""
+
+    def __init__(self, fold: Callable[[str], str]) -> None:
+        super().__init__()
+        self._fold = fold
+
+    def __missing__(self, code: int) -> str:
+        folded = self._fold(chr(code))
+        if len(self) < _TABLE_LIMIT:
+            self[code] = folded
+        return folded
+
+
+def _seen(character: str) -> str:
+    """``character`` decomposed, without what is dropped, look-alikes and digits as ASCII."""
+    if is_dropped(character):
+        return ""
+    if is_blank(character):
+        return character if character in "\n\r\t" else " "
+    if character in LOOKALIKES:  # before NFKD too: it would turn U+00B4 and its like into a space and a mark
+        return LOOKALIKES[character]
+    parts = []
+    for part in unicodedata.normalize("NFKD", character):
+        if is_dropped(part):
+            continue
+        digit = unicodedata.decimal(part, None)
+        parts.append(str(digit) if digit is not None else LOOKALIKES.get(part, " " if is_blank(part) else part))
+    return "".join(parts)
+
+
+def _casefolded(character: str) -> str:
+    """``_seen`` and casefolded until nothing changes: casefolding can bring out what decomposes again."""
+    text = _seen(character)
+    while True:
+        further = "".join(_seen(part) for part in text.casefold())
+        if further == text:
+            return text
+        text = further
+
+
+def _is_word(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNM"
+
+
+def _plain(character: str) -> str:
+    return unicodedata.normalize("NFC", _seen(character))
+
+
+def _words(character: str) -> str:
+    return "".join(part if _is_word(part) else " " for part in _casefolded(character))
+
+
+def _joined(character: str) -> str:
+    return "".join(
+        part if _is_word(part) else " " for part in _casefolded(character) if _is_word(part) or is_blank(part)
+    )
+
+
+def _symbols(character: str) -> str:
+    return "".join(" " if is_blank(part) else part for part in _casefolded(character))
+
+
+PLAIN = Table(_plain)
+WORDS = Table(_words)
+JOINED = Table(_joined)
+SYMBOLS = Table(_symbols)
+
+
+def collapse(text: str) -> str:
+    """``text`` with each run of spaces as one, and one at each end, so that " word " finds whole words."""
+    return f" {' '.join(text.split())} "
+
+
+@attrs.frozen(slots=True)
+class Form:
+    """A form of a text and, for each of its characters, the offset in the original it comes from.
+
+    A character that stands for nothing of the original (the spaces at the ends) has the offset of its neighbour.
+    """
+
+    text: str
+    origin: Sequence[int]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The original's part that ``text[start:end]`` comes from; ``start < end``."""
+        return min(self.origin[start:end]), max(self.origin[start:end]) + 1
+
+
+def trace(text: str, table: Table, order: Sequence[int] | None = None) -> Form:
+    """``text.translate(table)`` with the way back; ``order`` takes the original's characters in another order."""
+    pieces: list[str] = []
+    origin: list[int] = []
+    for offset in range(len(text)) if order is None else order:
+        piece = table[ord(text[offset])]
+        pieces.append(piece)
+        origin.extend([offset] * len(piece))
+    return Form("".join(pieces), origin)
+
+
+def collapse_form(form: Form) -> Form:
+    """``collapse`` with the way back."""
+    characters = [" "]
+    origin = [form.origin[0] if form.origin else 0]
+    for character, offset in zip(form.text, form.origin, strict=True):
+        blank = character.isspace()
+        if blank and characters[-1] == " ":
+            continue
+        characters.append(" " if blank else character)
+        origin.append(offset)
+    if characters[-1] != " " or len(characters) == 1:
+        characters.append(" ")
+        origin.append(origin[-1])
+    return Form("".join(characters), origin)
+
+
+def with_decoration(text: str, end: int) -> int:
+    """``end`` moved past what a reader does not see, so that a cut there leaves no loose marks."""
+    while end < len(text) and is_dropped(text[end]):
+        end += 1
+    return end
+
+
+RIGHT_TO_LEFT_OVERRIDE = "\u202e"
+_ENDS_OVERRIDE = "\u202c\u202d\n\r\u2029"
+
+
+def display_order(text: str) -> list[int]:
+    """The offsets of ``text`` in the order that a reader sees where U+202E turns Latin text around.
+
+    Each stretch after an override, up to its end (U+202C, U+202D, or the end of the line), is read backwards.
+    """
+    order: list[int] = []
+    cuts = [0]
+    turned = False
+    for offset, character in enumerate(text):
+        if (character == RIGHT_TO_LEFT_OVERRIDE and not turned) or (turned and character in _ENDS_OVERRIDE):
+            cuts.append(offset)
+            turned = not turned
+    cuts.append(len(text))
+    for index, (start, end) in enumerate(pairwise(cuts)):
+        stretch = range(start, end)
+        order.extend(reversed(stretch) if index % 2 else stretch)
+    return order

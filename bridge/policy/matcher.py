@@ -1,0 +1,351 @@
+"""Lexicons compiled: one Aho-Corasick automaton for words, one RE2 set for patterns, validators behind a prefilter.
+
+A text is first touched (what could be in it, at C speed, without offsets) and only then searched for places. What is
+looked for and how evasion is met is told in docs/reference/policy.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import ahocorasick
+import attrs
+import re2
+
+from bridge.policy.confusables import is_unspaced
+from bridge.policy.detectors import VALIDATORS, Validator
+from bridge.policy.folding import (
+    JOINED,
+    PLAIN,
+    RIGHT_TO_LEFT_OVERRIDE,
+    SYMBOLS,
+    WORDS,
+    Form,
+    Table,
+    collapse,
+    collapse_form,
+    display_order,
+    trace,
+    with_decoration,
+)
+from bridge.policy.language import Lexicon
+from bridge.policy.values import Hit
+
+PATTERN_MEMORY = 1 << 20
+"""Bytes that RE2 may take for one pattern."""
+SET_MEMORY = 64 << 20
+"""Bytes that RE2 may take for all patterns together."""
+PATTERN_LIMIT = 2_000
+"""Instructions of a compiled pattern: bounds the time per character in the worst text."""
+PRECEDING_LIMIT = 512
+"""Characters of the text before that are looked at."""
+
+_SPELLED_FROM = 3
+"""Letters that a word needs before "f a l c o n" counts for it."""
+_JOINED_FROM = 6
+"""Letters that a term of several words needs before it counts without its spaces."""
+_SPELLED_WORDS = 3
+"""Words of a term for which each may be spelled out by itself."""
+_PLAIN_PUNCTUATION = frozenset(" -_'./")
+# The first two entries of the set. An empty pattern is found in every text: where it is not, RE2 ran out of memory,
+# and its answer "nothing found" must not be believed. The second finds punctuation inside a word.
+_SENTINEL, _INSIDE = "", r"[A-Za-z0-9][^A-Za-z0-9 \t\r\n]+[A-Za-z0-9]"
+_FIRST_ENTRY = 2
+
+
+def compile_pattern(pattern: str) -> "re2._Regexp":
+    """``pattern`` in RE2's syntax, compiled within limits. Raises ValueError that says why it is refused."""
+    try:
+        compiled = re2.compile(pattern, _options(PATTERN_MEMORY))
+    except re2.error as error:
+        reason = error.args[0] if error.args else error
+        raise ValueError(reason.decode() if isinstance(reason, bytes) else str(reason)) from None
+    except UnicodeEncodeError:
+        raise ValueError("holds half a surrogate pair") from None
+    if compiled.programsize > PATTERN_LIMIT:
+        raise ValueError(f"compiles to {compiled.programsize} steps, the limit is {PATTERN_LIMIT}")
+    if compiled.search("") is not None:
+        raise ValueError("matches the empty text, so it would match every text")
+    return compiled
+
+
+def _options(memory: int) -> re2.Options:
+    options = re2.Options()
+    options.max_mem = memory
+    options.log_errors = False
+    return options
+
+
+@attrs.frozen(kw_only=True)
+class _Needle:
+    """What the automaton finds: ``text`` as it stands there, and whose term it is (bits of lexicons, and names)."""
+
+    text: str
+    lexicons: int
+    terms: tuple[tuple[int, str], ...]
+
+
+@attrs.frozen(kw_only=True)
+class _Entry:
+    """An entry of the set: a pattern or a validator of lexicon number ``lexicon``."""
+
+    lexicon: int
+    term: str
+    pattern: "re2._Regexp | None" = None
+    validator: Validator | None = None
+
+
+def _is_symbolic(term: str) -> bool:
+    """Whether punctuation is part of the term itself ("c++", "$$$", "a&b")."""
+    seen = term.translate(SYMBOLS).strip()
+    if not seen.translate(JOINED).strip():
+        return True
+    edges = seen[0] + seen[-1]
+    return bool(set(seen) - _PLAIN_PUNCTUATION - set(seen.translate(WORDS))) or " " in edges.translate(WORDS)
+
+
+def _spelled(word: str) -> str:
+    return " ".join(word) if len(word) >= _SPELLED_FROM or is_unspaced(word[0]) else word
+
+
+def _spellings(words: Sequence[str]) -> set[str]:
+    """A term as it stands in collapsed text: as written, run together, spelled out in whole or by words."""
+    together = "".join(words)
+    spellings = {" ".join(words), _spelled(together)}
+    if len(together) >= _JOINED_FROM:
+        spellings.add(together)
+    if len(words) <= _SPELLED_WORDS:
+        spellings.update(" ".join(choice) for choice in product(*({word, _spelled(word)} for word in words)))
+    return spellings
+
+
+def _with_edges(spelling: str, *, whole: bool) -> str:
+    """Spaces where the term must begin or end a word: not in writing without spaces between words."""
+    lead = " " if whole and not is_unspaced(spelling[0]) else ""
+    trail = " " if whole and not is_unspaced(spelling[-1]) else ""
+    return f"{lead}{spelling}{trail}"
+
+
+class _Needles:
+    """Collects needles and builds the automaton."""
+
+    def __init__(self) -> None:
+        self._terms: dict[str, dict[tuple[int, str], None]] = {}
+
+    def add(self, text: str, lexicon: int, term: str) -> None:
+        self._terms.setdefault(text, {})[lexicon, term] = None
+
+    def build(self) -> "ahocorasick.Automaton | None":
+        if not self._terms:
+            return None
+        automaton = ahocorasick.Automaton(ahocorasick.STORE_ANY)
+        for text, terms in self._terms.items():
+            bits = 0
+            for lexicon, _ in terms:
+                bits |= 1 << lexicon
+            automaton.add_word(text, _Needle(text=text, lexicons=bits, terms=tuple(terms)))
+        automaton.make_automaton()
+        return automaton
+
+
+class Matcher:
+    """The lexicons of one snapshot, compiled. Immutable; lexicons are named by their number, sets of them are bits.
+
+    Raises ValueError if all patterns together exceed RE2's memory.
+    """
+
+    def __init__(self, lexicons: Sequence[Lexicon]) -> None:
+        self._names = tuple(lexicon.name for lexicon in lexicons)
+        words, symbols = _Needles(), _Needles()
+        self._entries: list[_Entry] = []
+        self._whole = 0
+        for number, lexicon in enumerate(lexicons):
+            self._whole |= lexicon.whole_words << number
+            for term in lexicon.words:
+                _add_term(words, symbols, number, lexicon, term)
+            self._entries.extend(
+                _Entry(lexicon=number, term=pattern, pattern=compile_pattern(pattern)) for pattern in lexicon.patterns
+            )
+            self._entries.extend(
+                _Entry(lexicon=number, term=name, validator=VALIDATORS[name]) for name in lexicon.validators
+            )
+        self._words = words.build()
+        self._symbols = symbols.build()
+        self._set = self._build_set()
+        self._in_set = 0
+        for entry in self._entries:
+            self._in_set |= 1 << entry.lexicon
+
+    def _build_set(self) -> re2.Set:
+        patterns = re2.Set.SearchSet(_options(SET_MEMORY))
+        patterns.Add(_SENTINEL)
+        patterns.Add(_INSIDE)
+        for entry in self._entries:
+            patterns.Add(entry.validator.prefilter if entry.validator else entry.term)
+        try:
+            patterns.Compile()
+        except re2.error:
+            raise ValueError("all patterns together take more memory than RE2 is given") from None
+        return patterns
+
+    # Touching: which lexicons could be in a text.
+
+    def touches(self, text: str, preceding: str = "") -> int:
+        """The lexicons (bits) that may be found in ``text``, or across the end of ``preceding``; 0 is certain."""
+        bits = self._touch(text)
+        if preceding:
+            for before in _befores(preceding):
+                bits |= self._touch(before + text)
+        return bits
+
+    def _touch(self, text: str) -> int:
+        words = text.translate(WORDS).split()
+        bits = self._touch_words(f" {' '.join(words)} ")
+        is_plain = text.isascii() and (text.isprintable() or text.translate(PLAIN) == text)
+        if is_plain:
+            found, has_inside = self._touch_set(text)
+            bits |= found
+        else:
+            bits |= self._touch_odd(text)
+            has_inside = True
+        if has_inside and self._words is not None:
+            joined = text.translate(JOINED).split()
+            if joined != words:
+                bits |= self._touch_words(f" {' '.join(joined)} ")
+        if self._symbols is not None:
+            for _, needle in self._symbols.iter(collapse(text.translate(SYMBOLS))):
+                bits |= needle.lexicons
+        return bits
+
+    def _touch_words(self, folded: str) -> int:
+        bits = 0
+        if self._words is not None:
+            for _, needle in self._words.iter(folded):
+                bits |= needle.lexicons
+        return bits
+
+    def _touch_odd(self, text: str) -> int:
+        """What only a text with more than printable ASCII needs: its plain form, and text that is turned around."""
+        bits = self._touch_set(text.translate(PLAIN))[0] | self._touch_set(text)[0]
+        if RIGHT_TO_LEFT_OVERRIDE in text:
+            turned = "".join(text[offset] for offset in display_order(text) if text[offset] != RIGHT_TO_LEFT_OVERRIDE)
+            bits |= self._touch(turned)
+        return bits
+
+    def _touch_set(self, text: str) -> tuple[int, bool]:
+        try:
+            found = self._set.Match(text)
+        except UnicodeEncodeError:  # half a surrogate pair; the plain form, without it, is looked at as well
+            return 0, True
+        if not found or 0 not in found:
+            return self._in_set, True
+        bits = 0
+        has_inside = False
+        for index in found:
+            if index >= _FIRST_ENTRY:
+                bits |= 1 << self._entries[index - _FIRST_ENTRY].lexicon
+            elif index:
+                has_inside = True
+        return bits, has_inside
+
+    # Searching: where.
+
+    def find(self, text: str, wanted: int, preceding: str = "") -> tuple[Hit, ...]:
+        """Every entry of the ``wanted`` lexicons (bits) in ``text``, by place; offsets are those of ``text``.
+
+        With ``preceding`` (what the same sender wrote just before in this conversation, messages joined by newlines)
+        entries that began there and end in ``text`` are found too.
+        """
+        hits = dict.fromkeys(
+            Hit(lexicon=self._names[lexicon], term=term, start=start, end=with_decoration(text, end))
+            for lexicon, term, start, end in self._search(text, wanted)
+        )
+        if preceding:
+            for before in _befores(preceding):
+                cut = len(before)
+                for lexicon, term, start, end in self._search(before + text, wanted):
+                    if start < len(before.rstrip()) and end > cut:
+                        end = with_decoration(text, end - cut)
+                        hits[Hit(lexicon=self._names[lexicon], term=term, start=0, end=end, straddles=True)] = None
+        return tuple(sorted(hits, key=lambda hit: (hit.start, hit.end, hit.lexicon, hit.term)))
+
+    def _search(self, text: str, wanted: int) -> Iterator[tuple[int, str, int, int]]:
+        yield from self._search_in_order(text, wanted, None)
+        if RIGHT_TO_LEFT_OVERRIDE in text:
+            yield from self._search_in_order(text, wanted, display_order(text))
+
+    def _search_in_order(
+        self, text: str, wanted: int, order: Sequence[int] | None
+    ) -> Iterator[tuple[int, str, int, int]]:
+        if self._words is not None:
+            for table in (WORDS, JOINED):
+                yield from self._search_words(text, table, wanted, order)
+        if self._symbols is not None:
+            yield from self._search_symbols(text, wanted, order)
+        if wanted & self._in_set:
+            plain = trace(text, PLAIN, order)
+            yield from self._search_entries(plain, wanted)
+            if plain.text != text and order is None:
+                readable = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+                yield from self._search_entries(Form(readable, range(len(text))), wanted)
+
+    def _search_words(
+        self, text: str, table: Table, wanted: int, order: Sequence[int] | None
+    ) -> Iterator[tuple[int, str, int, int]]:
+        form = collapse_form(trace(text, table, order))
+        for last, needle in self._words.iter(form.text):
+            if needle.lexicons & wanted:
+                end = last + 1 - needle.text.endswith(" ")
+                start = last + 1 - len(needle.text) + needle.text.startswith(" ")
+                yield from _named(needle, wanted, form.span(start, end))
+
+    def _search_symbols(
+        self, text: str, wanted: int, order: Sequence[int] | None
+    ) -> Iterator[tuple[int, str, int, int]]:
+        form = collapse_form(trace(text, SYMBOLS, order))
+        for last, needle in self._symbols.iter(form.text):
+            start, end = last + 1 - len(needle.text), last + 1
+            allowed = wanted if _stands_alone(form.text, start, end) else wanted & ~self._whole
+            if needle.lexicons & allowed:
+                yield from _named(needle, allowed, form.span(start, end))
+
+    def _search_entries(self, form: Form, wanted: int) -> Iterator[tuple[int, str, int, int]]:
+        for entry in self._entries:
+            if not wanted >> entry.lexicon & 1:
+                continue
+            for start, end in _spans(entry, form.text):
+                if start < end:
+                    yield (entry.lexicon, entry.term, *form.span(start, end))
+
+
+def _spans(entry: _Entry, text: str) -> Iterator[tuple[int, int]]:
+    if entry.validator is not None:
+        yield from entry.validator.find(text)
+    elif entry.pattern is not None:
+        for match in entry.pattern.finditer(text):
+            yield match.span()
+
+
+def _named(needle: _Needle, wanted: int, span: tuple[int, int]) -> Iterator[tuple[int, str, int, int]]:
+    for lexicon, term in needle.terms:
+        if wanted >> lexicon & 1:
+            yield (lexicon, term, *span)
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether letters at the ends of ``text[start:end]`` are not continued by their neighbours. Collapsed text."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return not (text[start].isalnum() and before.isalnum()) and not (text[end - 1].isalnum() and after.isalnum())
+
+
+def _befores(preceding: str) -> tuple[str, str]:
+    """What came before, as words of their own and as beginning of the same word."""
+    tail = preceding[-PRECEDING_LIMIT:]
+    return f"{tail} ", tail.replace("\n", "")
+
+
+def _add_term(words: _Needles, symbols: _Needles, number: int, lexicon: Lexicon, term: str) -> None:
+    if _is_symbolic(term):
+        symbols.add(collapse(term.translate(SYMBOLS)).strip(), number, term)
+        return
+    for spelling in _spellings(term.translate(WORDS).split()):
+        words.add(_with_edges(spelling, whole=lexicon.whole_words), number, term)
