@@ -4,7 +4,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-from bridge.delivery.routing import Directory
+from bridge.identity.snapshot import IdentitySnapshot
 from bridge.model.address import Identity
 from bridge.model.body import Attachment, Edit, Message, PresenceUpdate, Reaction
 from bridge.model.envelope import Direction, Envelope
@@ -30,7 +30,7 @@ class Judge:
     """
 
     policy: Policy
-    directory: Directory
+    directory: IdentitySnapshot
     _parties: dict[Identity, Party] = field(init=False, factory=dict)
     _parties_of: int = field(init=False, default=-1)
 

@@ -17,6 +17,7 @@ from bridge.compliance.record import Recorded
 from bridge.delivery.ports import OutboxItem
 from bridge.model.body import Failure, Stage
 from bridge.model.capabilities import SendResult
+from bridge.model.envelope import Envelope
 
 RECIPIENT_GONE = "recipient-gone"
 """The reason of a failure that ends when the recipient comes back: no device of theirs is registered."""
@@ -62,6 +63,14 @@ class Parcel:
     """Why the last try did not succeed."""
     parts_sent: int = 0
     """How many of the native messages that a long text became have been sent."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """What is delivered: it comes out of the record, and from nowhere else."""
+        envelope = self.recorded.envelope
+        if envelope is None:
+            raise TypeError(f"{self.recorded!r} holds no message to deliver")
+        return envelope
 
 
 @define(eq=False, slots=True)

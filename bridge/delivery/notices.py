@@ -55,7 +55,7 @@ class Notices:
     def waits(self, pipeline: "Pipeline", lane: Lane) -> None:
         """Tells a sender that messages wait, and why as far as it is known."""
         parcel = lane.parcels[0]
-        envelope = parcel.recorded.envelope
+        envelope = parcel.envelope
         if not self._may_tell(envelope):
             return
         count = len(lane.parcels)

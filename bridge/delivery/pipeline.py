@@ -21,32 +21,23 @@ from bridge.delivery.ports import (
     Entry,
     Intake,
     Journal,
-    Mapping,
+    Link,
     OutboxItem,
     Refusal,
     SeenKey,
     Settlement,
-    Transport,
 )
-from bridge.delivery.routing import NoRoute, Route
+from bridge.identity.snapshot import NoRoute, Route
 from bridge.model.address import Identity
 from bridge.model.body import Failure, Message, Stage, TextPart
 from bridge.model.capabilities import SendResult
-from bridge.model.envelope import Draft, Envelope, Loss, Unmappable
-from bridge.model.ids import EventId, EventIdMint, IdempotencyKey, NetworkId
+from bridge.model.envelope import Direction, Draft, Envelope, Loss, Unmappable
+from bridge.model.ids import SIP, EventId, EventIdMint, IdempotencyKey, NetworkId
 from bridge.policy.values import Decision
 
 log = structlog.get_logger(__name__)
 
 OnRecorded = Callable[[Intake], None]
-
-
-@frozen(kw_only=True)
-class Link:
-    """A network: its wire and its translation, bound together by the composition root."""
-
-    transport: Transport[Any]
-    mapping: Mapping[Any]
 
 
 @define(eq=False)
@@ -145,18 +136,21 @@ class Pipeline:
             return
         self._take(envelope, way, decision, answer)
 
-    def dead_letter(self, network: str, account: str, problem: Unmappable, on_recorded: OnRecorded) -> None:
-        """Records that an event could not be translated, and refuses it."""
+    def dead_letter(
+        self, network: NetworkId, account: str, native: object, problem: Unmappable, on_recorded: OnRecorded
+    ) -> None:
+        """Records an event that could not be translated, as it came, and refuses it."""
         self.counters.dead_letters += 1
         event = self.mint()
         refusal = Refusal(code="unsupported", reason=problem.reason, reference=event)
         draft = record.dead_letter(
             event,
-            received_at=self.clock(),
             network=network,
             account=account,
-            feature=problem.feature,
-            reason=problem.reason,
+            direction=Direction.OUTBOUND if network == SIP else Direction.INBOUND,
+            raw=repr(native).encode("utf-8", "backslashreplace"),
+            reason=f"{problem.feature}: {problem.reason}",
+            retention_class=self.settings.retention_class,
         )
         self._commit_refusal((draft,), event, refusal, on_recorded)
 
@@ -204,7 +198,7 @@ class Pipeline:
         records = [self._intake(envelope), self._decision(envelope, decision, "policy")]
         if decision.effect == "redact":
             outgoing = self._redacted(envelope, decision)
-            records.append(record.redaction(outgoing, parent=envelope.id))
+            records.append(self._intake(outgoing, ("redacted", f"redaction-of:{envelope.id}")))
         held = decision.effect == "hold"
         item = OutboxItem(
             key=IdempotencyKey(f"{outgoing.id}.0"),
@@ -249,24 +243,24 @@ class Pipeline:
             )
         self.journal.commit(Entry(records=tuple(records), enqueue=(item,), seen=seen), done)
 
-    def _intake(self, envelope: Envelope) -> RecordDraft:
+    def _intake(self, envelope: Envelope, flags: tuple[str, ...] = ()) -> RecordDraft:
         return record.intake(
             envelope,
             identity_version=self.judge.directory.version,
             retention_class=self.settings.retention_class,
+            content_flags=flags,
         )
 
     @staticmethod
     def _decision(envelope: Envelope, decision: Decision | None, reason_code: str) -> RecordDraft:
         if decision is None:
-            return record.decision(envelope.id, effect="forbid", reason_code=reason_code)
+            return _undecided(envelope.id, "forbid", reason_code)
         return record.decision(
             envelope.id,
             effect=decision.effect,
             deciding=decision.deciding,
             matched=decision.matched,
             would_have=decision.would_have,
-            notify=decision.notify,
             reason_code=reason_code,
             policy_digest=decision.policy_digest,
         )
@@ -304,7 +298,7 @@ class Pipeline:
         if link is None:
             self._answer(parcel, _failed("no-network", "this network is not connected any more"))
             return
-        envelope = parcel.recorded.envelope
+        envelope = parcel.envelope
         recipient = envelope.recipients[0]
         translated = link.mapping.from_canonical(envelope, recipient, parcel.item.account, link.transport.capabilities)
         if isinstance(translated, Unmappable):
@@ -334,14 +328,14 @@ class Pipeline:
         self.counters.outcomes[code] = self.counters.outcomes.get(code, 0) + 1
         outcome = record.outcome(
             parcel.item.event,
-            recipient=str(parcel.recorded.envelope.recipients[0].address),
+            recipient=parcel.envelope.recipients[0],
             code=code,
             detail=failure.reason if failure is not None else "",
             maybe_duplicate=parcel.maybe_duplicate,
         )
         self._save(Entry(records=(outcome,), settle=(Settlement(key=parcel.item.key),)))
         if failure is not None:
-            self.notices.failed(self, parcel.recorded.envelope, stage, failure)
+            self.notices.failed(self, parcel.envelope, stage, failure)
 
     def _save(self, entry: Entry) -> None:
         """Records what has already happened: if the disk refuses it now, it is tried again until it is there."""
@@ -380,8 +374,13 @@ class Pipeline:
             recipient=recipient.address.user,
             expires_at=self._expiry(envelope),
         )
-        records = [self._intake(envelope), record.decision(envelope.id, effect="allow", reason_code="system")]
+        records = [self._intake(envelope), _undecided(envelope.id, "allow", "system")]
         self._commit_taken(envelope, records, item, _nobody_waits)
+
+
+def _undecided(event: EventId, effect: str, reason_code: str) -> RecordDraft:
+    """Returns the decision on what never came before the policy: no way led there, or the bridge wrote it."""
+    return record.decision(event, effect=effect, deciding="", matched=(), reason_code=reason_code, policy_digest="")
 
 
 def _nobody_waits(_: Intake) -> None:

@@ -5,7 +5,7 @@ a Deferred, and the continuations of a batch ride together (docs/adr/0005-callba
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -86,6 +86,14 @@ class Mapping(Protocol[N]):
 
         ``account`` is the account of ours that sends them.
         """
+
+
+@frozen(kw_only=True)
+class Link:
+    """A network: its wire and its translation, bound together by the composition root."""
+
+    transport: Transport[Any]
+    mapping: Mapping[Any]
 
 
 @frozen(kw_only=True)

@@ -1,12 +1,15 @@
 """What is said: the bodies of an envelope. Each says whether the compliance store must hold it."""
 
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from attrs import frozen
 
 from bridge.model.ids import EventId, RemoteMessageId, RemoteUserId
 from bridge.model.presence import PersonPresence
+
+Kind = Literal["message", "presence", "typing", "receipt"]
+"""What a body is to the policy."""
 
 
 @frozen(kw_only=True)
@@ -37,7 +40,7 @@ class Message:
     """A message that a person reads."""
 
     durable: ClassVar[bool] = True
-    kind: ClassVar[str] = "message"
+    kind: ClassVar[Kind] = "message"
 
     parts: tuple[Part, ...]
     reply_to: RemoteMessageId | None = None
@@ -62,7 +65,7 @@ class Edit:
     """A message takes the place of an earlier one."""
 
     durable: ClassVar[bool] = True
-    kind: ClassVar[str] = "message"
+    kind: ClassVar[Kind] = "message"
 
     target: RemoteMessageId
     replacement: Message
@@ -73,7 +76,7 @@ class Retract:
     """A sender takes a message back. The record keeps it."""
 
     durable: ClassVar[bool] = True
-    kind: ClassVar[str] = "message"
+    kind: ClassVar[Kind] = "message"
 
     target: RemoteMessageId
 
@@ -83,7 +86,7 @@ class Reaction:
     """An emoji that answers a message."""
 
     durable: ClassVar[bool] = True
-    kind: ClassVar[str] = "message"
+    kind: ClassVar[Kind] = "message"
 
     target: RemoteMessageId
     emoji: str
@@ -103,7 +106,7 @@ class Typing:
     """A person writes, or has stopped writing."""
 
     durable: ClassVar[bool] = False
-    kind: ClassVar[str] = "typing"
+    kind: ClassVar[Kind] = "typing"
 
     state: TypingState
 
@@ -117,7 +120,7 @@ class PresenceUpdate:
     """
 
     durable: ClassVar[bool] = False
-    kind: ClassVar[str] = "presence"
+    kind: ClassVar[Kind] = "presence"
 
     presence: PersonPresence
     source: str = ""
@@ -129,7 +132,7 @@ class Reachability:
     """On how many devices the sender can be reached now: registrations, which say less than a publication."""
 
     durable: ClassVar[bool] = False
-    kind: ClassVar[str] = "presence"
+    kind: ClassVar[Kind] = "presence"
 
     devices: int
 
@@ -142,7 +145,7 @@ class Watch:
     """
 
     durable: ClassVar[bool] = False
-    kind: ClassVar[str] = "presence"
+    kind: ClassVar[Kind] = "presence"
 
     id: str
     expires: float
@@ -154,7 +157,7 @@ class ContactEdit:
     """The sender's contact list on the recipient's network is to hold the recipient, or not any more."""
 
     durable: ClassVar[bool] = False
-    kind: ClassVar[str] = "presence"
+    kind: ClassVar[Kind] = "presence"
 
     wanted: bool
 
@@ -172,7 +175,7 @@ class Membership:
     """A member of a room came or went."""
 
     durable: ClassVar[bool] = True
-    kind: ClassVar[str] = "message"
+    kind: ClassVar[Kind] = "message"
 
     member: RemoteUserId
     change: MembershipChange
@@ -208,7 +211,7 @@ class Receipt:
     """Word of how far an earlier message has come."""
 
     durable: ClassVar[bool] = False
-    kind: ClassVar[str] = "receipt"
+    kind: ClassVar[Kind] = "receipt"
 
     target: EventId | RemoteMessageId
     stage: Stage

@@ -1,0 +1,159 @@
+"""What is not kept: typing, receipts and presence. Judged like messages, delivered at once or not at all.
+
+An envelope whose body is durable cannot pass here: ``Ephemeral`` refuses to hold one, and the sends below take nothing
+else. A message has one way out, with a licence from the log (bridge.delivery.lanes).
+"""
+
+from collections.abc import Callable
+
+from attrs import Attribute, define, field, frozen
+
+from bridge.delivery.judge import Judge
+from bridge.delivery.ports import Link
+from bridge.identity.snapshot import NoRoute, Route
+from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.body import Body, ContactEdit, PresenceUpdate
+from bridge.model.capabilities import SendResult
+from bridge.model.envelope import Direction, Draft, Envelope, Origin, Unmappable
+from bridge.model.ids import EventId, IdempotencyKey, NetworkId, PersonId, RemoteConversationId
+from bridge.model.presence import Basic, PersonPresence
+from bridge.presence.hub import Watcher
+
+SEND_SECONDS = 30.0
+"""How long a notification may take before nobody waits for it any more."""
+
+
+def _not_durable(_: object, __: "Attribute[Envelope]", value: Envelope) -> None:
+    if value.body.durable:
+        raise TypeError(f"a {type(value.body).__name__} goes on record before it is delivered")
+
+
+@frozen
+class Ephemeral:
+    """An envelope that needs no record.
+
+    Raises:
+        TypeError: its body is durable.
+    """
+
+    envelope: Envelope = field(validator=_not_durable)
+
+
+@define(eq=False)
+class EphemeralDelivery:
+    """Sends what is not kept, and is the presence hub's outlet.
+
+    Args:
+        links: the networks.
+        judge: policy and directory.
+        mint: makes event ids.
+        clock: seconds since the epoch.
+        monotonic: seconds for deadlines.
+    """
+
+    links: dict[NetworkId, Link]
+    judge: Judge
+    mint: Callable[[], EventId]
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    failures: int = field(init=False, default=0)
+
+    def forward(self, draft: Draft) -> str | None:
+        """Sends a typing notice or a receipt on to where its recipient is. Returns why not, if it was not sent."""
+        for recipient in draft.recipients:
+            way = self.judge.directory.route(draft.origin, draft.sender.address, recipient.address)
+            if isinstance(way, NoRoute):
+                return way.reason
+            envelope = self.envelope(draft.origin, draft.conversation, way, draft.body)
+            decision = self.judge.judge(envelope, way.recipient)
+            if decision.effect not in {"allow", "redact"}:
+                return decision.reason
+            self._send(Ephemeral(envelope), way.recipient, way.account)
+        return None
+
+    def envelope(self, origin: Origin, conversation: ConversationKey, way: Route, body: Body) -> Envelope:
+        """Returns the envelope of an event that goes a known way."""
+        return Envelope(
+            id=self.mint(),
+            origin=origin,
+            conversation=conversation,
+            sender=way.sender,
+            recipients=(way.recipient,),
+            direction=way.direction,
+            received_at=self.clock(),
+            body=body,
+        )
+
+    def may_see(self, watcher: Identity, target: Identity) -> bool:
+        """Whether policy lets ``watcher`` see ``target`` now. The state flows from the target to the watcher."""
+        inside = target.person is not None and target.address.corporate
+        envelope = self._told(target, watcher, PresenceUpdate(presence=_NOTHING))
+        if not inside:
+            envelope = self._told(target, watcher, PresenceUpdate(presence=_NOTHING), Direction.INBOUND)
+        return self.judge.judge(envelope, watcher).effect in {"allow", "redact"}
+
+    # The outlet of the presence hub
+
+    def notify(self, watcher: Watcher, presence: PersonPresence) -> None:
+        """Tells one watcher."""
+        body = PresenceUpdate(presence=presence, watch=watcher.id)
+        envelope = self._told(watcher.target, watcher.identity, body)
+        self._send(Ephemeral(envelope), watcher.identity, "")
+
+    def show(self, person: PersonId, presence: PersonPresence) -> None:
+        """Shows a person's presence on each account of theirs on the networks, as far as policy lets it out."""
+        for binding in self.judge.directory.names_of(person):
+            self.show_on(person, binding.network, binding.account, presence)
+
+    def show_on(self, person: PersonId, network: NetworkId, account: str, presence: PersonPresence) -> None:
+        """Shows a person's presence on one account."""
+        own = Identity(address=Address(network=network, user=account), person=person)  # type: ignore[arg-type]
+        body = PresenceUpdate(presence=presence)
+        envelope = self._told(self.judge.directory.identity(person), own, body, Direction.OUTBOUND)
+        self._send(Ephemeral(envelope), own, account)
+
+    def want(self, person: PersonId, contact: Address, *, wanted: bool) -> None:
+        """Puts a contact on a person's list on the contact's network, or takes it off."""
+        binding = self.judge.directory.account_of(person, contact.network)
+        if binding is None:
+            return
+        target = Identity(address=contact)
+        sender = self.judge.directory.identity(person)
+        envelope = self._told(sender, target, ContactEdit(wanted=wanted), Direction.OUTBOUND)
+        self._send(Ephemeral(envelope), target, binding.account)
+
+    def _told(
+        self, sender: Identity, recipient: Identity, body: Body, direction: Direction = Direction.INTERNAL
+    ) -> Envelope:
+        return Envelope(
+            id=self.mint(),
+            origin=Origin(network=sender.address.network, account=sender.address.user),
+            conversation=ConversationKey(
+                network=recipient.address.network, remote_id=RemoteConversationId(recipient.address.user)
+            ),
+            sender=sender,
+            recipients=(recipient,),
+            direction=direction,
+            received_at=self.clock(),
+            body=body,
+        )
+
+    def _send(self, ephemeral: Ephemeral, recipient: Identity, account: str) -> None:
+        link = self.links.get(recipient.address.network)
+        if link is None:
+            return
+        envelope = ephemeral.envelope
+        translated = link.mapping.from_canonical(envelope, recipient, account, link.transport.capabilities)
+        if isinstance(translated, Unmappable):
+            return
+        deadline = self.monotonic() + SEND_SECONDS
+        for index, native in enumerate(translated.natives):
+            key = IdempotencyKey(f"{envelope.id}/{index}")
+            link.transport.send(native, key=key, deadline=deadline, on_result=self._result)
+
+    def _result(self, result: SendResult) -> None:
+        if result.failure is not None:
+            self.failures += 1
+
+
+_NOTHING = PersonPresence(basic=Basic.CLOSED)

@@ -1,0 +1,153 @@
+"""Where the events of one network come in: translated, told apart, and handed to who is concerned."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from attrs import define, field
+
+from bridge.delivery.ephemeral import EphemeralDelivery
+from bridge.delivery.pipeline import Pipeline
+from bridge.delivery.ports import Intake, Link, Refusal
+from bridge.identity.snapshot import NoRoute
+from bridge.model.address import Address
+from bridge.model.body import PresenceUpdate, Reachability, Receipt, Typing, Watch
+from bridge.model.capabilities import LinkChange, LinkState
+from bridge.model.envelope import Draft, Unmappable
+from bridge.model.ids import NetworkId, RemoteUserId
+from bridge.model.presence import OFFLINE
+from bridge.presence.hub import PresenceHub, Watcher
+
+log = structlog.get_logger(__name__)
+
+_TAKEN = Intake(event=None, accepted=True)
+
+
+@define(eq=False)
+class Ingress:
+    """The sink of one network's transport.
+
+    Args:
+        network: its name.
+        link: its wire and translation.
+        pipeline: takes what is durable.
+        ephemeral: takes typing and receipts.
+        hub: takes presence.
+    """
+
+    network: NetworkId
+    link: Link
+    pipeline: Pipeline
+    ephemeral: EphemeralDelivery
+    hub: PresenceHub
+    states: dict[str, LinkChange] = field(init=False, factory=dict)
+
+    def deliver(self, native: Any, on_recorded: Callable[[Intake], None]) -> None:
+        """Takes a native event; ``on_recorded`` gets its answer once, for a durable event after the commit."""
+        result = self.link.mapping.to_canonical(native)
+        if isinstance(result, Unmappable):
+            account = getattr(native, "aor", None) or getattr(native, "account", None) or ""
+            self.pipeline.dead_letter(self.network, account, native, result, on_recorded)
+            return
+        if len(result) == 1:
+            self._take(result[0], on_recorded)
+            return
+        gather = _Gather(len(result), on_recorded)
+        if not result:
+            on_recorded(_TAKEN)
+        for draft in result:
+            self._take(draft, gather)
+
+    def link_changed(self, change: LinkChange) -> None:
+        """Takes the news that an account's link has entered a state."""
+        log.info("link", network=change.network, account=change.account, state=change.state.value, reason=change.reason)
+        self.states[change.account] = change
+        own = Address(network=self.network, user=RemoteUserId(change.account))
+        person = self.pipeline.judge.directory.person_of(own)
+        if person is None:
+            return
+        if change.state is LinkState.UP:
+            self.ephemeral.show_on(person, self.network, change.account, self.hub.presence_of(person))
+            for contact in self.hub.watched_contacts(person):
+                if contact.network == self.network:
+                    self.ephemeral.want(person, contact, wanted=True)
+            self.pipeline.lanes.wake(self.network, change.account, self.pipeline.clock())
+        else:
+            self.hub.network_lost(person, self.network)
+
+    def _take(self, draft: Draft, on_recorded: Callable[[Intake], None]) -> None:
+        body = draft.body
+        if body.durable:
+            self.pipeline.accept(draft, on_recorded)
+        elif isinstance(body, PresenceUpdate):
+            on_recorded(self._presence(draft, body))
+        elif isinstance(body, Reachability):
+            on_recorded(self._reachability(draft, body))
+        elif isinstance(body, Watch):
+            on_recorded(self._watch(draft, body))
+        elif isinstance(body, Typing | Receipt):
+            why_not = self.ephemeral.forward(draft)
+            on_recorded(_TAKEN if why_not is None else _refused("forbidden", why_not))
+        else:
+            on_recorded(_refused("unsupported", f"a {type(body).__name__} is not taken"))
+
+    def _presence(self, draft: Draft, body: PresenceUpdate) -> Intake:
+        directory = self.pipeline.judge.directory
+        if draft.recipients:
+            owner = directory.person_of(draft.recipients[0].address)
+            if owner is not None:
+                self.hub.contact(owner, draft.sender.address, body.presence)
+            return _TAKEN
+        person = directory.person_of(draft.sender.address)
+        if person is None:
+            return _refused("not-found", "nobody here has this address")
+        over = body.presence == OFFLINE and body.source
+        self.hub.published(person, body.source, None if over else body.presence)
+        return _TAKEN
+
+    def _reachability(self, draft: Draft, body: Reachability) -> Intake:
+        address = draft.sender.address
+        person = self.pipeline.judge.directory.person_of(address)
+        if person is not None:
+            self.hub.reachable(person, body.devices)
+        if body.devices:
+            self.pipeline.lanes.wake(self.network, address.user, self.pipeline.clock())
+        return _TAKEN
+
+    def _watch(self, draft: Draft, body: Watch) -> Intake:
+        if body.expires <= 0 and not body.once:
+            self.hub.unwatch(body.id)
+            return _TAKEN
+        way = self.pipeline.judge.directory.route(draft.origin, draft.sender.address, draft.recipients[0].address)
+        if isinstance(way, NoRoute):
+            return _refused(way.code, way.reason)
+        if way.sender.person is None:
+            return _refused("forbidden", "presence is shown to people of the company only")
+        watcher = Watcher(id=body.id, identity=way.sender, target=way.recipient, by=way.sender.person)
+        if not self.ephemeral.may_see(way.sender, way.recipient):
+            return _refused("forbidden", "policy does not let you see this presence")
+        if body.once:
+            self.hub.look(watcher)
+        elif not self.hub.watch(watcher):
+            return _refused("unavailable", "you watch too many already")
+        return _TAKEN
+
+
+def _refused(code: str, reason: str) -> Intake:
+    return Intake(event=None, accepted=False, refusal=Refusal(code=code, reason=reason))
+
+
+@define(eq=False)
+class _Gather:
+    """Gathers the answers to the parts of one native event: it is taken when all of them are."""
+
+    _left: int
+    _on_recorded: Callable[[Intake], None]
+    _answer: Intake = _TAKEN
+
+    def __call__(self, intake: Intake) -> None:
+        if not intake.accepted or self._answer is _TAKEN:
+            self._answer = intake
+        self._left -= 1
+        if not self._left:
+            self._on_recorded(self._answer)
