@@ -8,7 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bridge.policy.cache import TwoGenerationCache
 from bridge.policy.language import Group, Rule
-from bridge.policy.values import ASSURANCES, CONVERSATIONS, DIRECTIONS, KINDS, Party
+from bridge.policy.values import (
+    ASSURANCES,
+    CONVERSATIONS,
+    DIRECTIONS,
+    KINDS,
+    Conversation,
+    Direction,
+    Kind,
+    Party,
+)
 
 PARTY_LIMIT = 32_768
 """Parties whose bits are kept."""
@@ -85,7 +94,9 @@ class MetadataIndex:
         }
         self._parties: TwoGenerationCache[str, tuple[int, int]] = TwoGenerationCache(PARTY_LIMIT)
 
-    def matching(self, sender: Party, recipient: Party, direction: str, kind: str, conversation: str) -> int:
+    def matching(
+        self, sender: Party, recipient: Party, direction: Direction, kind: Kind, conversation: Conversation
+    ) -> int:
         """The rules that these do not exclude. Raises ValueError for a value that the language does not know."""
         from_first, from_second = self._ends(sender)
         to_first, to_second = self._ends(recipient)
@@ -99,9 +110,7 @@ class MetadataIndex:
                 & self._assurance[sender.assurance]
             )
         except KeyError as error:
-            raise ValueError(
-                f"a subject cannot have {error.args[0]!r}: no such direction, kind, class or assurance"
-            ) from None
+            raise ValueError(f"no direction, kind, conversation or assurance is {error.args[0]!r}") from None
 
     def _ends(self, party: Party) -> tuple[int, int]:
         """The rules that name the party at their first and at their second end."""

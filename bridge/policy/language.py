@@ -14,7 +14,7 @@ DEFAULT_MARK = "[redacted]"
 
 @attrs.frozen(kw_only=True)
 class Hours:
-    """When a rule holds: on ``days`` (0 is Monday) from ``begin`` up to, not including, ``end``, by the clock of ``zone``.
+    """When a rule holds: on ``days`` (0 is Monday) from ``begin`` up to but without ``end``, by the clock of ``zone``.
 
     Minutes of the day. ``end`` at or below ``begin`` is on the next day; the day is that on which the stretch begins.
     """

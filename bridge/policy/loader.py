@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any, cast
@@ -48,6 +48,10 @@ _RULE_DIRECTIONS = ("outbound", "inbound", "both")
 _TERM_KINDS = ("network", "domain", "group", "person", "contact")
 
 
+def _folded(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.casefold() for name in names)
+
+
 @attrs.frozen(kw_only=True)
 class Surroundings:
     """What a policy refers to beyond its own file.
@@ -57,12 +61,8 @@ class Surroundings:
     names on a network.
     """
 
-    networks: frozenset[str] = attrs.field(
-        default=frozenset(), converter=lambda names: frozenset(name.casefold() for name in names)
-    )
-    domains: frozenset[str] = attrs.field(
-        default=frozenset(), converter=lambda names: frozenset(name.casefold() for name in names)
-    )
+    networks: frozenset[str] = attrs.field(default=(), converter=_folded)
+    domains: frozenset[str] = attrs.field(default=(), converter=_folded)
     groups: GroupSource | None = None
     normal_form: NormalForm = default_normal_form
 
@@ -180,13 +180,13 @@ class _Loader:
             direct[name] = set()
             for index, element in elements:
                 self._add_entry(table, name, index, element, direct[name])
-        for name in entries:
+        for name, written in entries.items():
             members = _with_nested(name, entries, direct)
             if members is None:
                 table.problem(name, f"group {name!r} contains itself")
                 members = set()
             line = self._report.places.get((*table.path, name), (0, 0))[0]
-            self._groups[name] = Group(name=name, entries=entries[name], members=frozenset(members), line=line)
+            self._groups[name] = Group(name=name, entries=written, members=frozenset(members), line=line)
 
     def _add_entry(self, table: TableReader, name: str, index: int, entry: str, members: set[str]) -> None:
         if entry.startswith("ldap:"):

@@ -98,7 +98,7 @@ def run_examples(snapshot: Snapshot) -> tuple[ExampleResult, ...]:
 
 
 def subject_of(example: Example, around: Surroundings) -> Subject:
-    """The subject that a ``[[test]]`` tells of. Direction and class follow from the parties where it leaves them out."""
+    """The subject that a ``[[test]]`` tells of. Direction and class follow from the parties if it leaves them out."""
     sender = attrs.evolve(around.party(example.sender), assurance=example.assurance)
     recipient = around.party(example.recipient)
     if example.sender_person is not None:

@@ -6,6 +6,7 @@ looked for and how evasion is met is told in docs/reference/policy.md.
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import Any
 
 import ahocorasick
 import attrs
@@ -20,7 +21,6 @@ from bridge.policy.folding import (
     SYMBOLS,
     WORDS,
     Form,
-    Table,
     collapse,
     collapse_form,
     display_order,
@@ -38,6 +38,9 @@ PATTERN_LIMIT = 2_000
 """Instructions of a compiled pattern: bounds the time per character in the worst text."""
 PRECEDING_LIMIT = 512
 """Characters of the text before that are looked at."""
+
+Found = tuple[int, str, int, int]
+"""The lexicon's number, the term, start and end in the original text."""
 
 _SPELLED_FROM = 3
 """Letters that a word needs before "f a l c o n" counts for it."""
@@ -134,7 +137,7 @@ class _Needles:
     def add(self, text: str, lexicon: int, term: str) -> None:
         self._terms.setdefault(text, {})[lexicon, term] = None
 
-    def build(self) -> "ahocorasick.Automaton | None":
+    def build(self) -> Any:
         if not self._terms:
             return None
         automaton = ahocorasick.Automaton(ahocorasick.STORE_ANY)
@@ -268,19 +271,17 @@ class Matcher:
                         hits[Hit(lexicon=self._names[lexicon], term=term, start=0, end=end, straddles=True)] = None
         return tuple(sorted(hits, key=lambda hit: (hit.start, hit.end, hit.lexicon, hit.term)))
 
-    def _search(self, text: str, wanted: int) -> Iterator[tuple[int, str, int, int]]:
+    def _search(self, text: str, wanted: int) -> Iterator[Found]:
         yield from self._search_in_order(text, wanted, None)
         if RIGHT_TO_LEFT_OVERRIDE in text:
             yield from self._search_in_order(text, wanted, display_order(text))
 
-    def _search_in_order(
-        self, text: str, wanted: int, order: Sequence[int] | None
-    ) -> Iterator[tuple[int, str, int, int]]:
+    def _search_in_order(self, text: str, wanted: int, order: Sequence[int] | None) -> Iterator[Found]:
         if self._words is not None:
             for table in (WORDS, JOINED):
-                yield from self._search_words(text, table, wanted, order)
+                yield from _search_words(self._words, collapse_form(trace(text, table, order)), wanted)
         if self._symbols is not None:
-            yield from self._search_symbols(text, wanted, order)
+            yield from self._search_symbols(self._symbols, collapse_form(trace(text, SYMBOLS, order)), wanted)
         if wanted & self._in_set:
             plain = trace(text, PLAIN, order)
             yield from self._search_entries(plain, wanted)
@@ -288,33 +289,28 @@ class Matcher:
                 readable = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
                 yield from self._search_entries(Form(readable, range(len(text))), wanted)
 
-    def _search_words(
-        self, text: str, table: Table, wanted: int, order: Sequence[int] | None
-    ) -> Iterator[tuple[int, str, int, int]]:
-        form = collapse_form(trace(text, table, order))
-        for last, needle in self._words.iter(form.text):
-            if needle.lexicons & wanted:
-                end = last + 1 - needle.text.endswith(" ")
-                start = last + 1 - len(needle.text) + needle.text.startswith(" ")
-                yield from _named(needle, wanted, form.span(start, end))
-
-    def _search_symbols(
-        self, text: str, wanted: int, order: Sequence[int] | None
-    ) -> Iterator[tuple[int, str, int, int]]:
-        form = collapse_form(trace(text, SYMBOLS, order))
-        for last, needle in self._symbols.iter(form.text):
+    def _search_symbols(self, symbols: Any, form: Form, wanted: int) -> Iterator[Found]:
+        for last, needle in symbols.iter(form.text):
             start, end = last + 1 - len(needle.text), last + 1
             allowed = wanted if _stands_alone(form.text, start, end) else wanted & ~self._whole
             if needle.lexicons & allowed:
                 yield from _named(needle, allowed, form.span(start, end))
 
-    def _search_entries(self, form: Form, wanted: int) -> Iterator[tuple[int, str, int, int]]:
+    def _search_entries(self, form: Form, wanted: int) -> Iterator[Found]:
         for entry in self._entries:
             if not wanted >> entry.lexicon & 1:
                 continue
             for start, end in _spans(entry, form.text):
                 if start < end:
                     yield (entry.lexicon, entry.term, *form.span(start, end))
+
+
+def _search_words(words: Any, form: Form, wanted: int) -> Iterator[Found]:
+    for last, needle in words.iter(form.text):
+        if needle.lexicons & wanted:
+            end = last + 1 - needle.text.endswith(" ")
+            start = last + 1 - len(needle.text) + needle.text.startswith(" ")
+            yield from _named(needle, wanted, form.span(start, end))
 
 
 def _spans(entry: _Entry, text: str) -> Iterator[tuple[int, int]]:
@@ -325,7 +321,7 @@ def _spans(entry: _Entry, text: str) -> Iterator[tuple[int, int]]:
             yield match.span()
 
 
-def _named(needle: _Needle, wanted: int, span: tuple[int, int]) -> Iterator[tuple[int, str, int, int]]:
+def _named(needle: _Needle, wanted: int, span: tuple[int, int]) -> Iterator[Found]:
     for lexicon, term in needle.terms:
         if wanted >> lexicon & 1:
             yield (lexicon, term, *span)

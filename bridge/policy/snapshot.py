@@ -200,7 +200,10 @@ class Snapshot:
         )
 
     def _strongest(self, matched: int) -> tuple[Effect, int | None]:
-        """forbid > hold > redact > allow, and the first rule with it; redact needs a rule that allows beside it."""
+        """The strongest effect and the first rule that has it: forbid > hold > redact > allow.
+
+        Redact needs a rule that allows beside it, for it says what must not go, not that the rest may.
+        """
         for effect in ("forbid", "hold"):
             bits = matched & self._effects[effect]
             if bits:

@@ -38,6 +38,14 @@ class NormalForm(Protocol):
         """``name`` as it is compared on ``network``."""
 
 
+def _fold(text: str) -> str:
+    return text.casefold()
+
+
+def _fold_known(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
+
+
 @attrs.define(kw_only=True, slots=True, eq=False)
 class Party:
     """One end of a message. Build it once per account and keep it: ``key`` is worked out at construction.
@@ -47,10 +55,10 @@ class Party:
     groups beyond those that the policy resolved itself. ``assurance`` tells how sure the identity is.
     """
 
-    address: str = attrs.field(converter=str.casefold)
-    domain: str | None = attrs.field(default=None, converter=attrs.converters.optional(str.casefold))
-    network: str | None = attrs.field(default=None, converter=attrs.converters.optional(str.casefold))
-    person: str | None = attrs.field(default=None, converter=attrs.converters.optional(str.casefold))
+    address: str = attrs.field(converter=_fold)
+    domain: str | None = attrs.field(default=None, converter=_fold_known)
+    network: str | None = attrs.field(default=None, converter=_fold_known)
+    person: str | None = attrs.field(default=None, converter=_fold_known)
     groups: frozenset[str] = frozenset()
     assurance: Assurance = "unverified"
     key: str = attrs.field(init=False, repr=False, default="")
@@ -132,10 +140,11 @@ class Hit:
 class Decision:
     """The answer. ``matched`` holds the rules in force that matched, in the order of the file.
 
-    ``deciders`` are those of them with the deciding effect, ``deciding`` is the first, or "default-deny". ``would_have`` holds matching
-    shadow rules and ``would_effect`` what the effect were with them in force. ``notify`` holds rules that ask for an
-    alert. ``redacted_text`` is what may go out when the effect is redact, or after a release from hold.
-    ``reason`` may be shown to the sender: it holds nothing of the text, of a lexicon or of a rule's id.
+    ``deciders`` are those of them with the deciding effect, ``deciding`` is the first of these, or "default-deny".
+    ``would_have`` holds matching shadow rules and ``would_effect`` what the effect were with them in force.
+    ``notify`` holds rules that ask for an alert. ``redacted_text`` is what may go out when the effect is redact, or
+    after a release from hold. ``reason`` may be shown to the sender: unless the policy's author wrote it, it holds
+    nothing of the text, of a lexicon or of a rule's id.
     """
 
     effect: Effect
