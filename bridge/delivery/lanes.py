@@ -235,11 +235,11 @@ class Lanes:
         parcel.settled = True
         self.total -= 1
         lane.told = False
-        if lane.parcels:
-            self._start(lane, now)
-        else:
+        if not lane.parcels:
             del self._lanes[lane.name]
         self._settled(parcel, stage, failure)
+        if lane.parcels:
+            self._start(lane, now)
 
     def _expire(self, lane: Lane, parcel: Parcel, now: float) -> None:
         failure = Failure(
