@@ -1,0 +1,146 @@
+"""Leaves: the canonical JSON (RFC 8785) that is hashed into the log, and the pseudonyms in it.
+
+A leaf shows who and what only as pseudonyms and commitments. Fields that do not apply are left out. Times are integers,
+microseconds since the epoch. All keys are ASCII and all numbers integers below 2**53, for which orjson with sorted
+keys writes exactly RFC 8785's form (a property test holds it against an independent implementation).
+"""
+
+import hmac
+from typing import Any
+
+import orjson
+
+from bridge.compliance.errors import CodecError, UnrecordableError
+from bridge.compliance.tiles import MAX_ENTRY_BYTES
+from bridge.model.address import Address, ConversationKey, Identity
+
+VERSION = 1
+SAFE_INTEGER = (1 << 53) - 1
+_MICROSECONDS = 1_000_000
+_CACHE_ENTRIES = 1 << 16
+_SORTED = orjson.OPT_SORT_KEYS
+
+
+def microseconds(seconds: float) -> int:
+    """Returns a time as leaves hold it.
+
+    Raises:
+        UnrecordableError: it is not a number, or beyond what RFC 8785 can write exactly.
+    """
+    try:
+        value = round(seconds * _MICROSECONDS)
+    except (ValueError, OverflowError) as error:
+        raise UnrecordableError(f"{seconds!r} is not a point in time") from error
+    if not -SAFE_INTEGER <= value <= SAFE_INTEGER:
+        raise UnrecordableError(f"{seconds!r} is too far away for a point in time")
+    return value
+
+
+def canonical(fields: dict[str, Any]) -> bytes:
+    """Returns the content of a leaf.
+
+    Raises:
+        UnrecordableError: a text is not valid Unicode, or the whole is too long for an entry of the log.
+    """
+    try:
+        content = orjson.dumps(fields, option=_SORTED)
+    except TypeError as error:
+        raise UnrecordableError(f"leaf: {error}") from error
+    if len(content) > MAX_ENTRY_BYTES:
+        raise UnrecordableError(f"leaf: {len(content)} bytes; an entry of the log holds {MAX_ENTRY_BYTES}")
+    return content
+
+
+def check_free_fields(fields: dict[str, Any]) -> None:
+    """Checks fields that callers chose: ASCII keys, integers that are exact, no fractions, at any depth.
+
+    Raises:
+        UnrecordableError: RFC 8785 and we would not write them alike; the message names the field.
+    """
+    for key, value in fields.items():
+        if not key.isascii():
+            raise UnrecordableError(f"leaf: the key {key!r} is not ASCII")
+        _check_value(key, value)
+
+
+def _check_value(key: str, value: object) -> None:
+    if value is None or isinstance(value, str | bool):
+        return
+    if isinstance(value, int):
+        if not -SAFE_INTEGER <= value <= SAFE_INTEGER:
+            raise UnrecordableError(f"leaf: {key} is an integer that JSON does not hold exactly")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_value(key, item)
+    elif isinstance(value, dict):
+        check_free_fields(value)
+    else:
+        raise UnrecordableError(f"leaf: {key} is a {type(value).__name__}, which a leaf does not hold")
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """Returns the fields of a leaf.
+
+    Raises:
+        CodecError: it is not canonical JSON, not an object, or lacks what every leaf has.
+    """
+    try:
+        fields = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise CodecError(f"leaf: not JSON: {error}") from error
+    if not isinstance(fields, dict) or orjson.dumps(fields, option=_SORTED) != content:
+        raise CodecError("leaf: not canonical JSON")
+    for name, kind in (("v", int), ("log_id", str), ("seq", int), ("event", str), ("t_intake", int)):
+        if type(fields.get(name)) is not kind:
+            raise CodecError(f"leaf: {name} is missing or of the wrong kind")
+    if fields["v"] != VERSION:
+        raise CodecError(f"leaf: version {fields['v']} is not known")
+    return fields
+
+
+class Pseudonyms:
+    """The pseudonyms of one period: 128 bits of HMAC-SHA256 under the period's key, in hexadecimal.
+
+    The same person has the same one on all networks within a period, and another one in the next.
+
+    Args:
+        key: the period's key, 32 bytes.
+        period: its name, such as ``2026-11``.
+    """
+
+    __slots__ = ("_cache", "_key", "period")
+
+    def __init__(self, key: bytes, period: str) -> None:
+        self._key = key
+        self._cache: dict[object, str] = {}
+        self.period = period
+
+    def _make(self, cached_as: object, text: str) -> str:
+        cache = self._cache
+        if len(cache) >= _CACHE_ENTRIES:
+            cache.clear()
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            raise UnrecordableError(f"a name that is not valid Unicode: {text!a}") from error
+        out = cache[cached_as] = hmac.digest(self._key, data, "sha256").hex()[:32]
+        return out
+
+    def of(self, who: Identity | Address) -> str:
+        """Returns the pseudonym of a person, or of an address that nobody is known behind."""
+        if isinstance(who, Address):
+            address = who
+        elif who.person is not None:
+            return self._cache.get(who.person) or self._make(who.person, f"person\x00{who.person}")
+        else:
+            address = who.address
+        return self._cache.get(address) or self._make(address, f"address\x00{address.network}\x00{address.user}")
+
+    def of_person(self, person: str) -> str:
+        """Returns the pseudonym of a corporate person."""
+        return self._cache.get(person) or self._make(person, f"person\x00{person}")
+
+    def of_conversation(self, key: ConversationKey) -> str:
+        """Returns the pseudonym of a conversation: its id may name people too."""
+        receiver = "" if key.receiver is None else f"\x00{key.receiver}"
+        return self._cache.get(key) or self._make(key, f"conversation\x00{key.network}\x00{key.remote_id}{receiver}")

@@ -1,0 +1,328 @@
+"""The log itself: drafts become leaves of the Merkle tree, and, once they are durable, licences to deliver.
+
+Pure: a store asks for a batch, adds the drafts of each entry, writes the batch's rows in one transaction and, after the
+commit and not before, lets the appender adopt it. A batch that was not committed is dropped and leaves no trace.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b, sha256
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from bridge.compliance import codec
+from bridge.compliance.errors import SealError, UnrecordableError
+from bridge.compliance.keys import KEY_BYTES, Keyring
+from bridge.compliance.leaf import Pseudonyms, canonical, check_free_fields, microseconds
+from bridge.compliance.merkle import Frontier
+from bridge.compliance.opening import Opener, attachment_plaintext, attachment_texts
+from bridge.compliance.record import RecordDraft, Recorded, take_licence
+from bridge.compliance.rows import LeafRow, SealedRow
+from bridge.compliance.sealing import ALWAYS, BODY, PID, ROW, Entropy, Kek, KekRow, KeyCase, Sealer
+
+_LICENCE = take_licence()
+MAC_BYTES = 16
+
+Staged = list[tuple[int, bytes, RecordDraft]]
+"""The records of one entry in a batch: seq, leaf hash, draft."""
+
+
+def period_of(now: float) -> str:
+    """Returns the month that a time is in, UTC, such as ``2026-11``."""
+    moment = time.gmtime(now)
+    return f"{moment.tm_year:04d}-{moment.tm_mon:02d}"
+
+
+def row_mac(key: bytes, columns: Sequence[object]) -> bytes:
+    """Returns the keyed digest of a queue row.
+
+    Raises:
+        UnrecordableError: a column is not valid Unicode.
+    """
+    try:
+        return blake2b(orjson.dumps(columns), key=key, digest_size=MAC_BYTES).digest()
+    except TypeError as error:
+        raise UnrecordableError(f"outbox: {error}") from error
+
+
+@frozen
+class LogState:
+    """What a store keeps of the log beside its rows: enough to append."""
+
+    size: int
+    frontier: bytes
+    keks: tuple[KekRow, ...]
+
+
+class Appender:
+    """Makes the leaves of one log.
+
+    Args:
+        log_id: the log's name; also the origin of its checkpoints.
+        keyring: the master keys.
+        entropy: returns as many random bytes as asked.
+    """
+
+    def __init__(self, log_id: str, keyring: Keyring, entropy: Callable[[int], bytes] = os.urandom) -> None:
+        pool = Entropy(entropy)
+        self.log_id = log_id
+        self._keyring = keyring
+        self.case = KeyCase(log_id, keyring, pool)
+        self.sealer = Sealer(log_id, pool)
+        self._frontier = Frontier()
+        self._keks: dict[tuple[str, str, str], KekRow] = {}
+        self._pseudonyms: Pseudonyms | None = None
+
+    @property
+    def size(self) -> int:
+        """How many leaves the log has."""
+        return self._frontier.size
+
+    def load(self, state: LogState) -> None:
+        """Takes the state as the store has it: at the start, and after another process has written.
+
+        Raises:
+            ProofError: size and frontier do not fit each other.
+        """
+        self._frontier = Frontier.from_bytes(state.size, state.frontier)
+        self._keks = {row.slot: row for row in state.keks}
+
+    def begin(self, now: float) -> "Batch":
+        """Returns an empty batch on top of what is committed.
+
+        Args:
+            now: the time of day, seconds since the epoch.
+        """
+        return Batch(self, self._frontier.copy(), dict(self._keks), now)
+
+    def adopt(self, batch: "Batch") -> None:
+        """Takes over a batch that is durable now. From here on it gives out ``Recorded`` values.
+
+        Raises:
+            RuntimeError: it was made on top of another state.
+        """
+        if batch.base != self._frontier.size:
+            raise RuntimeError(f"a batch upon {batch.base} leaves cannot be adopted by a log of {self._frontier.size}")
+        self._frontier = batch.frontier
+        self._keks = batch.keks
+        batch.durable = True
+
+    def pseudonyms(self, kek: Kek) -> Pseudonyms:
+        """Returns the pseudonyms under a period's key, with their cache kept from batch to batch."""
+        known = self._pseudonyms
+        if known is None or known.period != kek.row.period:
+            known = self._pseudonyms = Pseudonyms(kek.secret, kek.row.period)
+        return known
+
+    def restorer(self) -> "Restorer":
+        """Returns what makes licences again for records of earlier runs."""
+        return Restorer(self.log_id, self._keyring, self._keks.values())
+
+
+class Restorer:
+    """Makes the licence again for a record that is durable since an earlier run, checked against its leaf."""
+
+    def __init__(self, log_id: str, keyring: Keyring, keks: Iterable[KekRow]) -> None:
+        self._opener = Opener(log_id, keyring, keks)
+
+    @property
+    def row_key(self) -> bytes:
+        """The key of the digests of queue rows. Raises SealError."""
+        return self._opener.secret(ROW)[:KEY_BYTES]
+
+    def restore(self, leaf: LeafRow, sealed: SealedRow | None) -> Recorded:
+        """Returns the licence.
+
+        Raises:
+            CodecError: the record is not what its leaf says.
+            SealError: it does not open.
+        """
+        record = self._opener.open(leaf, sealed)
+        return Recorded(_LICENCE, record.seq, record.hash, record.fields["event"], leaf.msg_id or "", record.envelope)
+
+
+class Batch:
+    """Leaves that are about to be written in one transaction.
+
+    The row lists are flat (column after column, row after row) as one multi-row INSERT takes them:
+    ``leaves`` has seq, event, msg_id, t_intake, hash, content; ``bodies`` seq, ciphertext; ``data_keys`` seq, kek id,
+    wrapped key; ``new_keks`` holds rows.
+    """
+
+    __slots__ = (
+        "_appender",
+        "_names",
+        "_period",
+        "_row_key",
+        "_t",
+        "base",
+        "bodies",
+        "data_keys",
+        "durable",
+        "frontier",
+        "keks",
+        "leaves",
+        "new_keks",
+    )
+
+    def __init__(
+        self, appender: Appender, frontier: Frontier, keks: dict[tuple[str, str, str], KekRow], now: float
+    ) -> None:
+        self._appender = appender
+        self._period = period_of(now)
+        self._t = microseconds(now)
+        self._names: Pseudonyms | None = None
+        self._row_key: bytes | None = None
+        self.base = frontier.size
+        self.frontier = frontier
+        self.keks = keks
+        self.leaves: list[Any] = []
+        self.bodies: list[Any] = []
+        self.data_keys: list[Any] = []
+        self.new_keks: list[KekRow] = []
+        self.durable = False
+
+    def _kek(self, slot: tuple[str, str, str]) -> Kek:
+        row = self.keks.get(slot)
+        if row is not None:
+            return self._appender.case.open(row)
+        row_id = 1 + max((known.id for known in self.keks.values()), default=0)
+        kek = self._appender.case.create(row_id, slot)
+        self.keks[slot] = kek.row
+        self.new_keks.append(kek.row)
+        return kek
+
+    def _pids(self) -> Pseudonyms:
+        if self._names is None:
+            self._names = self._appender.pseudonyms(self._kek((PID, "", self._period)))
+        return self._names
+
+    def mac(self, columns: Sequence[object]) -> bytes:
+        """Returns the keyed digest of a queue row. Raises UnrecordableError or SealError."""
+        if self._row_key is None:
+            self._row_key = self._kek((ROW, "", ALWAYS)).secret[:KEY_BYTES]
+        return row_mac(self._row_key, columns)
+
+    def add(self, drafts: Iterable[RecordDraft]) -> Staged:
+        """Adds the records of one entry, all of them or none.
+
+        Raises:
+            UnrecordableError: one of them cannot be written down.
+        """
+        marks = len(self.leaves), len(self.bodies), len(self.data_keys)
+        staged: Staged = []
+        first = self.frontier.size
+        parents: dict[str, int] = {}
+        try:
+            for seq, draft in enumerate(drafts, first):
+                content = self._leaf(draft, seq, parents.get(draft.msg_id))
+                digest = sha256(b"\x00" + content).digest()
+                self.leaves += (seq, draft.event, draft.msg_id or None, self._time(draft), digest, content)
+                staged.append((seq, digest, draft))
+                if draft.msg_id:
+                    parents[draft.msg_id] = seq
+        except (UnrecordableError, SealError) as error:
+            del self.leaves[marks[0] :], self.bodies[marks[1] :], self.data_keys[marks[2] :]
+            if isinstance(error, SealError):
+                raise UnrecordableError(str(error)) from error
+            raise
+        append = self.frontier.append
+        for _, digest, _ in staged:
+            append(digest)
+        return staged
+
+    def _time(self, draft: RecordDraft) -> int:
+        envelope = draft.envelope
+        return self._t if envelope is None else microseconds(envelope.received_at)
+
+    def _leaf(self, draft: RecordDraft, seq: int, parent: int | None) -> bytes:
+        fields = {"v": 1, "log_id": self._appender.log_id, "seq": seq, "event": draft.event, "t_intake": self._t}
+        if draft.msg_id:
+            fields["msg_id"] = draft.msg_id
+        if draft.parent is not None:
+            parent = draft.parent
+        if parent is not None:
+            fields["parent_leaf"] = parent
+        if draft.envelope is not None:
+            fields.update(draft.fields)
+            self._envelope(draft, seq, fields)
+            return canonical(fields)
+        if draft.outcomes:
+            self._outcomes(draft, fields)
+        elif draft.fields:
+            check_free_fields(draft.fields)
+            taken = fields.keys() & draft.fields.keys()
+            if taken:
+                raise UnrecordableError(f"leaf: {min(taken)} is written by the log itself")
+            fields.update(draft.fields)
+        if draft.payload is not None:
+            self._seal(draft, seq, fields, b"", draft.payload, ())
+        return canonical(fields)
+
+    def _outcomes(self, draft: RecordDraft, fields: dict[str, Any]) -> None:
+        names = self._pids()
+        fields["period"] = names.period
+        fields["outcome"] = [
+            {"pid": names.of(who), "code": code, "maybe_duplicate": True}
+            if twice
+            else {"pid": names.of(who), "code": code}
+            for who, code, twice in draft.outcomes
+        ]
+
+    def _envelope(self, draft: RecordDraft, seq: int, fields: dict[str, Any]) -> None:
+        envelope = draft.envelope
+        assert envelope is not None
+        names = self._pids()
+        fields["t_intake"] = microseconds(envelope.received_at)
+        if envelope.claimed_at is not None:
+            fields["t_source"] = microseconds(envelope.claimed_at)
+        fields["connector"] = envelope.origin.network
+        fields["network"] = envelope.conversation.network
+        fields["direction"] = envelope.direction.value
+        fields["kind"] = envelope.body.kind
+        fields["period"] = names.period
+        fields["conv_id"] = names.of_conversation(envelope.conversation)
+        fields["sender_pid"] = names.of(envelope.sender)
+        fields["recipient_pids"] = [names.of(recipient) for recipient in envelope.recipients]
+        attachments = attachment_texts(envelope.body)
+        texts = tuple(attachment_plaintext(attachment) for attachment in attachments)
+        commits = self._seal(draft, seq, fields, codec.encode_header(envelope), codec.encode_body(envelope.body), texts)
+        if attachments:
+            scans = draft.scans or {}
+            fields["attachments"] = [
+                {
+                    "commit": digest.hex(),
+                    "size": attachment.size,
+                    "mime": attachment.media_type,
+                    "av": scans.get(attachment.sha256, "unscanned"),
+                }
+                for attachment, digest in zip(attachments, commits, strict=True)
+            ]
+
+    def _seal(
+        self, draft: RecordDraft, seq: int, fields: dict[str, Any], header: bytes, body: bytes, texts: tuple[bytes, ...]
+    ) -> tuple[bytes, ...]:
+        kek = self._kek((BODY, draft.retention_class, self._period))
+        sealed = self._appender.sealer.seal(kek, seq, draft.msg_id, header=header, body=body, attachments=texts)
+        fields["retention_class"] = draft.retention_class
+        fields["body_commit"] = sealed.body_commit.hex()
+        if sealed.header_commit is not None:
+            fields["header_commit"] = sealed.header_commit.hex()
+        self.bodies += (seq, sealed.ciphertext)
+        self.data_keys += (seq, sealed.kek_id, sealed.wrapped)
+        return sealed.attachment_commits
+
+    def recorded(self, staged: Staged) -> tuple[Recorded, ...]:
+        """Returns the licences for the records of one entry.
+
+        Raises:
+            RuntimeError: the batch is not durable.
+        """
+        if not self.durable:
+            raise RuntimeError("nothing is recorded before its batch is durable")
+        return tuple(
+            Recorded(_LICENCE, seq, digest, draft.event, draft.msg_id, draft.envelope) for seq, digest, draft in staged
+        )
