@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
@@ -37,8 +37,12 @@ REASONS: Final[dict[int, str]] = {
 
 
 def reason_phrase(status: int) -> str:
-    """The registered Reason-Phrase of a status, or a word for its class."""
-    return REASONS.get(status) or ("OK" if status < 300 else "Failure")
+    """The registered Reason-Phrase of a status, or a word for its class. Raises SipBuildError beyond 100 to 699."""
+    known = REASONS.get(status)
+    if known is not None:
+        return known
+    check_status(status, "")
+    return "OK" if status < 300 else "Failure"
 
 
 def _to_with_tag(request: Request, to_tag: str | None) -> str | None:
@@ -47,12 +51,12 @@ def _to_with_tag(request: Request, to_tag: str | None) -> str | None:
     if to_tag is None or text is None:
         return text
     try:
-        tag = request.to.tag
+        if request.to.tag is not None:
+            return text
     except SipSyntaxError:
         return text
-    if tag is not None:
-        return text
-    check_token(to_tag, "To tag")
+    if not to_tag.isalnum():
+        check_token(to_tag, "To tag")
     return f"{text};tag={to_tag}"
 
 
@@ -105,28 +109,30 @@ def respond_bytes(
     reason: str | None = None,
     *,
     to_tag: str | None = None,
-    headers: Iterable[tuple[str, str]] = (),
+    headers: Collection[tuple[str, str]] = (),
     body: bytes = b"",
 ) -> bytes:
     """The same as `respond(...).to_bytes()`, without the message in between."""
     if reason is None:
-        reason = REASONS.get(status) or reason_phrase(status)
+        reason = reason_phrase(status)
+    else:
+        check_status(status, reason)
     index = request._index  # noqa: SLF001 - one package, and the hot path
     if request._extra is not None or status == 100:  # noqa: SLF001
         return respond(request, status, reason, to_tag=to_tag, headers=headers, body=body).to_bytes()
-    try:
-        top = (
-            f"Via: {index['Via']}\r\nFrom: {index['From']}\r\nTo: {_to_with_tag(request, to_tag)}\r\n"
-            f"Call-ID: {index['Call-ID']}\r\nCSeq: {index['CSeq']}\r\n"
-        )
-    except KeyError:
-        return respond(request, status, reason, to_tag=to_tag, headers=headers, body=body).to_bytes()
-    check_status(status, reason)
     more = ""
     for name, value in headers:
         check_header(name, value)
         more += f"{name}: {value}\r\n"
-    return f"SIP/2.0 {status} {reason}\r\n{top}{more}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    try:
+        head = (
+            f"SIP/2.0 {status} {reason}\r\nVia: {index['Via']}\r\nFrom: {index['From']}\r\n"
+            f"To: {_to_with_tag(request, to_tag)}\r\nCall-ID: {index['Call-ID']}\r\nCSeq: {index['CSeq']}\r\n"
+            f"{more}Content-Length: {len(body)}\r\n\r\n"
+        )
+    except KeyError:
+        return respond(request, status, reason, to_tag=to_tag, headers=headers, body=body).to_bytes()
+    return head.encode() + body
 
 
 _RPORT: Final = re.compile(r";[ \t]*rport[ \t]*(?=;|$)", re.IGNORECASE)
@@ -144,20 +150,26 @@ def _same_host(sent_by: str, source: str) -> bool:
         return False
 
 
-def _noted(text: str, via: Via, source_host: str, source_port: int) -> str:
-    """The text of a Via with what we saw of its sender."""
-    wants_port = via.rport is not None
-    note = wants_port or not _same_host(via.host, source_host)
-    if via.received is None and '"' not in text:
-        if wants_port and via.rport is True:
-            text = _RPORT.sub(f";rport={source_port}", text, count=1)
-        return f"{text};received={source_host}" if note else text
-    kept = [(name, value) for name, value in via.params if name not in {"received", "rport"}]
-    if wants_port:
-        kept.append(("rport", str(source_port)))
+def _noted(text: str, via: Via, host: str, port: int) -> tuple[str, Via]:
+    """The text of a Via with what we saw of its sender, and the same, read."""
+    rport = via.rport
+    note = rport is not None or not _same_host(via.host, host)
+    received = via.received
+    if not note and received is None:
+        return text, via
+    kept = [param for param in via.params if param[0] not in {"received", "rport"}]
+    if rport is not None:
+        kept.append(("rport", str(port)))
     if note:
-        kept.append(("received", source_host))
-    return str(Via(via.transport, via.host, via.port, tuple(kept), version=via.version))
+        kept.append(("received", host))
+    noted = Via(via.transport, via.host, via.port, tuple(kept), via.version)
+    if received is not None or (rport is not None and rport is not True) or '"' in text:
+        return str(noted), noted
+    if text.endswith(";rport"):
+        text = f"{text}={port}"
+    elif rport:
+        text = _RPORT.sub(f";rport={port}", text, count=1)
+    return f"{text};received={host}", noted
 
 
 def add_received(request: Request, source_host: str, source_port: int) -> None:
@@ -169,27 +181,14 @@ def add_received(request: Request, source_host: str, source_port: int) -> None:
         SipSyntaxError: no Via, or one that cannot be read.
     """
     host = source_host.strip("[]")
-    if not all(c.isalnum() or c in ".:" for c in host):  # addresses only; a zone or a name does not belong here
+    if not host.replace(".", "").replace(":", "").isalnum():  # an address; a zone or a name does not belong here
         raise SipBuildError(f"not an address: {source_host[:60]!r}")
     via = request.top_via
     line = request._index["Via"]  # noqa: SLF001 - one package, and the hot path
     elements = split_commas(line) if "," in line else [line]
-    noted = _noted(elements[0], via, host, source_port)
-    if noted == elements[0]:
-        return
-    elements[0] = noted
-    _replace_first_via(request, ", ".join(elements))
-
-
-def _replace_first_via(request: Request, value: str) -> None:
-    lines = request._lines  # noqa: SLF001
-    if lines is None:
-        request._index["Via"] = value  # noqa: SLF001
-        request._typed.pop("Via", None)  # noqa: SLF001
-        request._typed.pop("Via*", None)  # noqa: SLF001
-        return
-    place = next(i for i, (name, _) in enumerate(lines) if canonical(name) == "Via")
-    request._reindex([*lines[:place], (lines[place][0], value), *lines[place + 1 :]])  # noqa: SLF001
+    elements[0], noted = _noted(elements[0], via, host, source_port)
+    if noted is not via:
+        request._replace_top_via(", ".join(elements), noted)  # noqa: SLF001
 
 
 def forward_bytes(
@@ -197,7 +196,7 @@ def forward_bytes(
     via: str,
     *,
     uri: str | None = None,
-    remove: Iterable[str] = (),
+    remove: Collection[str] = (),
     headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """The request as a proxy passes it on (RFC 3261 16.6): our Via on top, Max-Forwards one less (70 where missing).
@@ -217,15 +216,20 @@ def forward_bytes(
     if hops == 0:
         raise SipSyntaxError("Max-Forwards is 0", 483, request)
     target = check_text(uri, "Request-URI") if uri is not None else request.uri_text
-    out = [f"{request.method} {target} SIP/2.0\r\nVia: {check_text(via, 'Via')}"]
+    left = "70" if hops is None else str(hops - 1)
+    more = ""
     for name, value in headers:
         check_header(name, value)
-        out.append(f"{name}: {value}")
+        more += f"{name}: {value}\r\n"
+    start = f"{request.method} {target} SIP/2.0\r\nVia: {check_text(via, 'Via')}\r\n{more}"
+    if not remove:
+        # The headers as they came, if they still are.
+        before, found, after = request._text.partition("\r\nMax-Forwards: ")  # noqa: SLF001 - the hot path
+        if found:
+            before = before[len(request.method) + len(request.uri_text) + 11 :]  # without "METHOD uri SIP/2.0"
+            _, line_end, after = after.partition("\r\n")
+            return f"{start}{before}{found}{left}{line_end}{after}\r\n\r\n".encode() + request.body
     gone = {"Max-Forwards", "Content-Length", *(canonical(name) for name in remove)}
-    out.append(f"Max-Forwards: {70 if hops is None else hops - 1}")
-    if request._lines is None:  # noqa: SLF001 - one package, and the hot path
-        out += [f"{name}: {value}" for name, value in request._index.items() if name not in gone]  # noqa: SLF001
-    else:
-        out += [f"{name}: {value}" for name, value in request.headers if canonical(name) not in gone]
-    out.append(f"Content-Length: {len(request.body)}\r\n\r\n")
-    return "\r\n".join(out).encode() + request.body
+    out = [f"{name}: {value}" for name, value in request.headers if canonical(name) not in gone]
+    out += [f"Max-Forwards: {left}", f"Content-Length: {len(request.body)}", "\r\n"]
+    return (start + "\r\n".join(out)).encode() + request.body

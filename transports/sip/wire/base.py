@@ -39,17 +39,14 @@ MAX_EXPIRES = 2**32 - 1  # RFC 3261 20.19
 class Message:
     """What requests and responses share. Use Request or Response."""
 
-    __slots__ = ("_extra", "_index", "_lines", "_typed", "body")
+    __slots__ = ("_extra", "_index", "_lines", "_text", "_typed", "body")
 
-    def __init__(self, index: dict[str, str], lines: Lines | None, body: bytes) -> None:
-        """`index` alone when every name is known, canonical and single; else `lines`, which is indexed here."""
-        self.body = body
-        self._typed: dict[str, Any] = {}
-        self._index = index
-        self._lines = lines
-        self._extra: dict[str, list[str]] | None = None
-        if lines is not None:
-            self._reindex(lines)
+    _index: dict[str, str]  # canonical name to the value of its first line
+    _lines: Lines | None  # in wire order; None where _index alone says it all
+    _extra: dict[str, list[str]] | None  # canonical name to all its lines, where there is more than one
+    _typed: dict[str, Any]  # what was read of the headers so far
+    _text: str  # start line and headers as they came, canonical, single, Content-Length right; empty once untrue
+    body: bytes
 
     def _reindex(self, lines: Lines) -> None:
         index: dict[str, str] = {}
@@ -65,7 +62,19 @@ class Message:
         self._lines = lines
         self._index = index
         self._extra = extra or None
-        self._typed.clear()
+        self._typed = {}
+        self._text = ""
+
+    def _replace_top_via(self, text: str, via: Via) -> None:
+        """Another first Via line, of which `via` is the first value."""
+        if self._lines is None:
+            self._text = ""
+            self._index["Via"] = text
+            self._typed.pop("Via*", None)
+        else:
+            place = next(i for i, (name, _) in enumerate(self._lines) if canonical(name) == "Via")
+            self._reindex([*self._lines[:place], (self._lines[place][0], text), *self._lines[place + 1 :]])
+        self._typed["Via"] = via
 
     # -- text ---------------------------------------------------------------------------------------------------------
 
@@ -140,27 +149,25 @@ class Message:
 
     # -- typed --------------------------------------------------------------------------------------------------------
 
-    def _one(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """A header that may stand once, read; None where it is missing."""
-        typed = self._typed
-        if name in typed:
-            value: T | None = typed[name]
-            return value
-        if self._extra is not None and name in self._extra:
-            raise SipSyntaxError(f"more than one {name}")
+    def _must(self, name: str, parse: Callable[[str], T]) -> T:
+        """A header that has to stand once, read."""
         text = self._index.get(name)
         if text is None:
-            return None
+            raise SipSyntaxError(f"{name} is missing")
+        if self._extra is not None and name in self._extra:
+            raise SipSyntaxError(f"more than one {name}")
         try:
-            typed[name] = value = parse(text)
+            value = parse(text)
         except SipSyntaxError as error:
             raise SipSyntaxError(f"{name}: {error.reason}", error.status) from error
+        self._typed[name] = value
         return value
 
-    def _must(self, name: str, parse: Callable[[str], T]) -> T:
-        value = self._one(name, parse)
-        if value is None:
-            raise SipSyntaxError(f"{name} is missing")
+    def _one(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """A header that may stand once, read; None where it is missing."""
+        value: T | None = self._typed.get(name)
+        if value is None and name in self._index:
+            return self._must(name, parse)
         return value
 
     def _list(self, name: str, parse: Callable[[Iterable[str]], T]) -> T:
@@ -177,22 +184,26 @@ class Message:
     @property
     def from_(self) -> NameAddr:
         """From. Raises SipSyntaxError where it is missing, double or malformed; so do all of these."""
-        return self._must("From", parse_name_addr)
+        value: NameAddr | None = self._typed.get("From")
+        return value if value is not None else self._must("From", parse_name_addr)
 
     @property
     def to(self) -> NameAddr:
         """To."""
-        return self._must("To", parse_name_addr)
+        value: NameAddr | None = self._typed.get("To")
+        return value if value is not None else self._must("To", parse_name_addr)
 
     @property
     def call_id(self) -> str:
         """Call-ID, compared byte by byte."""
-        return self._must("Call-ID", _call_id)
+        value: str | None = self._typed.get("Call-ID")
+        return value if value is not None else self._must("Call-ID", _call_id)
 
     @property
     def cseq(self) -> CSeq:
         """CSeq."""
-        return self._must("CSeq", parse_cseq)
+        value: CSeq | None = self._typed.get("CSeq")
+        return value if value is not None else self._must("CSeq", parse_cseq)
 
     @property
     def vias(self) -> list[Via]:
@@ -208,10 +219,9 @@ class Message:
             if not text:
                 raise SipSyntaxError("Via is missing")
             try:
-                via = parse_via(split_commas(text)[0] if "," in text else text)
+                via = self._typed["Via"] = parse_via(split_commas(text)[0] if "," in text else text)
             except SipSyntaxError as error:
                 raise SipSyntaxError(f"Via: {error.reason}") from error
-            self._typed["Via"] = via
         return via
 
     @property
@@ -317,10 +327,20 @@ class Request(Message):
 
     __slots__ = ("method", "uri_text")
 
-    def __init__(self, method: str, uri_text: str, index: dict[str, str], lines: Lines | None, body: bytes) -> None:
-        super().__init__(index, lines, body)
+    def __init__(
+        self, method: str, uri_text: str, index: dict[str, str], lines: Lines | None, body: bytes, text: str = ""
+    ) -> None:
+        """`index` alone when every name is known, canonical and single; else `lines`, which are indexed here."""
         self.method = method
         self.uri_text = uri_text
+        self.body = body
+        if lines is None:
+            self._index = index
+            self._typed = {}
+            self._lines = self._extra = None
+            self._text = text
+        else:
+            self._reindex(lines)
 
     @classmethod
     def build(cls, method: str, uri: Uri | str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Request:
@@ -358,9 +378,17 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, index: dict[str, str], lines: Lines | None, body: bytes) -> None:
-        super().__init__(index, lines, body)
+        """`index` and `lines` as for a Request."""
         self.status = status
         self.reason = reason
+        self.body = body
+        if lines is None:
+            self._index = index
+            self._typed = {}
+            self._lines = self._extra = None
+            self._text = ""
+        else:
+            self._reindex(lines)
 
     @classmethod
     def build(cls, status: int, reason: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Response:
@@ -411,6 +439,8 @@ def _addresses(values: Iterable[str]) -> list[NameAddr]:
 
 
 def _max_forwards(text: str) -> int:
+    if text == "70":  # what nearly all send
+        return 70
     return parse_number(text, "value", 255)
 
 

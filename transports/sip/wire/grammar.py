@@ -93,8 +93,7 @@ def parse_params(text: str) -> Pairs:
     Raises:
         SipSyntaxError: an empty parameter, a bad name or value, anything else between them.
     """
-    text = text.strip(" \t")
-    if not text:
+    if not text or not (text := text.strip(" \t")):
         return ()
     if _PLAIN_PARAMS.fullmatch(text):
         plain: list[tuple[str, str | None]] = []

@@ -51,6 +51,7 @@ __all__ = [
     "split_commas",
 ]
 
+_CSEQ_METHODS: Final = frozenset({"MESSAGE", "REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "OPTIONS"})  # the usual
 MAX_CSEQ: Final = 2**31 - 1  # RFC 3261 8.1.1.5
 
 
@@ -70,7 +71,10 @@ class NameAddr:
     @property
     def tag(self) -> str | None:
         """The dialog tag of a From or To, or None."""
-        return get_param(self.params, "tag")
+        for name, value in self.params:
+            if name == "tag":
+                return value
+        return None
 
     def param(self, name: str) -> str | None:
         """The value of a header parameter (`name` in lower case), or None."""
@@ -113,7 +117,7 @@ class Via:
     __slots__ = ("host", "params", "port", "transport", "version")
 
     def __init__(
-        self, transport: str, host: str, port: int | None = None, params: Pairs = (), *, version: str = "SIP/2.0"
+        self, transport: str, host: str, port: int | None = None, params: Pairs = (), version: str = "SIP/2.0"
     ) -> None:
         self.version = version
         self.transport = transport
@@ -124,7 +128,10 @@ class Via:
     @property
     def branch(self) -> str | None:
         """The transaction's branch, or None (RFC 2543)."""
-        return get_param(self.params, "branch")
+        for name, value in self.params:
+            if name == "branch":
+                return value
+        return None
 
     @property
     def received(self) -> str | None:
@@ -217,7 +224,7 @@ class ContentType:
 
 # -- addresses --------------------------------------------------------------------------------------------------------
 
-_ADDRESSES: Final[Memo[tuple[str, Uri]]] = Memo()
+_ADDRESSES: Final[Memo[NameAddr]] = Memo()  # without parameters, by the text up to ">"
 # A display name without quotes: tokens and blanks by the grammar; letters beyond ASCII are what clients send.
 _UNQUOTED_NAME: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~ \t\u0080-\U0010ffff]*")
 _RUN_OF_BLANKS: Final = re.compile(r"[ \t]+")
@@ -251,18 +258,22 @@ def parse_name_addr(text: str) -> NameAddr:
 
     Without angle brackets every parameter is the header's, and a URI that holds `,`, `?` or `;` is an error.
     """
-    prefix = text[: text.find(">") + 1]
-    if prefix:
-        # What stands before the first ">" decides by itself whether that ">" ends the URI, so it can be remembered.
-        known = _ADDRESSES.table.get(prefix)
-        if known is not None:
-            return NameAddr(known[0], known[1], parse_params(text[len(prefix) :]))
+    end = text.find(">") + 1
+    # What stands before the first ">" decides by itself whether that ">" ends the URI, so it can be remembered.
+    known = _ADDRESSES.table.get(text[:end])
+    if known is not None:
+        rest = text[end:]
+        if not rest:
+            return known
+        if rest[:5] == ";tag=" and (tag := rest[5:]).isalnum():  # nearly every From
+            return NameAddr(known.display_name, known.uri, (("tag", tag),))
+        return NameAddr(known.display_name, known.uri, parse_params(rest))
     text = text.strip(" \t")
     if "<" in text or text.startswith('"'):
-        display, uri, end = _parse_bracketed(text)
-        if text[:end] == prefix:
-            _ADDRESSES.put(prefix, (display, uri))
-        return NameAddr(display, uri, parse_params(text[end:]))
+        display, uri, closed = _parse_bracketed(text)
+        if closed == text.find(">") + 1:
+            _ADDRESSES.put(text[:closed], NameAddr(display, uri))
+        return NameAddr(display, uri, parse_params(text[closed:]))
     address, semicolon, rest = text.partition(";")
     address = address.rstrip(" \t")
     if "?" in address or "," in address:
@@ -312,6 +323,9 @@ def _partition_port(text: str) -> tuple[str, str, str]:
     return head.rstrip(" \t"), colon, port.lstrip(" \t")  # COLON allows blanks around it
 
 
+_USUAL_TAIL: Final[dict[str, Pairs]] = {"": (), "rport": (("rport", None),)}  # after the branch
+
+
 def parse_via(text: str) -> Via:
     """One Via value (RFC 3261 20.42)."""
     head, semicolon, rest = text.partition(";")
@@ -320,7 +334,10 @@ def parse_via(text: str) -> Via:
         known = _parse_sent_by(head)
         _SENT_BY.put(head, known)
     version, transport, host, port = known
-    return Via(transport, host, port, parse_params(semicolon + rest), version=version)
+    branch, _, tail = rest[7:].partition(";")
+    if rest[:7] == "branch=" and tail in _USUAL_TAIL and (branch.isalnum() or is_token(branch)):
+        return Via(transport, host, port, (("branch", branch), *_USUAL_TAIL[tail]), version)
+    return Via(transport, host, port, parse_params(semicolon + rest), version)
 
 
 def parse_vias(values: Iterable[str]) -> list[Via]:
@@ -334,6 +351,8 @@ def parse_vias(values: Iterable[str]) -> list[Via]:
 def parse_cseq(text: str) -> CSeq:
     """CSeq: a number below 2**31 and a method."""
     number, _, method = text.partition(" ")
+    if method in _CSEQ_METHODS and len(number) < 10 and number.isascii() and number.isdigit():
+        return CSeq(int(number), method)
     method = method.strip(" \t")
     if not is_token(method):
         fields = text.split()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from transports.sip.wire.base import Message, Request, Response
 from transports.sip.wire.errors import SipSyntaxError
+from transports.sip.wire.headers import CSeq
 from transports.sip.wire.parser import METHODS, answerable
 from transports.sip.wire.uri import SipUri
 
@@ -17,16 +19,34 @@ _SINGLE: Final = (
 )  # fmt: skip
 
 
-def _check_common(message: Message) -> None:
-    _ = message.from_, message.to, message.call_id, message.cseq
-    if not message.vias:
+# What is read beside the mandatory headers, where it is there. Content-Length was read when the message was cut.
+_READ: Final[dict[str, Callable[[Message], object]]] = {
+    "Max-Forwards": lambda message: message.max_forwards,
+    "Expires": lambda message: message.expires,
+    "Content-Type": lambda message: message.content_type,
+    "Event": lambda message: message.event,
+    "Contact": lambda message: message.contacts,
+    "Route": lambda message: message.routes,
+    "Record-Route": lambda message: message.record_routes,
+    "Require": lambda message: message.require,
+    "Proxy-Require": lambda message: message.proxy_require,
+}
+
+
+def _check_common(message: Message) -> CSeq:
+    _ = message.from_, message.to, message.call_id
+    index, extra = message._index, message._extra  # noqa: SLF001 - one package, and the hot path
+    if extra is None and "," not in index.get("Via", ","):
+        _ = message.top_via
+    elif not message.vias:
         raise SipSyntaxError("Via is missing")
-    extra = message._extra  # noqa: SLF001 - one package
+    for name in index.keys() & _READ.keys():
+        _READ[name](message)
     if extra is not None:
         for name in _SINGLE:
             if name in extra:
                 raise SipSyntaxError(f"more than one {name}")
-    _ = message.expires, message.content_length, message.content_type, message.event
+    return message.cseq
 
 
 def validate_request(request: Request) -> None:
@@ -47,13 +67,11 @@ def validate_request(request: Request) -> None:
 
 
 def _check_request(request: Request) -> None:
-    _check_common(request)
-    if request.cseq.method != request.method:
+    cseq = _check_common(request)
+    if cseq.method != request.method:
         # RFC 4475 3.1.2.18: for a method that nobody knows, saying so has better chances in the future.
         status = 400 if request.method in METHODS else 501
-        raise SipSyntaxError(f"CSeq names {request.cseq.method[:40]}, the request is {request.method[:40]}", status)
-    _ = request.max_forwards, request.contacts, request.routes, request.record_routes
-    _ = request.require, request.proxy_require
+        raise SipSyntaxError(f"CSeq names {cseq.method[:40]}, the request is {request.method[:40]}", status)
     uri = request.uri
     if not isinstance(uri, SipUri):
         raise SipSyntaxError(f"Request-URI: scheme {uri.scheme[:40]} is not served here", 416)
