@@ -3,7 +3,10 @@
 ``load_policy`` reads a file into a ``Snapshot``; ``Snapshot.decide`` judges a ``Subject``. Pure: no reactor, no socket.
 """
 
+from bridge.policy.differences import Difference, difference
 from bridge.policy.errors import PolicyError, Problem
+from bridge.policy.explanation import Explanation, explain
+from bridge.policy.linting import Finding, lint
 from bridge.policy.loader import Surroundings
 from bridge.policy.loading import ExampleResult, load_policy, load_text, run_examples
 from bridge.policy.snapshot import Snapshot
@@ -12,7 +15,10 @@ from bridge.policy.values import DEFAULT_DENY, Decision, GroupSource, Hit, Party
 __all__ = [
     "DEFAULT_DENY",
     "Decision",
+    "Difference",
     "ExampleResult",
+    "Explanation",
+    "Finding",
     "GroupSource",
     "Hit",
     "Party",
@@ -21,7 +27,10 @@ __all__ = [
     "Snapshot",
     "Subject",
     "Surroundings",
+    "difference",
     "direction_between",
+    "explain",
+    "lint",
     "load_policy",
     "load_text",
     "run_examples",

@@ -201,19 +201,18 @@ class Matcher:
         return bits
 
     def _touch(self, text: str) -> int:
-        words = text.translate(WORDS).split()
-        bits = self._touch_words(f" {' '.join(words)} ")
-        is_plain = text.isascii() and (text.isprintable() or text.translate(PLAIN) == text)
-        if is_plain:
-            found, has_inside = self._touch_set(text)
-            bits |= found
-        else:
-            bits |= self._touch_odd(text)
-            has_inside = True
-        if has_inside and self._words is not None:
-            joined = text.translate(JOINED).split()
-            if joined != words:
-                bits |= self._touch_words(f" {' '.join(joined)} ")
+        bits = 0
+        if not text.isascii() or not text.isprintable():
+            plain = text.translate(PLAIN)
+            if plain != text:
+                bits |= self._touch_odd(text)
+            text = plain
+        bits |= self._touch_words(collapse(text.translate(WORDS)))
+        found, has_inside = self._touch_set(text)
+        bits |= found
+        if (has_inside or not text.isascii()) and self._words is not None:
+            joined = text.translate(JOINED)
+            bits |= self._touch_words(collapse(joined) if "  " in joined else f" {joined} ")
         if self._symbols is not None:
             for _, needle in self._symbols.iter(collapse(text.translate(SYMBOLS))):
                 bits |= needle.lexicons
@@ -227,8 +226,8 @@ class Matcher:
         return bits
 
     def _touch_odd(self, text: str) -> int:
-        """What only a text with more than printable ASCII needs: its plain form, and text that is turned around."""
-        bits = self._touch_set(text.translate(PLAIN))[0] | self._touch_set(text)[0]
+        """What the plain form does not tell: patterns on the text as it came, and text that is turned around."""
+        bits = self._touch_set(text)[0] if self._in_set else 0
         if RIGHT_TO_LEFT_OVERRIDE in text:
             turned = "".join(text[offset] for offset in display_order(text) if text[offset] != RIGHT_TO_LEFT_OVERRIDE)
             bits |= self._touch(turned)

@@ -1,7 +1,6 @@
 """A policy in force: compiled, indexed, immutable to its users. Put another in its place to change the policy."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import attrs
 
@@ -14,7 +13,7 @@ from bridge.policy.language import Policy, Rule
 from bridge.policy.loader import Surroundings
 from bridge.policy.matcher import Matcher
 from bridge.policy.redaction import redact
-from bridge.policy.values import DEFAULT_DENY, Decision, Effect, Hit, Subject
+from bridge.policy.values import DEFAULT_DENY, Decision, Effect, Hit, Subject, seconds
 
 DECISION_LIMIT = 32_768
 """Entries of the decision cache."""
@@ -96,10 +95,7 @@ class Snapshot:
         words that are split over messages are found with it. Raises ValueError for a kind, direction, conversation or
         assurance that the language does not know, and for a time that no calendar holds.
         """
-        at = subject.at
-        if isinstance(at, datetime):
-            at = at.timestamp()
-        minute = int(at // 60)
+        minute = int(seconds(subject.at) // 60)
         in_time = self._minutes.get(minute)
         if in_time is None:
             in_time = self._at_minute(minute)

@@ -160,6 +160,15 @@ class Decision:
     hits: tuple[Hit, ...] = ()
 
 
+def seconds(at: float | datetime) -> float:
+    """A moment as POSIX seconds. Raises ValueError for a datetime without a zone, which would mean this machine's."""
+    if not isinstance(at, datetime):
+        return at
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return at.timestamp()
+
+
 def direction_between(sender: Party, recipient: Party, domains: frozenset[str]) -> Direction:
     """The direction of a message, where ``domains`` are the company's own. A guess for tests and explanations.
 
