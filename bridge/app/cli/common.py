@@ -1,0 +1,108 @@
+"""What all commands share: the configuration, output for people or for programs, and exit codes.
+
+0: done. 1: it found something (a failed check, a broken log). 2: wrong use or configuration, with one clear line.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+import orjson
+from attrs import define, field
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.app.config import Config, ConfigError, find, load
+
+FOUND = 1
+WRONG = 2
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Wrong(click.ClickException):
+    """Wrong use or configuration: one line, exit 2."""
+
+    exit_code = WRONG
+
+    def show(self, file: Any = None) -> None:
+        """Prints the line."""
+        click.echo(f"simplebridge: {self.format_message()}", err=True, file=file)
+
+
+@define
+class Context:
+    """What the options before the command said."""
+
+    path: Path | None = None
+    json: bool = False
+    _config: Config | None = field(default=None, init=False)
+
+    def config(self) -> Config:
+        """Returns the configuration.
+
+        Raises:
+            Wrong: there is none, or it cannot be used.
+        """
+        if self._config is None:
+            try:
+                self._config = load(find(self.path))
+            except ConfigError as e:
+                raise Wrong(str(e)) from e
+        return self._config
+
+    def show(self, answer: Mapping[str, Any] | Sequence[Mapping[str, Any]], human: Callable[[], object]) -> None:
+        """Prints an answer: as JSON where it was asked for, else as ``human`` prints it."""
+        if self.json:
+            click.echo(orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2).decode())
+        else:
+            human()
+
+
+pass_context = click.make_pass_decorator(Context, ensure=True)
+
+
+def common_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Gives a command ``--config`` and ``--json`` of its own, so that they may stand before or after its name."""
+
+    @click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration file.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @click.pass_context
+    @wraps(command)
+    def wrapped(ctx: click.Context, /, config_path: Path | None, as_json: bool, *args: Any, **kwargs: Any) -> Any:
+        context = ctx.ensure_object(Context)
+        if config_path is not None:
+            context.path = config_path
+        context.json = context.json or as_json
+        return ctx.invoke(command, context, *args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]  # click fills in the context
+
+
+def console() -> Console:
+    """Returns a console on standard output."""
+    return Console(file=sys.stdout, soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints rows for people; what came from outside is shown as it is, never read as markup."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else _visible(str(cell))) for cell in row))
+    console().print(table)
+
+
+def _visible(text: str) -> str:
+    """Returns a text without control characters: a screen name must not drive the terminal."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def found(message: str) -> NoReturn:
+    """Ends with exit 1 after one line: the command has found something."""
+    click.echo(f"simplebridge: {message}", err=True)
+    raise SystemExit(FOUND)

@@ -1,0 +1,106 @@
+"""The control socket: how a command asks the running daemon. A UNIX socket in the data folder, its owner's alone.
+
+One JSON object a line each way: ``{"ask": "status"}`` is answered with ``{"ok": true, ...}`` or
+``{"ok": false, "error": "..."}``.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from attrs import define
+from twisted.internet.interfaces import IListeningPort, IReactorUNIX
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import LineOnlyReceiver
+
+NAME = "control.sock"
+_MAX_LINE = 65_536
+_MAX_ANSWER = 64 * 1024 * 1024
+
+Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class ControlError(Exception):
+    """The daemon does not run, or refuses what was asked."""
+
+
+class _Control(LineOnlyReceiver):
+    delimiter = b"\n"
+    MAX_LENGTH = _MAX_LINE
+
+    def __init__(self, questions: Mapping[str, Answer]) -> None:
+        self._questions = questions
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802  (Twisted's name)
+        if self.transport is not None:
+            self.transport.write(orjson.dumps(self._answer(line), default=str) + b"\n")
+
+    def _answer(self, line: bytes) -> Mapping[str, Any]:
+        try:
+            asked = orjson.loads(line)
+        except orjson.JSONDecodeError as e:
+            return {"ok": False, "error": f"not JSON: {e}"}
+        answer = self._questions.get(str(asked.get("ask"))) if isinstance(asked, dict) else None
+        if answer is None:
+            return {"ok": False, "error": f"not a question; known are {', '.join(sorted(self._questions))}"}
+        try:
+            return {"ok": True, **answer(asked)}
+        except ControlError as e:
+            return {"ok": False, "error": str(e)}
+
+
+@define(eq=False)
+class _ControlFactory(Factory):
+    questions: Mapping[str, Answer]
+    noisy = False
+
+    def buildProtocol(self, addr: object) -> _Control:  # noqa: N802  (Twisted's name and signature)
+        return _Control(self.questions)
+
+
+def listen(reactor: IReactorUNIX, folder: Path, questions: Mapping[str, Answer]) -> IListeningPort:
+    """Opens the control socket of the daemon whose data folder this is.
+
+    Raises:
+        ControlError: another daemon runs on this folder.
+    """
+    path = folder / NAME
+    if path.exists():
+        try:
+            ask(folder, "status")
+        except ControlError:
+            path.unlink(missing_ok=True)  # left behind by a daemon that was killed
+        else:
+            raise ControlError(f"another daemon runs on {folder}")
+    before = os.umask(0o177)
+    try:
+        return reactor.listenUNIX(str(path), _ControlFactory(questions), mode=0o600)
+    finally:
+        os.umask(before)
+
+
+def ask(folder: Path, question: str, **more: object) -> dict[str, Any]:
+    """Asks the daemon whose data folder this is, and waits for its answer, 10 s at most.
+
+    Raises:
+        ControlError: it does not run, does not answer, or refuses.
+    """
+    path = folder / NAME
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+            wire.settimeout(10)
+            wire.connect(str(path))
+            wire.sendall(orjson.dumps({"ask": question, **more}) + b"\n")
+            with wire.makefile("rb") as lines:
+                line = lines.readline(_MAX_ANSWER)
+    except OSError as e:
+        raise ControlError(f"no daemon answers at {path}: {e.strerror or e}") from e
+    if not line:
+        raise ControlError(f"the daemon at {path} closed without an answer")
+    answer: dict[str, Any] = orjson.loads(line)
+    if not answer.pop("ok"):
+        raise ControlError(answer["error"])
+    return answer

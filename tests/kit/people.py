@@ -1,0 +1,40 @@
+"""A small company: alice and bob with screen names on AIM, carol without, dave disabled."""
+
+from bridge.identity.accounts import Account
+from bridge.identity.bindings import Binding
+from bridge.identity.snapshot import IdentityRules, IdentitySnapshot
+from bridge.model.ids import NetworkId, PersonId, RemoteUserId
+
+DOMAIN = "corp.example"
+
+
+def normal_name(network: str, name: str) -> str:
+    return name.replace(" ", "").lower() if network in {"aim", "icq"} else name.lower()
+
+
+def account(user: str, *, enabled: bool = True) -> Account:
+    return Account(address=PersonId(f"{user}@{DOMAIN}"), realm=DOMAIN, enabled=enabled, ha1s=())
+
+
+def binding(user: str, name: str, network: str = "aim") -> Binding:
+    return Binding(
+        person=PersonId(f"{user}@{DOMAIN}"),
+        network=NetworkId(network),
+        name=RemoteUserId(normal_name(network, name)),
+        shown=name,
+        since=0.0,
+        primary=True,
+    )
+
+
+def snapshot(
+    *bindings: Binding, version: int = 1, groups: dict[PersonId, frozenset[str]] | None = None
+) -> IdentitySnapshot:
+    """The company; its bindings unless others are given."""
+    return IdentitySnapshot(
+        version=version,
+        rules=IdentityRules(domains=frozenset({DOMAIN}), normal_name=normal_name, accounts_required=True),
+        accounts=[account("alice"), account("bob"), account("carol"), account("dave", enabled=False)],
+        bindings=bindings or (binding("alice", "AliceWork"), binding("bob", "BobWork"), binding("dave", "DaveWork")),
+        groups=groups or {},
+    )
