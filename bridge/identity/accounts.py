@@ -24,6 +24,8 @@ _USER = re.compile(r"[a-z0-9\-_.!~*'()&=+$]+")  # RFC 3261 section 25.1, user, w
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]")
 _FOLD_ROUNDS = 4
+# letters and marks that show nothing (Unicode's Default_Ignorable_Code_Point): two people would look the same
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 def normal_address(text: str) -> PersonId:
@@ -79,7 +81,8 @@ def _check_user(user: str, text: str) -> None:
         return
     for char in user:
         # letters, marks and numbers of every script: no blanks, controls, bidirectional or zero-width characters
-        if not _USER.fullmatch(char) and (char.isascii() or unicodedata.category(char)[0] not in "LMN"):
+        shown = unicodedata.category(char)[0] in "LMN" and not _UNSEEN.match(char)
+        if not _USER.fullmatch(char) and (char.isascii() or not shown):
             raise AddressRefused(f"the user part may not hold {char!r}", repr(text))
 
 

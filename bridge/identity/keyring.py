@@ -81,10 +81,13 @@ class KeyringFile:
             KeyringError: it is missing, a link, not ours, open to others, or not a keyring.
         """
         with self._errors():
-            handle = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as file:
-                self._check_guarded(os.fstat(file.fileno()))
-                data = file.read(_MAX_FILE + 1)
+            # O_NONBLOCK: a pipe in its place must not stop the start
+            handle = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                self._check_guarded(os.fstat(handle))
+                data = os.read(handle, _MAX_FILE + 1)
+            finally:
+                os.close(handle)
         if len(data) > _MAX_FILE:
             raise KeyringError("is too large to be a keyring", str(self.path))
         return _parse(data, str(self.path))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from bridge.identity.accounts import Account
 from bridge.identity.bindings import Binding, Fact, NameKey, current
@@ -62,8 +62,3 @@ def make_bindings(
         for fact in open_facts
     ]
     return tuple(sorted(made, key=lambda b: (b.person, b.network, not b.primary, b.name)))
-
-
-def supersede(fact: Fact, version: int) -> Fact:
-    """Returns a fact that is believed no longer from a version on."""
-    return evolve(fact, recorded_to=version)

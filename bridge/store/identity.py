@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve, frozen
-from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.identity.accounts import Account, Algorithm, Ha1, LoginForm
@@ -33,6 +33,7 @@ from bridge.store.schema_identity import (
 )
 
 _HEAD = 1
+_TRIES = 5
 _CHUNK = 300  # names in one statement: two variables each, under every database's limit
 
 
@@ -53,11 +54,24 @@ def version(connection: Connection) -> int:
 
 
 def load_snapshot(connection: Connection, rules: IdentityRules) -> IdentitySnapshot:
-    """Reads who is who now. Call it within one transaction: its parts must be of one version."""
+    """Reads who is who now. It need not be in a transaction: a change that comes between its parts is noticed.
+
+    Raises:
+        ConcurrentChange: the identities changed during each of several tries.
+    """
+    for _ in range(_TRIES):
+        before = version(connection)
+        snapshot = _read_snapshot(connection, rules, before)
+        if version(connection) == before:
+            return snapshot
+    raise ConcurrentChange(f"the identities changed {_TRIES} times while they were read")
+
+
+def _read_snapshot(connection: Connection, rules: IdentityRules, at_version: int) -> IdentitySnapshot:
     now = identity_fact.c.recorded_to.is_(None) & identity_fact.c.valid_to.is_(None)
     facts = [_fact(row) for row in connection.execute(select(identity_fact).where(now)).mappings()]
     return IdentitySnapshot(
-        version=version(connection),
+        version=at_version,
         rules=rules,
         accounts=_accounts(connection).values(),
         bindings=make_bindings(facts, _primaries(connection), _credentials(connection)),
@@ -235,10 +249,16 @@ def _write_facts(connection: Connection, made: Plan) -> None:
 
 def _write_primaries(connection: Connection, made: Plan) -> None:
     table = identity_primary
-    for (person, network), name in made.primaries.items():
-        connection.execute(delete(table).where(table.c.person == person, table.c.network == network))
-        if name is not None:
-            connection.execute(insert(table).values(person=person, network=network, name=name))
+    if not made.primaries:
+        return
+    old = delete(table).where(table.c.person == bindparam("p"), table.c.network == bindparam("n"))
+    connection.execute(old, [{"p": person, "n": network} for person, network in made.primaries])
+    rows = [
+        {"person": person, "network": network, "name": name}
+        for (person, network), name in made.primaries.items()
+        if name is not None
+    ]
+    _insert(connection, table, rows)
 
 
 def _write_secrets(connection: Connection, made: Plan, vault: Vault | None) -> None:
@@ -408,7 +428,8 @@ def _accounts(connection: Connection) -> dict[PersonId, Account]:
     for row in connection.execute(select(identity_ha1)).mappings():
         entry = Ha1(form=LoginForm(row["form"]), algorithm=Algorithm(row["algorithm"]), digest=row["digest"])
         entries.setdefault(PersonId(row["address"]), []).append(entry)
-    for address, ha1s in entries.items():
+    for address in entries.keys() & found.keys():  # an account may have come between the two reads: see load_snapshot
+        ha1s = entries[address]
         ordered = sorted(ha1s, key=lambda entry: (_FORMS.index(entry.form), _ALGORITHMS.index(entry.algorithm)))
         found[address] = evolve(found[address], ha1s=tuple(ordered))
     return found
