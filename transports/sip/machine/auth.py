@@ -1,0 +1,314 @@
+"""Digest authentication of those who send us requests (RFC 3261 section 22, RFC 8760).
+
+401 for REGISTER and 407 for all else: to REGISTER we are the registrar, to the others the proxy in front of whom they
+address, and this is the division that every client in use was seen to follow. Credentials are taken from either header
+whatever the method, since clients (Linphone) use the nonce of their registration for everything.
+
+Nonces are signed, not stored; what is stored, once a nonce was used with the right password, is its replay window.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections import OrderedDict
+from hashlib import blake2b
+from hmac import compare_digest
+
+from attrs import frozen
+
+from transports.sip.machine.config import AuthConfig
+from transports.sip.machine.flow import Flow
+from transports.sip.machine.ports import Accounts
+from transports.sip.machine.throttle import Throttle
+from transports.sip.wire.auth import response as digest_response
+from transports.sip.wire.errors import SipSyntaxError
+from transports.sip.wire.headers import parse_credentials
+from transports.sip.wire.message import Request
+from transports.sip.wire.uri import SipUri, parse_uri
+
+WINDOW = 128
+"""How far nonce counts may come out of order, as they do over UDP."""
+_HEX_LENGTH = {"MD5": 32, "SHA-256": 64, "SHA-512-256": 64}
+_CANONICAL = {name.lower(): name for name in _HEX_LENGTH}
+
+
+@frozen
+class Granted:
+    """The request was made by ``aor``."""
+
+    aor: str
+
+
+@frozen
+class Denied:
+    """The request is to be answered with this. ``guess``: credentials were given, and they were wrong."""
+
+    status: int
+    reason: str | None
+    headers: tuple[tuple[str, str], ...] = ()
+    guess: bool = False
+    user: str = ""
+
+
+class _Window:
+    """Which counts of a nonce were used."""
+
+    __slots__ = ("bits", "highest", "issued")
+
+    def __init__(self, issued: float) -> None:
+        self.issued = issued
+        self.highest = 0
+        self.bits = 0
+
+    def use(self, count: int) -> bool:
+        """Notes a count. Returns False where it was used before, or is too old to tell."""
+        ahead = count - self.highest
+        if ahead > 0:
+            self.bits = ((self.bits << ahead) | 1) & ((1 << WINDOW) - 1) if ahead < WINDOW else 1
+            self.highest = count
+            return True
+        bit = 1 << -ahead
+        if -ahead >= WINDOW or self.bits & bit:
+            return False
+        self.bits |= bit
+        return True
+
+
+class Nonces:
+    """Makes nonces and knows them again.
+
+    Args:
+        secret: signs them; new for each process, so a restart makes all nonces stale.
+        lifetime: seconds for which one is good.
+        limit: how many replay windows are kept.
+    """
+
+    __slots__ = ("_count", "_floor", "_limit", "_secret", "_used", "lifetime")
+
+    def __init__(self, secret: bytes, lifetime: float, limit: int) -> None:
+        self._secret = secret
+        self._limit = limit
+        self._used: OrderedDict[str, _Window] = OrderedDict()
+        self._floor = float("-inf")
+        self._count = 0
+        self.lifetime = lifetime
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def make(self, now: float) -> str:
+        """Returns a new nonce."""
+        self._count += 1
+        head = int(now * 1000).to_bytes(7, "big", signed=True) + self._count.to_bytes(5, "big")
+        return urlsafe_b64encode(head + self._sign(head)).decode()
+
+    def _sign(self, head: bytes) -> bytes:
+        return blake2b(head, digest_size=12, key=self._secret).digest()
+
+    def issued(self, nonce: str) -> float | None:
+        """Returns when we made a nonce (to the millisecond), or None where we did not."""
+        window = self._used.get(nonce)
+        if window is not None:
+            return window.issued
+        try:
+            raw = urlsafe_b64decode(nonce.encode("ascii"))
+        except (Base64Error, ValueError):
+            return None
+        if len(raw) != 24 or not compare_digest(self._sign(raw[:12]), raw[12:]) or len(nonce) != 32:
+            return None
+        return int.from_bytes(raw[:7], "big", signed=True) / 1000
+
+    def use(self, nonce: str, issued: float, count: int, now: float) -> bool:
+        """Notes the use of a nonce of ours with a count. Returns False where that must not be taken again."""
+        window = self._used.get(nonce)
+        if window is None:
+            if issued <= self._floor:
+                return False
+            window = self._used[nonce] = _Window(issued)
+            self._prune(now)
+        return window.use(count)
+
+    def _prune(self, now: float) -> None:
+        used = self._used
+        while len(used) > self._limit:
+            _, window = used.popitem(last=False)
+            self._floor = max(self._floor, window.issued)
+        while used:
+            oldest = next(iter(used.values()))
+            if oldest.issued + self.lifetime >= now:
+                return
+            used.popitem(last=False)
+
+
+class Authenticator:
+    """Challenges requests and checks what comes back.
+
+    Args:
+        config: algorithms, lifetimes, throttle.
+        realm: of our challenges.
+        domain: to which user names without a domain belong.
+        accounts: who may sign on.
+        secret: signs nonces.
+    """
+
+    def __init__(self, config: AuthConfig, realm: str, domain: str, accounts: Accounts, secret: bytes) -> None:
+        self._config = config
+        self._realm = realm
+        self._domain = domain.lower()
+        self._accounts = accounts
+        self._secret = secret[:32]
+        self._nonces = Nonces(self._secret, config.nonce_lifetime, config.max_nonces)
+        self._known = frozenset(name for rule in config.challenges for name in rule.algorithms)
+        guess = (config.first_delay, config.longest_delay, config.max_guessers)
+        self._by_user = Throttle(config.free_guesses, *guess)
+        self._by_source = Throttle(4 * config.free_guesses, *guess)
+
+    def check(self, request: Request, flow: Flow, now: float) -> Granted | Denied:
+        """Says who made a request, or how to answer it."""
+        try:
+            params = self._credentials(request)
+        except SipSyntaxError as error:
+            return Denied(400, f"Credentials: {error.reason}")
+        if params is None:
+            return self._challenge(request, flow, now, stale=False)
+        user = params.get("username", "")
+        guess = f"{user.partition('@')[0].lower()} {flow.source}"
+        # The wait is looked at first and whoever the user is, so that it tells nothing of the password or the account.
+        wait = max(self._by_user.wait(guess, now), self._by_source.wait(flow.source, now))
+        if wait > 0:
+            after = (("Retry-After", str(int(wait) + 1)),)
+            return Denied(503, "Too many wrong passwords, wait", after, guess=True, user=user)
+        problem = self._malformed(request, params)
+        if problem is not None:
+            return Denied(400, problem)
+        aor = self._verify(request, params)
+        if aor is None:
+            self._by_user.failed(guess, now)
+            self._by_source.failed(flow.source, now)
+            denied = self._challenge(request, flow, now, stale=False)
+            return Denied(denied.status, denied.reason, denied.headers, guess=True, user=user)
+        if not self._fresh(params, now):
+            return self._challenge(request, flow, now, stale=True)
+        self._by_user.succeeded(guess)
+        return Granted(aor)
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def _credentials(self, request: Request) -> dict[str, str] | None:
+        for header in ("Proxy-Authorization", "Authorization"):
+            if not request.has(header):
+                continue
+            for line in request.lines(header):
+                scheme, params = parse_credentials(line)
+                if scheme == "digest" and params.get("realm") == self._realm:
+                    return params
+        return None
+
+    def _malformed(self, request: Request, params: dict[str, str]) -> str | None:
+        for name in ("username", "nonce", "uri", "response"):
+            if not params.get(name):
+                return f"Credentials without {name}"
+        qop = params.get("qop")
+        if qop is None:
+            if not self._config.legacy:
+                return "Credentials without qop"
+        elif qop.lower() != "auth":
+            return "Credentials with a qop that was not offered"
+        elif not params.get("cnonce") or _count(params) is None:
+            return "Credentials without a good nc and cnonce"
+        if not self._same_uri(request, params["uri"]):
+            return "Digest uri is not the Request-URI"
+        return None
+
+    def _same_uri(self, request: Request, text: str) -> bool:
+        if text == request.uri_text:
+            return True
+        try:
+            uri = parse_uri(text)
+        except SipSyntaxError:
+            return False
+        if uri.equivalent(request.uri):
+            return True
+        if not isinstance(uri, SipUri) or not isinstance(request.uri, SipUri):
+            return False
+        aliases = self._config.uri_aliases
+        known = uri.host in aliases or uri.host_port in aliases
+        return known and (uri.user is None or uri.user_decoded == request.uri.user_decoded)
+
+    # -- judging ------------------------------------------------------------------------------------------------------
+
+    def _verify(self, request: Request, params: dict[str, str]) -> str | None:
+        """Returns whose the password is, or None. Does the same work for a user who does not exist."""
+        algorithm = _CANONICAL.get(params.get("algorithm", "MD5").lower())
+        known = algorithm is not None and algorithm in self._known
+        if algorithm is None or not known:
+            algorithm = "MD5"
+        user, at, domain = params["username"].rpartition("@")
+        if not at:
+            user, domain = domain, self._domain
+        account = self._accounts.find(f"{user}@{domain.lower()}") if known else None
+        table = None if account is None else account.ha1_domain if at else account.ha1
+        ha1 = None if table is None else table.get(algorithm)
+        dummy = blake2b(user.encode("utf-8", "surrogateescape"), digest_size=32, key=self._secret).hexdigest()
+        wanted = digest_response(
+            ha1 or dummy[: _HEX_LENGTH[algorithm]],
+            params["nonce"],
+            params["uri"],
+            request.method,
+            algorithm,
+            qop="auth" if "qop" in params else None,
+            nc=params.get("nc", ""),
+            cnonce=params.get("cnonce", ""),
+        )
+        given = params["response"].lower().encode("utf-8", "surrogateescape")
+        good = compare_digest(wanted.encode(), given)
+        return account.aor if good and account is not None and ha1 is not None else None
+
+    def _fresh(self, params: dict[str, str], now: float) -> bool:
+        nonce = params["nonce"]
+        issued = self._nonces.issued(nonce)
+        if issued is None:
+            return False
+        if "qop" not in params:
+            return now - issued <= self._config.legacy_nonce_lifetime
+        count = _count(params)
+        if now - issued > self._config.nonce_lifetime or count is None:
+            return False
+        return self._nonces.use(nonce, issued, count, now)
+
+    # -- challenging --------------------------------------------------------------------------------------------------
+
+    def _challenge(self, request: Request, flow: Flow, now: float, *, stale: bool) -> Denied:
+        if request.method == "REGISTER":
+            status, name = 401, "WWW-Authenticate"
+        else:
+            status, name = 407, "Proxy-Authenticate"
+        nonce = self._nonces.make(now)
+        tail = ", stale=true" if stale else ""
+        headers = tuple(
+            (name, f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{tail}')
+            for algorithm in self._algorithms(request, flow)
+        )
+        return Denied(status, None, headers)
+
+    def _algorithms(self, request: Request, flow: Flow) -> tuple[str, ...]:
+        agent = request.first("User-Agent") or ""
+        for rule in self._config.challenges:
+            if rule.transport is not None and rule.transport != flow.transport:
+                continue
+            if rule.user_agent is not None and not rule.user_agent.search(agent):
+                continue
+            return rule.algorithms
+        return ("MD5",)
+
+
+def _count(params: dict[str, str]) -> int | None:
+    text = params.get("nc", "")
+    if len(text) != 8:
+        return None
+    try:
+        count = int(text, 16)
+    except ValueError:
+        return None
+    return count if count > 0 else None

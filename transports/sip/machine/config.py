@@ -1,0 +1,142 @@
+"""What an endpoint is told: names, limits, timers. Values only."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import field, frozen
+
+from transports.sip.machine.transactions import Timers
+
+MESSAGE_TYPES = (
+    "text/plain",
+    "text/html",
+    "message/cpim",
+    "message/imdn+xml",
+    "application/im-iscomposing+xml",
+)
+"""The content types of MESSAGE that the bridge takes (RFC 3428 section 7, RFC 3994, RFC 5438)."""
+
+
+@frozen(kw_only=True)
+class Listener:
+    """One of our own addresses: what Via and Contact of our requests say.
+
+    ``host`` and ``port`` are where the socket is bound, as a `Flow`'s ``local``; ``advertised`` is the host that peers
+    are told, where it differs (a name, or the address of a NAT).
+    """
+
+    transport: str
+    host: str
+    port: int
+    advertised: str | None = None
+
+    @property
+    def sent_by(self) -> str:
+        """``host:port`` as Via has it, IPv6 in brackets."""
+        host = self.advertised or self.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+@frozen(kw_only=True)
+class ChallengeRule:
+    """Which algorithms to challenge with, in order, where ``transport`` and ``user_agent`` match (None: always)."""
+
+    algorithms: tuple[str, ...]
+    transport: str | None = None
+    user_agent: re.Pattern[str] | None = None
+
+
+@frozen(kw_only=True)
+class AuthConfig:
+    """Digest authentication (RFC 8760) and the throttle on guesses."""
+
+    challenges: tuple[ChallengeRule, ...] = (ChallengeRule(algorithms=("MD5",)),)
+    """The first rule that matches decides. MD5 alone is what every client in use takes (baresip fails where it is
+    offered two, JsSIP reads the first only); offer SHA-256 by transport or user agent where clients are known."""
+    legacy: bool = True
+    """Whether credentials without qop (RFC 2069, as libpurple sends them) are taken. They have no replay counter."""
+    nonce_lifetime: float = 3600.0
+    legacy_nonce_lifetime: float = 300.0
+    """The same for credentials without a counter: the shorter it is, the less a captured request is worth."""
+    max_nonces: int = 65536
+    """Nonces whose counters are kept. Older ones are stale, which costs the client one round trip."""
+    uri_aliases: frozenset[str] = frozenset()
+    """Hosts (``host`` or ``host:port``) that the digest ``uri`` may name besides the Request-URI's (sipp: IP:PORT)."""
+    free_guesses: int = 5
+    """Wrong answers per (user, source) before the delay begins; four times as many for a source."""
+    first_delay: float = 1.0
+    longest_delay: float = 300.0
+    max_guessers: int = 65536
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What a peer can make us keep."""
+
+    server_transactions: int = 65536
+    server_transactions_per_source: int = 8192
+    finished_transactions: int = 131072
+    """Answers kept for retransmissions. Beyond it the oldest are forgotten before their time."""
+    client_transactions: int = 65536
+    contacts_per_aor: int = 10
+    bindings: int = 200_000
+    subscriptions: int = 400_000
+    subscriptions_per_watcher: int = 1000
+    publications_per_aor: int = 10
+    publications: int = 200_000
+    max_body: int = 65536
+    inflated_body: int = 262144
+    stored_text: int = 512
+    """Characters of a header that a peer has us keep (Contact, User-Agent, route set entries)."""
+    retry_after: int = 5
+
+
+@frozen(kw_only=True)
+class Lifetimes:
+    """Expiry in seconds of what clients register, subscribe to and publish (RFC 3261 10.3, RFC 6665, RFC 3903)."""
+
+    minimum: int = 60
+    default: int = 3600
+    maximum: int = 7200
+    subscription_default: int = 3600
+    notify_interval: float = 5.0
+    """RFC 3856 section 6.10: at most one NOTIFY per subscription in this time."""
+
+
+@frozen(kw_only=True)
+class EndpointConfig:
+    """All that a `Endpoint` is told at its start."""
+
+    domain: str
+    """The corporate SIP domain: registrations, and the realm of Digest."""
+    listeners: tuple[Listener, ...]
+    network_domains: frozenset[str] = frozenset()
+    """Domains under which SIP users address other networks (``aim.corp.example``)."""
+    aliases: frozenset[str] = frozenset()
+    """Other names of ours that may stand in a Request-URI for the domain: addresses, host names."""
+    realm: str | None = None
+    user_agent: str = "simplebridge"
+    message_types: tuple[str, ...] = MESSAGE_TYPES
+    max_udp_message: int = 1300
+    """RFC 3428 section 8: a larger MESSAGE goes over a congestion-controlled transport."""
+    auth: AuthConfig = field(factory=AuthConfig)
+    limits: Limits = field(factory=Limits)
+    lifetimes: Lifetimes = field(factory=Lifetimes)
+    timers: Timers = field(factory=Timers)
+
+    @property
+    def auth_realm(self) -> str:
+        """The realm of our challenges."""
+        return self.realm or self.domain
+
+    def listener_for(self, transport: str, host: str) -> Listener | None:
+        """Returns the listener to send from to ``host`` over ``transport``: of the same address family, if any."""
+        v6 = ":" in host
+        best: Listener | None = None
+        for listener in self.listeners:
+            if listener.transport == transport:
+                if (":" in listener.host) == v6:
+                    return listener
+                best = best or listener
+        return best

@@ -1,0 +1,203 @@
+"""The SIP endpoint, without I/O: bytes and time in, events and bytes out (in the manner of aioquic's connection).
+
+The owner feeds it what its sockets read, takes events with `next_event`, gives answers and messages, sends what
+`to_send` returns, and calls `handle_timer` at `next_deadline`. All times are seconds of one clock that never goes back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from bridge.model.capabilities import SendResult
+from transports.sip.machine.auth import Authenticator
+from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.events import (
+    EndpointEvent,
+    Published,
+    RegistrationChanged,
+    SendFinished,
+    SubscriptionClosed,
+    SubscriptionOpened,
+)
+from transports.sip.machine.flow import Flow, Output, Target
+from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.names import Names
+from transports.sip.machine.ports import (
+    Accounts,
+    BindingStore,
+    Entropy,
+    NoBindings,
+    NoSubscriptions,
+    SubscriptionStore,
+)
+from transports.sip.machine.publications import Publications
+from transports.sip.machine.registrar import Registrar
+from transports.sip.machine.routing import Router
+from transports.sip.machine.sender import Sender
+from transports.sip.machine.subscriptions import Notifier, Subscription
+from transports.sip.machine.timers import TimerQueue
+from transports.sip.machine.uas import Uas
+from transports.sip.wire.iscomposing import build_iscomposing
+from transports.sip.wire.native import SipMessage, SipPresence, SipPublished, SipRegistration, SipTyping, SipWatch
+
+
+class Endpoint:
+    """Registrar, message gateway and presence notifier of one domain.
+
+    Args:
+        config: names, limits, timers.
+        accounts: who may sign on.
+        entropy: random bytes; nothing else in here is random.
+        secret: derives the names of requests from idempotency keys: at least 16 bytes, the same after a restart.
+        bindings: keeps registrations.
+        subscriptions: keeps subscriptions.
+        epoch: seconds since 1970 at this clock's 0; 0 where ``now`` is the time of day itself.
+    """
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        *,
+        accounts: Accounts,
+        entropy: Entropy,
+        secret: bytes,
+        bindings: BindingStore | None = None,
+        subscriptions: SubscriptionStore | None = None,
+        epoch: float = 0.0,
+    ) -> None:
+        self.config = config
+        timers = config.timers
+        self._events: deque[EndpointEvent] = deque()
+        self._queue = TimerQueue((timers.t1, 2 * timers.t1, 4 * timers.t1, timers.t2, timers.timeout))
+        process_secret = entropy(32)
+        self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request)
+        names, router = Names(config), Router(config)
+        auth = Authenticator(config.auth, config.auth_realm, config.domain, accounts, entropy(32))
+        self.registrar = Registrar(config, self._layer, self._queue, bindings or NoBindings(), self._registered, epoch)
+        self._notifier = Notifier(
+            config, self._layer, self._queue, names, router, self.registrar, subscriptions or NoSubscriptions(),
+            entropy, epoch, self._watched, self._unwatched,
+        )  # fmt: skip
+        self._publications = Publications(config, self._layer, self._queue, entropy, self._published)
+        self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
+        self._uas = Uas(
+            config, self._layer, names, auth, self.registrar, self._notifier, self._publications, self._events.append
+        )
+
+    def start(self, now: float) -> None:
+        """Loads what the stores kept. Call it once, before anything else."""
+        self.registrar.load(now)
+        self._notifier.load(now)
+
+    # -- the wire -----------------------------------------------------------------------------------------------------
+
+    def flow_opened(self, flow: Flow, now: float, target: Target | None = None) -> None:
+        """A connection is up; ``target`` is what a `ConnectTo` asked for, where it was that."""
+        self._layer.flow_opened(flow, now, target)
+
+    def flow_lost(self, flow: Flow, now: float) -> None:
+        """A connection is gone."""
+        self._layer.flow_lost(flow, now)
+
+    def connect_failed(self, target: Target, now: float) -> None:
+        """What a `ConnectTo` asked for cannot be had."""
+        self._layer.connect_failed(target, now)
+
+    def receive(self, flow: Flow, data: bytes, now: float) -> None:
+        """Takes one datagram, or what a connection has read. Never raises for what a peer sent."""
+        self._layer.receive(flow, data, now)
+
+    def to_send(self, now: float) -> list[Output]:
+        """Returns what is to be sent, in order, and forgets it."""
+        del now
+        outputs = self._layer.outputs
+        if outputs:
+            self._layer.outputs = []
+        return outputs
+
+    def next_event(self) -> EndpointEvent | None:
+        """Returns the oldest event that was not taken yet, or None."""
+        return self._events.popleft() if self._events else None
+
+    def next_deadline(self) -> float | None:
+        """Returns when to call `handle_timer`, or None."""
+        return self._queue.next_deadline()
+
+    def handle_timer(self, now: float) -> None:
+        """Does what is due."""
+        self._queue.fire(now)
+
+    # -- the owner ----------------------------------------------------------------------------------------------------
+
+    def answer(
+        self,
+        tx: int,
+        status: int,
+        reason: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        *,
+        now: float,
+    ) -> None:
+        """Answers a `MessageReceived`: 202 when it is on record, else why not."""
+        self._uas.answer(tx, status, reason, headers, now)
+
+    def send_message(self, message: SipMessage, key: str, now: float, deadline: float | None = None) -> None:
+        """Sends a message to all contacts of ``message.aor``; `SendFinished` tells once what became of it."""
+        self._sender.send(message, key, now, deadline)
+
+    def send_typing(self, typing: SipTyping, key: str, now: float, deadline: float | None = None) -> None:
+        """Sends an is-composing indication the same way."""
+        body = build_iscomposing(typing.state, refresh=typing.refresh)
+        message = SipMessage(
+            aor=typing.aor, peer=typing.peer, call_id="", cseq=0, body=body,
+            content_type="application/im-iscomposing+xml",
+        )  # fmt: skip
+        self._sender.send(message, key, now, deadline)
+
+    def notify(self, presence: SipPresence, now: float) -> int:
+        """Sets what subscriptions show. Returns how many were meant."""
+        return self._notifier.notify(presence, now)
+
+    def max_body(self, aor: str) -> int:
+        """Returns the longest MESSAGE body that every contact of ``aor`` can be sent now, in bytes."""
+        return self._sender.max_body(aor)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much is kept, for metrics."""
+        return {
+            **self._layer.counts,
+            "bindings": len(self.registrar),
+            "subscriptions": len(self._notifier),
+            "publications": len(self._publications),
+            "deliveries": len(self._sender),
+            "pending": self._uas.pending,
+            "timers": len(self._queue),
+            "bad_messages": self._layer.bad_messages,
+            "absorbed": self._layer.absorbed,
+        }
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _request(self, transaction: ServerTransaction, now: float) -> None:
+        self._uas.handle(transaction, now)
+
+    def _registered(self, native: SipRegistration, now: float) -> None:
+        del now
+        self._events.append(RegistrationChanged(native))
+
+    def _published(self, native: SipPublished) -> None:
+        self._events.append(Published(native))
+
+    def _watched(self, native: SipWatch, resumed: bool) -> None:
+        self._events.append(SubscriptionOpened(native, resumed))
+
+    def _unwatched(self, subscription: Subscription, reason: str) -> None:
+        if not subscription.fetch:
+            self._events.append(
+                SubscriptionClosed(subscription.id, subscription.watcher, subscription.uri_text, reason)
+            )
+
+    def _sent(self, key: str, result: SendResult, now: float) -> None:
+        del now
+        self._events.append(SendFinished(key, result))

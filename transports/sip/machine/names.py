@@ -1,0 +1,61 @@
+"""Whose an address is: ours, another network's under one of our domains, or nobody's that we serve."""
+
+from __future__ import annotations
+
+from transports.sip.machine.config import EndpointConfig
+from transports.sip.wire.uri import SipUri
+
+MAX_REASON = 160
+
+
+class Names:
+    """The domains that an endpoint serves."""
+
+    __slots__ = ("_domain", "_hosts", "_networks")
+
+    def __init__(self, config: EndpointConfig) -> None:
+        self._domain = config.domain.lower()
+        own = {host.lower() for host in config.aliases}
+        for listener in config.listeners:
+            own.add(f"[{listener.host}]" if ":" in listener.host else listener.host)
+            if listener.advertised:
+                own.add(listener.advertised.lower())
+        self._hosts = frozenset(own) | {self._domain}
+        self._networks = frozenset(name.lower() for name in config.network_domains)
+
+    def is_local(self, uri: object) -> bool:
+        """Whether a URI is of the corporate domain, by its name or an alias of it."""
+        return isinstance(uri, SipUri) and uri.host.rstrip(".") in self._hosts
+
+    def is_served(self, uri: object) -> bool:
+        """Whether we take requests for this URI: the corporate domain and the domains of the networks."""
+        if not isinstance(uri, SipUri):
+            return False
+        host = uri.host.rstrip(".")
+        return host in self._hosts or host in self._networks
+
+    def aor(self, uri: object) -> str | None:
+        """Returns the address-of-record of a local URI with a user, with the domain's own name; None for others."""
+        if not isinstance(uri, SipUri) or uri.user is None:
+            return None
+        host = uri.host.rstrip(".")
+        if host == self._domain:
+            return uri.aor
+        return f"{uri.user_decoded}@{self._domain}" if host in self._hosts else None
+
+    def target(self, uri: SipUri) -> str:
+        """Returns the name under which a watched or addressed URI is known: its AOR, aliases resolved."""
+        return self.aor(uri) or uri.aor
+
+
+def clean_reason(text: str) -> str:
+    """Returns a text that is fit for a Reason-Phrase or a Warning: one line, bounded, no control characters."""
+    line = " ".join(text.split())
+    line = "".join(char if char.isprintable() else "?" for char in line)
+    return line[:MAX_REASON]
+
+
+def warning(agent: str, text: str) -> tuple[str, str]:
+    """Returns a Warning header 399 (RFC 3261 20.43)."""
+    quoted = clean_reason(text).replace("\\", "\\\\").replace('"', '\\"')
+    return "Warning", f'399 {agent} "{quoted}"'

@@ -1,0 +1,142 @@
+"""Presence that people publish (RFC 3903), one soft state per device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.expiry import Expiries
+from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.ports import Entropy
+from transports.sip.machine.timers import TimerQueue
+from transports.sip.wire.native import SipPublished
+
+PIDF = "application/pidf+xml"
+
+
+class Publication:
+    """One device's published presence. ``id`` names it while its entity tag changes with each 200."""
+
+    __slots__ = ("aor", "body", "expires_at", "id", "version")
+
+    def __init__(self, aor: str, publication_id: str) -> None:
+        self.aor = aor
+        self.id = publication_id
+        self.version = 0
+        self.body = b""
+        self.expires_at = 0.0
+
+    @property
+    def etag(self) -> str:
+        """RFC 3903 section 6: a new one for each change and refresh."""
+        return f"{self.id}.{self.version}"
+
+
+class Publications:
+    """The event state compositor's input side: what is published is handed on; composing is the owner's.
+
+    Args:
+        changed: told of each publication that began, changed or ended. ``entity_tag`` of what it gets is the
+            publication's ``id``: the same for as long as the publication lives.
+    """
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        layer: TransactionLayer,
+        queue: TimerQueue,
+        entropy: Entropy,
+        changed: Callable[[SipPublished], None],
+    ) -> None:
+        self._config = config
+        self._layer = layer
+        self._entropy = entropy
+        self._changed = changed
+        self._by_id: dict[str, Publication] = {}
+        self._by_aor: dict[str, set[str]] = {}
+        self._expiries: Expiries[str] = Expiries(queue, self._expire)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def publish(self, transaction: ServerTransaction, aor: str, now: float) -> None:
+        """Takes an authenticated PUBLISH of a person's own presence."""
+        request = transaction.request
+        answer = self._layer.answer
+        lifetimes, limits = self._config.lifetimes, self._config.limits
+        event = request.event
+        if event is None or event[0] != "presence":
+            answer(transaction, 489, None, now, headers=(("Allow-Events", "presence"),))
+            return
+        expires = lifetimes.default if request.expires is None else min(request.expires, lifetimes.maximum)
+        if 0 < expires < lifetimes.minimum:
+            answer(transaction, 423, None, now, headers=(("Min-Expires", str(lifetimes.minimum)),))
+            return
+        match = request.first("SIP-If-Match")
+        body = request.body
+        if body:
+            kind = request.content_type
+            if kind is None or kind.media_type != PIDF:
+                answer(transaction, 415, None, now, headers=(("Accept", PIDF),))
+                return
+            if len(body) > limits.max_body:
+                answer(transaction, 413, None, now)
+                return
+        elif match is None:
+            answer(transaction, 400, "PUBLISH without a body and without SIP-If-Match", now)
+            return
+        if match is None:
+            if self._full(aor):
+                answer(transaction, 403, "Too many publications", now)
+                return
+            publication = Publication(aor, self._entropy(9).hex())
+        else:
+            known = self._by_id.get(match.partition(".")[0])
+            if known is None or known.etag != match or known.aor != aor:
+                answer(transaction, 412, None, now)
+                return
+            publication = known
+        self._keep(publication, body, expires, now)
+        answer(transaction, 200, None, now, headers=(("Expires", str(expires)), ("SIP-ETag", publication.etag)))
+
+    def _full(self, aor: str) -> bool:
+        limits = self._config.limits
+        mine = len(self._by_aor.get(aor, ()))
+        return mine >= limits.publications_per_aor or len(self._by_id) >= limits.publications
+
+    def _keep(self, publication: Publication, body: bytes, expires: int, now: float) -> None:
+        publication.version += 1
+        if expires == 0:
+            self._end(publication)
+            return
+        publication.expires_at = now + expires
+        if body:
+            publication.body = body
+        self._by_id[publication.id] = publication
+        self._by_aor.setdefault(publication.aor, set()).add(publication.id)
+        self._expiries.add(publication.id, publication.expires_at, now)
+        self._changed(self._native(publication, publication.body, expires))
+
+    def _end(self, publication: Publication) -> None:
+        if self._by_id.pop(publication.id, None) is None:
+            return
+        mine = self._by_aor[publication.aor]
+        mine.discard(publication.id)
+        if not mine:
+            del self._by_aor[publication.aor]
+        self._changed(self._native(publication, None, 0))
+
+    def _native(self, publication: Publication, pidf: bytes | None, expires: int) -> SipPublished:
+        count = len(self._by_aor.get(publication.aor, ()))
+        return SipPublished(
+            aor=publication.aor, pidf=pidf, entity_tag=publication.id, expires=expires, contact_count=count
+        )
+
+    def _expire(self, publication_id: str, now: float) -> float | None:
+        publication = self._by_id.get(publication_id)
+        if publication is None:
+            return None
+        if publication.expires_at > now:
+            return publication.expires_at
+        self._end(publication)
+        return None

@@ -1,0 +1,303 @@
+"""The registrar: who is reachable where (RFC 3261 section 10.3, with what RFC 3327, 3581 and 5626 add).
+
+A binding remembers the flow that it came by. Requests to a contact go out on that flow while it lives: a client behind
+a NAT, or one that listens nowhere (baresip over TLS), is reached in no other way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.expiry import Expiries
+from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.ports import BindingStore, StoredBinding
+from transports.sip.machine.routing import target_of, way_to
+from transports.sip.machine.timers import TimerQueue
+from transports.sip.wire.headers import NameAddr, parse_name_addr
+from transports.sip.wire.native import SipRegistration
+from transports.sip.wire.uri import SipUri, parse_uri
+
+MAX_Q = 1.0
+
+
+class Binding:
+    """One contact of an address-of-record."""
+
+    __slots__ = (
+        "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refused", "reg_id",
+        "source", "transport", "uri", "user_agent",
+    )  # fmt: skip
+
+    def __init__(self, uri: SipUri, flow: Flow) -> None:
+        self.uri = uri
+        self.contact = str(uri)
+        self.flow = flow
+        self.transport = flow.transport
+        self.local = flow.local
+        self.source = flow.remote
+        self.q = MAX_Q
+        self.expires_at = 0.0
+        self.call_id = ""
+        self.cseq = 0
+        self.instance = ""
+        self.reg_id = ""
+        self.user_agent = ""
+        self.path: tuple[str, ...] = ()
+        self.refused: frozenset[str] = frozenset()
+        """Media types that this contact answered 415 to."""
+
+    def ways(self, is_open: Callable[[Flow], bool]) -> Flow | Target | None:
+        """Returns how to reach this contact now, or None where there is no way."""
+        if self.path:
+            return target_of(parse_name_addr(self.path[0]).uri)
+        return way_to(self.uri, self.flow, is_open)
+
+    def stored(self, aor: str, epoch: float) -> StoredBinding:
+        """Returns what is kept of it; ``epoch`` turns the endpoint's clock into seconds since the epoch."""
+        return StoredBinding(
+            aor=aor, contact=self.contact, q=self.q, expires_at=self.expires_at + epoch, call_id=self.call_id,
+            cseq=self.cseq, transport=self.transport, local=self.local, source=self.source, instance=self.instance,
+            reg_id=self.reg_id, user_agent=self.user_agent, path=self.path,
+        )  # fmt: skip
+
+
+class _Refused(Exception):
+    """A REGISTER that is to be answered with an error."""
+
+    def __init__(self, status: int, reason: str | None, *headers: tuple[str, str]) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+
+
+class Registrar:
+    """Bindings of the domain.
+
+    Args:
+        config: the domain, limits, lifetimes.
+        layer: answers go through it.
+        queue: for expiry.
+        store: keeps bindings; the 200 goes out when it has.
+        changed: told of each change of an address-of-record.
+        epoch: seconds since the epoch at the endpoint's time 0.
+    """
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        layer: TransactionLayer,
+        queue: TimerQueue,
+        store: BindingStore,
+        changed: Callable[[SipRegistration, float], None],
+        epoch: float,
+    ) -> None:
+        self._config = config
+        self._layer = layer
+        self._store = store
+        self._changed = changed
+        self._epoch = epoch
+        self._bindings: dict[str, list[Binding]] = {}
+        self._count = 0
+        self._expiries: Expiries[str] = Expiries(queue, self._expire)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def contacts(self, aor: str) -> list[Binding]:
+        """Returns the bindings of an address-of-record, the most wanted first."""
+        return self._bindings.get(aor, [])
+
+    def aors(self) -> list[str]:
+        """Returns who is registered."""
+        return list(self._bindings)
+
+    def load(self, now: float) -> None:
+        """Reads what the store kept. Connections did not survive: such contacts are reached by new ones."""
+        for row in self._store.load():
+            uri = parse_uri(row.contact)
+            expires_at = row.expires_at - self._epoch
+            if expires_at <= now or not isinstance(uri, SipUri):
+                continue
+            binding = Binding(uri, Flow(row.transport, row.local, row.source, -1))
+            binding.q, binding.expires_at, binding.call_id, binding.cseq = row.q, expires_at, row.call_id, row.cseq
+            binding.instance, binding.reg_id, binding.user_agent = row.instance, row.reg_id, row.user_agent
+            binding.path = row.path
+            self._bindings.setdefault(row.aor, []).append(binding)
+            self._count += 1
+        for aor, bindings in self._bindings.items():
+            bindings.sort(key=lambda binding: -binding.q)
+            self._expiries.add(aor, min(binding.expires_at for binding in bindings), now)
+            self._tell(aor, now)
+
+    # -- REGISTER -----------------------------------------------------------------------------------------------------
+
+    def register(self, transaction: ServerTransaction, aor: str, now: float) -> None:
+        """Takes an authenticated REGISTER for ``aor`` and answers it when its effect is durable."""
+        before = self._bindings.get(aor, [])
+        try:
+            after = self._apply(transaction, before, now)
+        except _Refused as refused:
+            self._layer.answer(transaction, refused.status, refused.reason, now, headers=refused.headers)
+            return
+        if after is None:
+            self._accept(transaction, aor, now)
+            return
+        self._put(aor, after, now)
+
+        def done(durable: bool, at: float) -> None:
+            at = max(at, now)
+            if durable:
+                self._accept(transaction, aor, at)
+                return
+            if self._bindings.get(aor, []) is after:
+                self._put(aor, before, at)
+            headers = (("Retry-After", str(self._config.limits.retry_after)),)
+            self._layer.answer(transaction, 500, "Registration could not be kept", at, headers=headers)
+
+        self._store.save(aor, tuple(binding.stored(aor, self._epoch) for binding in after), done)
+
+    def _apply(self, transaction: ServerTransaction, before: list[Binding], now: float) -> list[Binding] | None:
+        """Returns the bindings after a REGISTER, or None for a mere fetch. Raises _Refused: nothing is changed."""
+        request = transaction.request
+        contacts = request.contacts
+        if not contacts:
+            return None
+        call_id, cseq = request.call_id, request.cseq.number
+        if contacts[0] == "*":
+            if len(contacts) > 1 or request.expires != 0:
+                raise _Refused(400, "Contact: * needs Expires: 0 and no other Contact")
+            for binding in before:
+                _check_order(binding, call_id, cseq)
+            return []
+        after = list(before)
+        for contact in contacts:
+            assert isinstance(contact, NameAddr)
+            self._apply_contact(transaction, contact, after, now)
+        limits = self._config.limits
+        if len(after) > limits.contacts_per_aor:
+            raise _Refused(403, f"Too many contacts, {limits.contacts_per_aor} at most")
+        if self._count - len(before) + len(after) > limits.bindings:
+            raise _Refused(503, "Registrar is full", ("Retry-After", str(limits.retry_after)))
+        after.sort(key=lambda binding: -binding.q)
+        return after
+
+    def _apply_contact(
+        self, transaction: ServerTransaction, contact: NameAddr, after: list[Binding], now: float
+    ) -> None:
+        request = transaction.request
+        uri = contact.uri
+        if not isinstance(uri, SipUri):
+            raise _Refused(400, "Contact is not a SIP URI")
+        if len(str(contact)) > self._config.limits.stored_text:
+            raise _Refused(400, "Contact is too long")
+        expires = self._expires(contact, request.expires)
+        instance, reg_id = contact.param("+sip.instance") or "", contact.param("reg-id") or ""
+        new = Binding(uri, transaction.flow)
+        new.instance, new.reg_id = instance, reg_id
+        for binding in [binding for binding in after if _same_device(binding, new)]:
+            _check_order(binding, request.call_id, request.cseq.number)
+            after.remove(binding)
+            new.refused = binding.refused
+        if expires == 0:
+            return
+        new.q = _q(contact)
+        new.expires_at = now + expires
+        new.call_id, new.cseq = request.call_id, request.cseq.number
+        new.user_agent = (request.first("User-Agent") or "")[: self._config.limits.stored_text]
+        new.path = tuple(request.values("Path"))
+        if new.path and target_of(parse_name_addr(new.path[0]).uri) is None:
+            raise _Refused(400, "Path leads nowhere")
+        after.append(new)
+
+    def _expires(self, contact: NameAddr, header: int | None) -> int:
+        lifetimes = self._config.lifetimes
+        text = contact.param("expires")
+        if text is not None:
+            expires = int(text) if text.isdigit() and len(text) <= 10 else lifetimes.default
+        else:
+            expires = lifetimes.default if header is None else header
+        if 0 < expires < lifetimes.minimum:
+            raise _Refused(423, None, ("Min-Expires", str(lifetimes.minimum)))
+        return min(expires, lifetimes.maximum)
+
+    def _accept(self, transaction: ServerTransaction, aor: str, now: float) -> None:
+        headers: list[tuple[str, str]] = []
+        for binding in self._bindings.get(aor, ()):
+            params: list[tuple[str, str | None]] = [("expires", str(max(round(binding.expires_at - now), 0)))]
+            if binding.q != MAX_Q:
+                params.append(("q", f"{binding.q:.3g}"))
+            if binding.instance:
+                params.append(("+sip.instance", f'"{binding.instance}"'))
+            text = f"<{binding.contact}>" + "".join(f";{name}={value}" for name, value in params)
+            headers.append(("Contact", text))
+        headers += [("Path", value) for value in transaction.request.lines("Path")]
+        self._layer.answer(transaction, 200, None, now, headers=headers)
+
+    # -- the table ----------------------------------------------------------------------------------------------------
+
+    def _put(self, aor: str, bindings: list[Binding], now: float) -> None:
+        self._count += len(bindings) - len(self._bindings.get(aor, ()))
+        if bindings:
+            self._bindings[aor] = bindings
+            self._expiries.add(aor, min(binding.expires_at for binding in bindings), now)
+        else:
+            self._bindings.pop(aor, None)
+        self._tell(aor, now)
+
+    def _tell(self, aor: str, now: float) -> None:
+        bindings = self._bindings.get(aor, ())
+        agents = tuple(dict.fromkeys(binding.user_agent for binding in bindings))
+        self._changed(SipRegistration(aor=aor, contacts=len(bindings), user_agents=agents), now)
+
+    def _expire(self, aor: str, now: float) -> float | None:
+        bindings = self._bindings.get(aor)
+        if bindings is None:
+            return None
+        left = [binding for binding in bindings if binding.expires_at > now]
+        if len(left) < len(bindings):
+            self._count += len(left) - len(bindings)
+            if left:
+                self._bindings[aor] = left
+            else:
+                del self._bindings[aor]
+            self._store.save(aor, tuple(b.stored(aor, self._epoch) for b in left), _ignore)
+            self._tell(aor, now)
+        return min((binding.expires_at for binding in left), default=None)
+
+
+def _ignore(durable: bool, now: float) -> None:
+    """An expiry that was not kept is found again at the next start, by its time."""
+
+
+def _check_order(binding: Binding, call_id: str, cseq: int) -> None:
+    """RFC 3261 10.3 step 7."""
+    if binding.call_id == call_id and cseq <= binding.cseq:
+        raise _Refused(500, "CSeq is not greater than the last")
+
+
+def _same_device(old: Binding, new: Binding) -> bool:
+    """Whether a contact takes the place of another: the same URI (RFC 3261) or instance and reg-id (RFC 5626).
+
+    An instance without reg-id on the same transport is the same device as well: clients restart on another port, and
+    without this their users would get everything twice until the old contact expires.
+    """
+    same = old.instance != "" and old.instance == new.instance and old.reg_id == new.reg_id
+    if same and (new.reg_id or old.transport == new.transport):
+        return True
+    return old.uri.equivalent(new.uri)
+
+
+def _q(contact: NameAddr) -> float:
+    text = contact.param("q")
+    if text is None:
+        return MAX_Q
+    try:
+        q = float(text)
+    except ValueError as error:
+        raise _Refused(400, "Contact: q is not a number from 0 to 1") from error
+    if not 0 <= q <= 1:
+        raise _Refused(400, "Contact: q is not a number from 0 to 1")
+    return q

@@ -1,0 +1,310 @@
+"""What becomes of a request: checked, authenticated, and given to the part that serves its method (RFC 3261 8.2)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+from transports.sip.machine.auth import Authenticator, Denied
+from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.events import MessageReceived, RequestRefused
+from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
+from transports.sip.machine.names import Names, clean_reason, warning
+from transports.sip.machine.publications import Publications
+from transports.sip.machine.registrar import Registrar
+from transports.sip.machine.subscriptions import Notifier
+from transports.sip.wire.errors import SipSyntaxError
+from transports.sip.wire.iscomposing import parse_iscomposing
+from transports.sip.wire.message import Request
+from transports.sip.wire.native import SipMessage, SipTyping
+from transports.sip.wire.uri import SipUri
+
+ALLOW = "MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, ACK, CANCEL"
+KNOWN = frozenset({"INVITE", "BYE", "INFO", "UPDATE", "PRACK", "REFER"})
+"""Methods that we know and do not serve: 405. Others are not known: 501 (RFC 3261 21.5.2)."""
+ISCOMPOSING = "application/im-iscomposing+xml"
+_CARRIED = (
+    "Subject", "Date", "Content-Language", "Content-Encoding", "Content-Disposition", "Expires", "User-Agent",
+    "Priority", "Reply-To", "In-Reply-To",
+)  # fmt: skip
+_SUPPORTED: dict[str, frozenset[str]] = {"REGISTER": frozenset({"path"})}
+_NOTHING: frozenset[str] = frozenset()
+_ENCODINGS = frozenset({"", "identity", "deflate"})
+
+
+class Refusal(Exception):
+    """A request goes no further, and is answered with this."""
+
+    def __init__(self, status: int, reason: str | None = None, *headers: tuple[str, str]) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+
+
+class Uas:
+    """Serves requests.
+
+    Args:
+        emit: takes the endpoint's events.
+    """
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        layer: TransactionLayer,
+        names: Names,
+        auth: Authenticator,
+        registrar: Registrar,
+        notifier: Notifier,
+        publications: Publications,
+        emit: Callable[[MessageReceived | RequestRefused], None],
+    ) -> None:
+        self._config = config
+        self._layer = layer
+        self._names = names
+        self._auth = auth
+        self._registrar = registrar
+        self._notifier = notifier
+        self._publications = publications
+        self._emit = emit
+        self._pending: dict[int, ServerTransaction] = {}
+        self._last = 0
+        self._accept = ", ".join(config.message_types)
+        self._sent_by = frozenset(listener.sent_by for listener in config.listeners)
+        self._handlers: dict[str, Callable[[ServerTransaction, float], None]] = {
+            "MESSAGE": self._message,
+            "REGISTER": self._register,
+            "SUBSCRIBE": self._subscribe,
+            "PUBLISH": self._publish,
+            "OPTIONS": self._options,
+            "NOTIFY": self._notify,
+        }
+
+    @property
+    def pending(self) -> int:
+        """How many MESSAGEs wait for their answer."""
+        return len(self._pending)
+
+    def handle(self, transaction: ServerTransaction, now: float) -> None:
+        """Serves a new, valid request."""
+        request = transaction.request
+        try:
+            handler = self._handlers.get(request.method)
+            if handler is None:
+                raise self._no_method(request)
+            self._check_way(request)
+            self._check_require(request)
+            handler(transaction, now)
+        except Refusal as refusal:
+            self._refuse(transaction, refusal, now)
+        except SipSyntaxError as error:  # a typed header that validate_request leaves to whoever needs it
+            self._refuse(transaction, Refusal(error.status, error.reason), now)
+
+    def _refuse(self, transaction: ServerTransaction, refusal: Refusal, now: float) -> None:
+        reason = None if refusal.reason is None else clean_reason(refusal.reason)
+        self._layer.answer(transaction, refusal.status, reason, now, headers=refusal.headers)
+
+    @staticmethod
+    def _no_method(request: Request) -> Refusal:
+        if request.method not in KNOWN:
+            return Refusal(501, None, ("Allow", ALLOW))
+        if request.to.tag is not None:
+            return Refusal(481)
+        return Refusal(405, None, ("Allow", ALLOW))
+
+    def _check_way(self, request: Request) -> None:
+        """RFC 3261 16.3 step 4, for what a B2BUA sends out and gets back."""
+        for via in request.vias[1:]:
+            if via.sent_by in self._sent_by and (via.branch or "").startswith(MAGIC):
+                raise Refusal(482, "Loop: this request was here before")
+
+    @staticmethod
+    def _check_require(request: Request) -> None:
+        wanted = request.require + request.proxy_require
+        if wanted:
+            unknown = [tag for tag in wanted if tag not in _SUPPORTED.get(request.method, _NOTHING)]
+            if unknown:
+                raise Refusal(420, None, ("Unsupported", ", ".join(unknown)))
+
+    # -- who --------------------------------------------------------------------------------------------------------
+
+    def _authenticate(self, transaction: ServerTransaction, now: float) -> str:
+        """Returns who made a request whose From is their own; raises Refusal."""
+        request = transaction.request
+        verdict = self._auth.check(request, transaction.flow, now)
+        if isinstance(verdict, Denied):
+            if verdict.guess or request.method == "MESSAGE":
+                self._tell(transaction, verdict.status, verdict.reason or "not authenticated", "", not verdict.guess)
+            raise Refusal(verdict.status, verdict.reason, *verdict.headers)
+        aor = verdict.aor
+        if self._names.aor(request.from_.uri) != aor:
+            reason = "From is not the address of the authenticated user"
+            self._tell(transaction, 403, reason, aor, False)
+            raise Refusal(403, reason)
+        transaction.user = aor
+        return aor
+
+    def _tell(self, transaction: ServerTransaction, status: int, reason: str, aor: str, challenged: bool) -> None:
+        request = transaction.request
+        self._emit(
+            RequestRefused(
+                request.method,
+                transaction.flow.key,
+                str(request.from_.uri),
+                request.uri_text,
+                request.call_id,
+                status,
+                reason,
+                aor,
+                challenged,
+            )
+        )
+
+    def _addressed(self, request: Request) -> SipUri:
+        """Returns the Request-URI of a request to a person; raises Refusal where it is not ours to serve."""
+        uri = request.uri
+        if not isinstance(uri, SipUri):
+            raise Refusal(416)
+        if uri.scheme != "sip":
+            # A sips target must be secured hop by hop to its end, which no other network promises (RFC 7247 6).
+            raise Refusal(416, "sips is not served: the way beyond this bridge is not secured by TLS")
+        if not self._names.is_served(uri):
+            raise Refusal(403, "This bridge does not relay to other domains")
+        if uri.user is None:
+            raise Refusal(404, "Request-URI without a user")
+        return uri
+
+    def _check_hops(self, request: Request) -> None:
+        if request.max_forwards == 0:
+            raise Refusal(483)
+
+    def _check_merged(self, transaction: ServerTransaction) -> None:
+        if not self._layer.merge(transaction):
+            raise Refusal(482, "The same request has come by another way")
+
+    # -- methods ------------------------------------------------------------------------------------------------------
+
+    def _register(self, transaction: ServerTransaction, now: float) -> None:
+        request = transaction.request
+        if not self._names.is_local(request.uri):
+            raise Refusal(403, "This registrar does not serve that domain")
+        user = self._authenticate(transaction, now)
+        aor = self._names.aor(request.to.uri)
+        if aor is None:
+            raise Refusal(404, "To is not an address of this domain")
+        if aor != user:
+            self._tell(transaction, 403, "To is not the address of the authenticated user", user, False)
+            raise Refusal(403, "To is not the address of the authenticated user")
+        self._registrar.register(transaction, aor, now)
+
+    def _message(self, transaction: ServerTransaction, now: float) -> None:
+        request = transaction.request
+        self._check_hops(request)
+        self._addressed(request)
+        aor = self._authenticate(transaction, now)
+        if request.to.tag is not None:
+            raise Refusal(481)
+        self._check_merged(transaction)
+        native = self._read(transaction, aor)
+        self._last += 1
+        self._pending[self._last] = transaction
+        self._emit(MessageReceived(self._last, native))
+
+    def _read(self, transaction: ServerTransaction, aor: str) -> SipMessage | SipTyping:
+        request = transaction.request
+        kind = request.content_type
+        media = "text/plain" if kind is None else kind.media_type
+        if media not in self._config.message_types:
+            raise Refusal(415, None, ("Accept", self._accept))
+        encoding = (request.first("Content-Encoding") or "").lower()
+        if encoding not in _ENCODINGS:
+            raise Refusal(415, f"Content-Encoding {encoding} is not read here", ("Accept-Encoding", "deflate"))
+        body = request.body
+        if len(body) > self._config.limits.max_body:
+            raise Refusal(413, f"Body is larger than {self._config.limits.max_body}")
+        if media == ISCOMPOSING:
+            if encoding == "deflate":
+                body = inflate(body, self._config.limits.inflated_body)
+            typing = parse_iscomposing(body)
+            return SipTyping(aor=aor, peer=request.uri_text, state=typing.state, refresh=typing.refresh)
+        headers = tuple([(name, value) for name in _CARRIED if (value := request.first(name)) is not None])
+        return SipMessage(
+            aor=aor, peer=request.uri_text, call_id=request.call_id, cseq=request.cseq.number,
+            content_type=request.first("Content-Type") or "text/plain", body=body, headers=headers,
+            display_name=request.from_.display_name, device=self._device(transaction, aor),
+        )  # fmt: skip
+
+    def _device(self, transaction: ServerTransaction, aor: str) -> str | None:
+        remote = transaction.flow.remote
+        for binding in self._registrar.contacts(aor):
+            if binding.source == remote:
+                return binding.instance or binding.contact
+        return None
+
+    def answer(
+        self, tx: int, status: int, reason: str | None, headers: tuple[tuple[str, str], ...], now: float
+    ) -> None:
+        """Answers a MESSAGE. One that was answered or given up before is left alone."""
+        transaction = self._pending.pop(tx, None)
+        if transaction is None:
+            return
+        if status >= 300 and reason is not None:
+            reason = clean_reason(reason)
+            headers = (*headers, warning(self._config.domain, reason))
+        self._layer.answer(transaction, status, reason, now, headers=headers)
+
+    def _publish(self, transaction: ServerTransaction, now: float) -> None:
+        request = transaction.request
+        self._check_hops(request)
+        uri = self._addressed(request)
+        aor = self._authenticate(transaction, now)
+        if self._names.aor(uri) != aor:
+            raise Refusal(403, "Only a person's own presence can be published")
+        self._check_merged(transaction)
+        self._publications.publish(transaction, aor, now)
+
+    def _subscribe(self, transaction: ServerTransaction, now: float) -> None:
+        request = transaction.request
+        self._check_hops(request)
+        if request.to.tag is None:
+            self._addressed(request)
+        aor = self._authenticate(transaction, now)
+        self._check_merged(transaction)
+        self._notifier.subscribe(transaction, aor, now)
+
+    def _options(self, transaction: ServerTransaction, now: float) -> None:
+        """RFC 3261 11.2. The same for every user, so that it tells nobody who exists."""
+        if not self._names.is_served(transaction.request.uri):
+            raise Refusal(403, "This bridge does not relay to other domains")
+        headers = (
+            ("Allow", ALLOW),
+            ("Accept", f"{self._accept}, application/pidf+xml"),
+            ("Accept-Encoding", "deflate"),
+            ("Supported", "path"),
+            ("Allow-Events", "presence"),
+        )
+        self._layer.answer(transaction, 200, None, now, headers=headers)
+
+    def _notify(self, transaction: ServerTransaction, now: float) -> None:
+        """We subscribe to nothing here, so no NOTIFY belongs to a dialog (RFC 6665 4.1.3)."""
+        self._layer.answer(transaction, 481, None, now)
+
+
+def inflate(data: bytes, limit: int) -> bytes:
+    """Returns a deflated body (zlib, as RFC 1950 and clients have it, or raw) of at most ``limit`` bytes.
+
+    Raises:
+        Refusal: 413 where it is larger, 400 where it is broken.
+    """
+    for bits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
+        reader = zlib.decompressobj(bits)
+        try:
+            out = reader.decompress(data, limit + 1)
+        except zlib.error:
+            continue
+        if len(out) > limit:
+            raise Refusal(413, f"Body is larger than {limit} when inflated")
+        if reader.eof:
+            return out
+    raise Refusal(400, "Body is not what Content-Encoding deflate says")
