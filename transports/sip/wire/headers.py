@@ -389,7 +389,8 @@ def parse_event(text: str) -> tuple[str, Pairs]:
 
 
 _AUTH_PARAM: Final = re.compile(
-    r'[ \t]*([A-Za-z0-9\-.!%*_+`\'~]+)[ \t]*=[ \t]*("[^"\\]*(?:\\.[^"\\]*)*"|[^\s",]*)[ \t]*(?:,|$)', re.DOTALL
+    r'[ \t]*+([A-Za-z0-9\-.!%*_+`\'~]++)[ \t]*+=[ \t]*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s",]*+)[ \t]*+(?:,|\Z)',
+    re.DOTALL,
 )
 
 

@@ -1,0 +1,304 @@
+"""Presence documents: PIDF (RFC 3863), the data model (RFC 4479) and RPID's activities (RFC 4480).
+
+Reading is by local names, as clients differ in their namespaces. Writing is what all of them can read: baresip looks
+for `<basic>` and `<rpid:away/>` as texts, pjsip and libpurple believe the first tuple, so the most available is first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, Literal, TypeAlias
+from xml.etree.ElementTree import Element
+
+import attrs
+
+from transports.sip.wire.errors import SipBuildError, SipSyntaxError
+from transports.sip.wire.xmldoc import MAX_SIZE, XML_LANG, attribute, child_text, children, local, namespace, read_xml
+from transports.sip.wire.xmldoc import text as xml_text
+
+CONTENT_TYPE: Final = "application/pidf+xml"
+MAX_TUPLES: Final = 64
+MAX_NOTES: Final = 16
+
+#: RFC 4480 section 3.2.
+ACTIVITIES: Final = frozenset(
+    {
+        "appointment", "away", "breakfast", "busy", "dinner", "holiday", "in-transit", "looking-for-work", "lunch",
+        "meal", "meeting", "on-the-phone", "performance", "permanent-absence", "playing", "presentation", "shopping",
+        "sleeping", "spectator", "steering", "travel", "tv", "unknown", "vacation", "working", "worship",
+    }
+)  # fmt: skip
+
+Basic: TypeAlias = Literal["open", "closed"]
+_SHOWS: Final = frozenset({"away", "chat", "dnd", "xa"})
+_JABBER: Final = "jabber:client"
+_ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
+_PRIORITY: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?|\.[0-9]{1,3}")
+
+
+@attrs.frozen(kw_only=True)
+class Note:
+    """Text for people, with its language tag where known."""
+
+    text: str
+    lang: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PidfTuple:
+    """One means of communication.
+
+    Attributes:
+        id: an XML ID.
+        basic: open or closed; None where the document does not say.
+        contact: its URI as text.
+        priority: 0 to 1.
+        notes: in document order.
+        timestamp: RFC 3339 text as it came.
+        activities: RPID activities that stand inside the tuple (older clients).
+        show: the XMPP `<show/>` that RFC 8048 embeds.
+    """
+
+    id: str
+    basic: Basic | None = None
+    contact: str | None = None
+    priority: float | None = None
+    notes: tuple[Note, ...] = ()
+    timestamp: str | None = None
+    activities: tuple[str, ...] = ()
+    show: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Person:
+    """What the person does. `other` is the text of an activity that has no name of its own."""
+
+    id: str = "p1"
+    activities: tuple[str, ...] = ()
+    other: str | None = None
+    notes: tuple[Note, ...] = ()
+    timestamp: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Pidf:
+    """A presence document. `entity` is the presentity's URI as text."""
+
+    entity: str
+    tuples: tuple[PidfTuple, ...] = ()
+    person: Person | None = None
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def basic(self) -> Basic:
+        """Open where any tuple is open. A document without tuples says closed (RFC 3856 section 6.7)."""
+        return "open" if any(item.basic == "open" for item in self.tuples) else "closed"
+
+    @property
+    def activities(self) -> tuple[str, ...]:
+        """The person's activities, then those of the tuples, each once."""
+        found = list(self.person.activities) if self.person else []
+        for item in self.tuples:
+            found += item.activities
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def first_note(self) -> str | None:
+        """The note that people would see: the person's, else a tuple's, else the document's."""
+        groups = [self.person.notes if self.person else (), *(item.notes for item in self.tuples), self.notes]
+        return next((note.text for group in groups for note in group if note.text), None)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def parse_pidf(data: bytes, limit: int = MAX_SIZE) -> Pidf:
+    """Read a presence document.
+
+    Raises:
+        SipSyntaxError: too large (413); not well formed, a DTD or entities, no `presence` root, no entity, or more than
+            64 tuples (400).
+    """
+    root = read_xml(data, "PIDF", limit)
+    if local(root) != "presence":
+        raise SipSyntaxError(f"PIDF: the root is {local(root)[:40]!r}, not 'presence'")
+    entity = (root.get("entity") or "").strip()
+    if not entity:
+        raise SipSyntaxError("PIDF: presence without entity")
+    tuples = children(root, "tuple")
+    if len(tuples) > MAX_TUPLES:
+        raise SipSyntaxError(f"PIDF: more than {MAX_TUPLES} tuples")
+    persons = children(root, "person")
+    return Pidf(
+        entity=entity,
+        tuples=tuple(_read_tuple(item, index) for index, item in enumerate(tuples)),
+        person=_read_person(persons) if persons else None,
+        notes=_read_notes(root),
+    )
+
+
+def _read_notes(element: Element) -> tuple[Note, ...]:
+    notes = [
+        Note(text=(child.text or "").strip(), lang=child.get(XML_LANG))
+        for child in children(element, "note")[:MAX_NOTES]
+    ]
+    return tuple(note for note in notes if note.text)
+
+
+def _read_activities(element: Element) -> tuple[tuple[str, ...], str | None]:
+    names: list[str] = []
+    other: str | None = None
+    for group in children(element, "activities"):
+        for child in group:
+            name = local(child)
+            if name in ACTIVITIES:
+                names.append(name)
+            elif name == "other":
+                other = (child.text or "").strip() or other
+    return tuple(dict.fromkeys(names)), other
+
+
+def _read_tuple(element: Element, index: int) -> PidfTuple:
+    statuses = children(element, "status")
+    basic: Basic | None = None
+    show: str | None = None
+    activities, _ = _read_activities(element)
+    if statuses:
+        word = (child_text(statuses[0], "basic") or "").lower()
+        basic = "open" if word == "open" else "closed" if word == "closed" else None
+        activities = activities or _read_activities(statuses[0])[0]
+        show = next(
+            (
+                (child.text or "").strip()
+                for child in children(statuses[0], "show")
+                if namespace(child) == _JABBER and (child.text or "").strip() in _SHOWS
+            ),
+            None,
+        )
+    contacts = children(element, "contact")
+    return PidfTuple(
+        id=element.get("id") or f"t{index}",
+        basic=basic,
+        contact=child_text(element, "contact"),
+        priority=_read_priority(contacts[0].get("priority")) if contacts else None,
+        notes=_read_notes(element),
+        timestamp=child_text(element, "timestamp"),
+        activities=activities,
+        show=show,
+    )
+
+
+def _read_priority(text: str | None) -> float | None:
+    """A qvalue; anything else counts as not given, for it only orders."""
+    return float(text) if text is not None and _PRIORITY.fullmatch(text) else None
+
+
+def _read_person(persons: list[Element]) -> Person:
+    """The person; of several (RFC 4479 allows contradicting ones) the first says who, all say what."""
+    names: list[str] = []
+    notes: list[Note] = []
+    other: str | None = None
+    for element in persons[:MAX_TUPLES]:
+        found, text = _read_activities(element)
+        names += found
+        other = other or text
+        notes += _read_notes(element)
+    return Person(
+        id=persons[0].get("id") or "p1",
+        activities=tuple(dict.fromkeys(names)),
+        other=other,
+        notes=tuple(notes[:MAX_NOTES]),
+        timestamp=child_text(persons[0], "timestamp"),
+    )
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+_HEAD: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model"'
+    ' xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" entity='
+)
+
+
+def build_pidf(document: Pidf) -> bytes:
+    """Write a presence document in UTF-8, the most available tuple first.
+
+    Characters that XML cannot hold are left out of texts. An activity that RFC 4480 does not name becomes
+    `<rpid:other>`.
+
+    Raises:
+        SipBuildError: an empty entity, an id that is no XML ID or is used twice, a priority beyond 0 to 1.
+    """
+    if not document.entity:
+        raise SipBuildError("PIDF: empty entity")
+    ids = [item.id for item in document.tuples] + ([document.person.id] if document.person else [])
+    for name in ids:
+        if not _ID.fullmatch(name):
+            raise SipBuildError(f"PIDF: {name[:60]!r} is not an XML ID")
+    if len(set(ids)) != len(ids):
+        raise SipBuildError(f"PIDF: an id is used twice among {ids!r}"[:200])
+    parts = [_HEAD, attribute(document.entity), ">\n"]
+    for item in sorted(document.tuples, key=_availability):
+        parts += _write_tuple(item)
+    parts += _write_notes(document.notes, "note")
+    if document.person is not None:
+        parts += _write_person(document.person)
+    parts.append("</presence>\n")
+    return "".join(parts).encode()
+
+
+def _availability(item: PidfTuple) -> tuple[bool, float]:
+    return item.basic != "open", -(item.priority or 0.0)
+
+
+def _write_notes(notes: Iterable[Note], name: str) -> list[str]:
+    out: list[str] = []
+    for note in notes:
+        lang = f" xml:lang={attribute(note.lang)}" if note.lang else ""
+        out.append(f"<{name}{lang}>{xml_text(note.text)}</{name}>\n")
+    return out
+
+
+def _write_activities(names: Iterable[str], other: str | None) -> list[str]:
+    out = [f"<rpid:{name}/>" if name in ACTIVITIES else f"<rpid:other>{xml_text(name)}</rpid:other>" for name in names]
+    if other is not None:
+        out.append(f"<rpid:other>{xml_text(other)}</rpid:other>")
+    return ["<rpid:activities>", *out, "</rpid:activities>\n"] if out else []
+
+
+def _write_priority(value: float | None) -> str:
+    if value is None:
+        return ""
+    if not 0 <= value <= 1:
+        raise SipBuildError(f"PIDF: priority {value!r} is not between 0 and 1")
+    number = f"{value:.3f}".rstrip("0").rstrip(".")
+    return f' priority="{number}"'
+
+
+def _write_tuple(item: PidfTuple) -> list[str]:
+    out = [f"<tuple id={attribute(item.id)}>\n<status>\n"]
+    if item.basic is not None:
+        out.append(f"<basic>{item.basic}</basic>\n")
+    if item.show is not None:
+        out.append(f"<show xmlns='{_JABBER}'>{xml_text(item.show)}</show>\n")
+    out.append("</status>\n")
+    out += _write_activities(item.activities, None)
+    if item.contact is not None:
+        out.append(f"<contact{_write_priority(item.priority)}>{xml_text(item.contact)}</contact>\n")
+    out += _write_notes(item.notes, "note")
+    if item.timestamp is not None:
+        out.append(f"<timestamp>{xml_text(item.timestamp)}</timestamp>\n")
+    out.append("</tuple>\n")
+    return out
+
+
+def _write_person(person: Person) -> list[str]:
+    out = [f"<dm:person id={attribute(person.id)}>\n"]
+    out += _write_activities(person.activities, person.other)
+    out += _write_notes(person.notes, "dm:note")
+    if person.timestamp is not None:
+        out.append(f"<dm:timestamp>{xml_text(person.timestamp)}</dm:timestamp>\n")
+    out.append("</dm:person>\n")
+    return out
