@@ -278,7 +278,7 @@ class _Reader:
 
     def done(self) -> None:
         if self._left:
-            self.fail(sorted(self._left)[0], "an unknown field")
+            self.fail(min(self._left), "an unknown field")
 
 
 def _read_identity(reader: _Reader) -> Identity:

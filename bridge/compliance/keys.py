@@ -134,10 +134,9 @@ class Keyring:
             KeyFileError: it is missing, open to others or malformed.
         """
         if create and not path.exists():
-            ring = cls.ephemeral()
-            ring._path = path
+            name = os.urandom(4).hex()
             try:
-                write_private_file(path, ring._encode(), replace=False)
+                write_private_file(path, _encode({name: os.urandom(KEY_BYTES)}, name), replace=False)
             except KeyFileError:
                 if not path.exists():  # else another process has made it just now, and its keys are the ones
                     raise
@@ -154,11 +153,6 @@ class Keyring:
         except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
             raise KeyFileError(f"{path}: not a key ring: {type(error).__name__}") from error
         return cls(path, keys, active)
-
-    def _encode(self) -> bytes:
-        keys = {name: base64.b64encode(key).decode() for name, key in self._keys.items()}
-        content = {"version": 1, "active": self.active, "keys": keys}
-        return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
     @property
     def ids(self) -> frozenset[str]:
@@ -227,7 +221,13 @@ class Keyring:
 
     def _save(self) -> None:
         if self._path is not None:
-            write_private_file(self._path, self._encode(), replace=True)
+            write_private_file(self._path, _encode(self._keys, self.active), replace=True)
+
+
+def _encode(keys: Mapping[str, bytes], active: str) -> bytes:
+    encoded = {name: base64.b64encode(key).decode() for name, key in keys.items()}
+    content = {"version": 1, "active": active, "keys": encoded}
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def open_signer(path: Path, name: str, *, create: bool = False) -> NoteSigner:

@@ -117,10 +117,6 @@ class Appender:
             known = self._pseudonyms = Pseudonyms(kek.secret, kek.row.period)
         return known
 
-    def restorer(self) -> "Restorer":
-        """Returns what makes licences again for records of earlier runs."""
-        return Restorer(self.log_id, self._keyring, self._keks.values())
-
 
 class Restorer:
     """Makes the licence again for a record that is durable since an earlier run, checked against its leaf."""

@@ -1,0 +1,220 @@
+"""Reads the log from SQLite, suspicious of everything: a damaged file gives typed errors, never wrong values."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bridge.compliance.rows import (
+    CheckpointRow,
+    LeafRow,
+    OutboxRow,
+    SealedRow,
+    SeenRow,
+    StateRow,
+    StoreDamagedError,
+)
+from bridge.compliance.sealing import KekRow
+from bridge.store.database import connect, connect_readonly
+from bridge.store.migrate import latest, migrate
+from bridge.store.schema import APPLICATION_ID, LOG_TABLES
+
+_PAGE_ROWS = 512
+_KINDS: dict[str, type] = {"i": int, "t": str, "b": bytes, "f": float}
+_NAMES = {int: "an integer", str: "a text", bytes: "a blob", float: "a number", type(None): "nothing"}
+_MAX_REPORTS = 100
+
+
+class SqliteLogReader:
+    """Reads one consistent state of a log: what was committed when it was opened.
+
+    Args:
+        path: the database file; it may be a copy, on a medium that cannot be written to.
+
+    Raises:
+        StoreConfigError: there is no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect_readonly(path)
+        # A changed byte in a text may end its being UTF-8: it is then told apart, not refused halfway through.
+        self._connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        try:
+            self._connection.execute("BEGIN").close()
+            self._connection.execute("SELECT count(*) FROM sqlite_master").close()
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise StoreDamagedError("database", str(error)) from error
+
+    def close(self) -> None:
+        """Ends the reading."""
+        self._connection.close()
+
+    def __enter__(self) -> "SqliteLogReader":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _select(
+        self, table: str, columns: str, kinds: str, tail: str = "", args: tuple[Any, ...] = ()
+    ) -> Iterator[Any]:
+        """Yields rows whose every column has the storage class that it should; ``kinds`` in capitals allow NULL."""
+        wanted = tuple((_KINDS[kind.lower()], type(None)) if kind.isupper() else (_KINDS[kind],) for kind in kinds)
+        last: object = None
+        try:
+            cursor = self._connection.execute(f"SELECT {columns} FROM {table} {tail}", args)  # noqa: S608 - constants of this module
+            for row in cursor:
+                for index, (value, kind) in enumerate(zip(row, wanted, strict=True)):
+                    if type(value) not in kind:
+                        name = columns.split(",")[index].strip().rpartition(".")[2]
+                        raise StoreDamagedError(
+                            table.split(" ", 1)[0],
+                            f"row {row[0]!r}: {name} is {_NAMES[type(value)]} where {_NAMES[kind[0]]} belongs",
+                            row[0] if isinstance(row[0], int) else None,
+                        )
+                last = row[0]
+                yield row
+        except (sqlite3.Error, OverflowError) as error:
+            where = "" if last is None else f" after row {last!r}"
+            raise StoreDamagedError(table.split(" ", 1)[0], f"{error}{where}") from error
+
+    def state(self) -> StateRow:
+        """Returns the state of the log."""
+        rows = list(self._select("log_state", "log_id, size, frontier", "tib"))
+        if len(rows) != 1:
+            raise StoreDamagedError("log_state", f"{len(rows)} rows where one belongs")
+        return StateRow(*rows[0])
+
+    def _pages(self, read: Callable[[int, int], Iterator[Any]], start: int, end: int | None) -> Iterator[Any]:
+        """Reads in pieces, so that a caller may read other tables between two rows without a cursor held open."""
+        limit = (1 << 62) if end is None else end
+        while True:
+            rows = list(read(start, limit))
+            yield from rows
+            if len(rows) < _PAGE_ROWS:
+                return
+            start = rows[-1][0] + 1
+
+    def leaves(self, start: int = 0, end: int | None = None) -> Iterator[LeafRow]:
+        """Yields leaves in order of seq."""
+
+        def read(low: int, high: int) -> Iterator[Any]:
+            return self._select(
+                "leaf",
+                "seq, event, msg_id, t_intake, hash, content",
+                "itTibB",
+                f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}",
+                (low, high),
+            )
+
+        yield from map(LeafRow._make, self._pages(read, start, end))
+
+    def hashes(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yields leaf hashes in order of seq."""
+
+        def read(low: int, high: int) -> Iterator[Any]:
+            return self._select(
+                "leaf", "seq, hash", "ib", f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}", (low, high)
+            )
+
+        for _, digest in self._pages(read, start, end):
+            yield digest
+
+    def sealed(self, start: int = 0, end: int | None = None) -> Iterator[SealedRow]:
+        """Yields what is sealed, in order of seq: bodies and data keys, merged."""
+
+        def bodies(low: int, high: int) -> Iterator[Any]:
+            tail = f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}"
+            return self._select("body", "seq, ciphertext", "ib", tail, (low, high))
+
+        def keys(low: int, high: int) -> Iterator[Any]:
+            tail = f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}"
+            return self._select("data_key", "seq, kek_id, wrapped", "iib", tail, (low, high))
+
+        body_rows = self._pages(bodies, start, end)
+        key_rows = self._pages(keys, start, end)
+        body, key = next(body_rows, None), next(key_rows, None)
+        while body is not None or key is not None:
+            if key is None or (body is not None and body[0] < key[0]):
+                assert body is not None
+                yield SealedRow(body[0], body[1], None, None)
+                body = next(body_rows, None)
+            elif body is None or key[0] < body[0]:
+                yield SealedRow(key[0], None, key[1], key[2])
+                key = next(key_rows, None)
+            else:
+                yield SealedRow(body[0], body[1], key[1], key[2])
+                body, key = next(body_rows, None), next(key_rows, None)
+
+    def find(self, msg_id: str) -> list[LeafRow]:
+        """Returns the leaves about a message, in order of seq."""
+        columns = "seq, event, msg_id, t_intake, hash, content"
+        rows = self._select("leaf", columns, "itTibB", "WHERE msg_id = ? ORDER BY seq", (msg_id,))
+        return [LeafRow._make(row) for row in rows]
+
+    def keks(self) -> list[KekRow]:
+        """Returns the key-encryption keys, by id."""
+        columns = "id, purpose, retention_class, period, master_id, wrapped, destroyed_by"
+        return [KekRow(*row) for row in self._select("kek", columns, "ittttBI", "ORDER BY id")]
+
+    def checkpoints(self) -> Iterator[CheckpointRow]:
+        """Yields the signed checkpoints, by size."""
+        yield from map(CheckpointRow._make, self._select("checkpoint", "size, t_signed, note", "iit", "ORDER BY size"))
+
+    def last_checkpoint(self) -> CheckpointRow | None:
+        """Returns the newest signed checkpoint."""
+        tail = "ORDER BY size DESC LIMIT 1"
+        return next(map(CheckpointRow._make, self._select("checkpoint", "size, t_signed, note", "iit", tail)), None)
+
+    def outbox(self) -> Iterator[OutboxRow]:
+        """Yields deliveries that are not settled, oldest first."""
+        columns = "id, key, event, seq, lane, network, account, recipient, expires_at, mac"
+        yield from map(OutboxRow._make, self._select("outbox", columns, "ittittttfb", "ORDER BY id"))
+
+    def seen(self) -> Iterator[SeenRow]:
+        """Yields what duplicates are known by."""
+        yield from map(SeenRow._make, self._select("seen", "network, account, remote_id, event, expires_at", "ttttf"))
+
+    def damage(self) -> Iterator[StoreDamagedError]:
+        """Yields what SQLite finds broken in its pages and indexes, and what of the schema is not ours."""
+        try:
+            for (line,) in self._connection.execute(f"PRAGMA integrity_check({_MAX_REPORTS})"):
+                if line != "ok":
+                    yield StoreDamagedError("database", str(line).strip())
+        except (sqlite3.Error, OverflowError) as error:
+            yield StoreDamagedError("database", f"integrity check: {error}")
+        try:
+            yield from self._header()
+            yield from self._schema()
+        except (sqlite3.Error, OverflowError) as error:
+            yield StoreDamagedError("schema", str(error))
+
+    def _header(self) -> Iterator[StoreDamagedError]:
+        # What the file's header says and our own files always say alike.
+        for pragma, wanted in (("application_id", APPLICATION_ID), ("user_version", 0), ("encoding", "UTF-8")):
+            found = self._connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+            if found != wanted:
+                yield StoreDamagedError("database", f"{pragma} is {found!r} where {wanted!r} belongs")
+
+    def _schema(self) -> Iterator[StoreDamagedError]:
+        query = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+        names = {table.name for table in LOG_TABLES} | {"alembic_version"}
+        found = {row[1]: row for row in self._connection.execute(query) if row[2] in names or row[1] in names}
+        wanted = {row[1]: row for row in _reference_schema() if row[2] in names}
+        for name in sorted(found.keys() | wanted.keys()):
+            if found.get(name) != wanted.get(name):
+                yield StoreDamagedError("schema", f"the definition of {name!r} is not the one that this version makes")
+        revisions = [row[0] for row in self._connection.execute("SELECT version_num FROM alembic_version")]
+        if revisions != [latest()]:
+            yield StoreDamagedError("alembic_version", f"{revisions!r} where {latest()!r} belongs")
+
+
+def _reference_schema() -> list[tuple[str, str, str, str | None]]:
+    """Returns what a new database of this version has in ``sqlite_master``."""
+    connection = connect(Path(":memory:"))
+    try:
+        migrate(connection)
+        return list(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+    finally:
+        connection.close()

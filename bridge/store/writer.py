@@ -1,0 +1,370 @@
+"""Writes batches to the log, one transaction each. Synchronous: its owner calls it from one thread at a time.
+
+The daemon's writer sits behind ``GroupCommitJournal``; the command line uses one directly (``DirectJournal``). Several
+processes may write to one log in turn: SQLite's write lock orders them, and each reads the state anew when another was
+there in between.
+"""
+
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import orjson
+import sqlalchemy
+import structlog
+from attrs import frozen
+
+from bridge.compliance.errors import ComplianceError, UnrecordableError
+from bridge.compliance.keys import Keyring
+from bridge.compliance.log import Appender, Batch, LogState, Restorer, Staged
+from bridge.compliance.record import INTAKES, RecordDraft, Recorded
+from bridge.compliance.sealing import KekRow
+from bridge.delivery.ports import CommitFailed, Entry, OutboxItem
+from bridge.store import statements
+from bridge.store.database import BUSY_SECONDS, connect, sqlalchemy_over
+from bridge.store.errors import StoreError
+from bridge.store.migrate import migrate
+from bridge.store.reader import SqliteLogReader
+
+T = TypeVar("T")
+Operation = Callable[[sqlalchemy.Connection], T]
+_log = structlog.get_logger(__name__)
+
+
+@frozen(kw_only=True)
+class Submitted(Generic[T]):
+    """An operation that is durable: what it returned, and the licences of the records that went with it."""
+
+    result: T
+    recorded: tuple[Recorded, ...] = ()
+
+
+@frozen(kw_only=True)
+class OperationFailed(CommitFailed):
+    """An operation raised: nothing of it was kept. ``error`` is what it raised."""
+
+    error: Exception
+
+
+Result = tuple[Recorded, ...] | Submitted[Any] | CommitFailed
+
+
+class Work:
+    """One atomic piece of a batch: an entry, or an operation with the records that its result makes."""
+
+    __slots__ = ("done", "entry", "operation", "records")
+
+    def __init__(
+        self,
+        entry: Entry | None,
+        operation: Operation[Any] | None,
+        records: Callable[[Any], Sequence[RecordDraft]] | None,
+        done: Callable[[Any], None],
+    ) -> None:
+        self.entry = entry
+        self.operation = operation
+        self.records = records
+        self.done = done
+
+
+class _PoisonError(Exception):
+    """One piece of the batch cannot be written; the others can."""
+
+
+def _failure(error: Exception) -> CommitFailed:
+    return CommitFailed(reason=f"{type(error).__name__}: {error}")
+
+
+class LogWriter:
+    """The one who appends.
+
+    Args:
+        path: the database file, created if need be.
+        keyring: the master keys.
+        log_name: what the log's id starts with when this call creates the log, such as ``corp.example/simplebridge``.
+        clock: the time of day, seconds since the epoch.
+        entropy: returns as many random bytes as asked.
+        busy_seconds: how long another process's transaction is waited for.
+        connector: opens the database; tests put a failing one here.
+
+    Raises:
+        StoreError: the database cannot be opened or is not ours.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        keyring: Keyring,
+        *,
+        log_name: str,
+        clock: Callable[[], float] = time.time,
+        entropy: Callable[[int], bytes] = os.urandom,
+        busy_seconds: float = BUSY_SECONDS,
+        connector: Callable[..., sqlite3.Connection] = connect,
+    ) -> None:
+        self._path = path
+        self._keyring = keyring
+        self._clock = clock
+        self._busy_seconds = busy_seconds
+        self._connector = connector
+        self._connection: sqlite3.Connection | None = None
+        self._core: sqlalchemy.Connection | None = None
+        self._data_version = -1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._open()
+        try:
+            migrate(connection)
+            self.log_id = _create_log(connection, log_name)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: {error}") from error
+        self.appender = Appender(self.log_id, keyring, entropy)
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = self._connector(self._path, busy_seconds=self._busy_seconds)
+            self._core = sqlalchemy_over(connection)
+            self._data_version = -1
+        return connection
+
+    def reader(self) -> SqliteLogReader:
+        """Returns a reader of what is committed now. Raises StoreConfigError or StoreDamagedError."""
+        return SqliteLogReader(self._path)
+
+    def restorer(self, reader: SqliteLogReader) -> Restorer:
+        """Returns what makes licences again for the records that ``reader`` reads."""
+        return Restorer(self.log_id, self._keyring, reader.keks())
+
+    def close(self) -> None:
+        """Closes the database; the next batch opens it again."""
+        connection, self._connection = self._connection, None
+        core, self._core = self._core, None
+        if core is not None:
+            core.close()
+        if connection is not None:
+            connection.close()
+
+    def write(self, batch: Sequence[Work]) -> list[Result]:
+        """Writes a batch; returns a result for each piece, in order. What failed has left no trace."""
+        try:
+            return self._transaction(batch)
+        except (sqlite3.OperationalError, sqlite3.InternalError, StoreError, ComplianceError) as error:
+            self._give_up(error)
+            return [_failure(error)] * len(batch)
+        except sqlite3.DatabaseError as error:
+            if not isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.ProgrammingError):
+                self._give_up(error)  # the file itself is damaged
+                return [_failure(error)] * len(batch)
+            return self._divide(batch, error)
+        except (_PoisonError, sqlite3.InterfaceError, OverflowError, ValueError, TypeError) as error:
+            return self._divide(batch, error)
+
+    def _divide(self, batch: Sequence[Work], error: Exception) -> list[Result]:
+        """Tries each half by itself, so that the one piece that cannot be written does not hurt the others."""
+        if len(batch) == 1:
+            reason = str(error) if isinstance(error, _PoisonError) else f"{type(error).__name__}: {error}"
+            return [CommitFailed(reason=f"invalid: {reason}")]
+        middle = len(batch) // 2
+        return self.write(batch[:middle]) + self.write(batch[middle:])
+
+    def _give_up(self, error: Exception) -> None:
+        _log.error("record-store-failed", error=f"{type(error).__name__}: {error}", path=str(self._path))
+        try:
+            self.close()  # after an I/O error a fresh connection starts from what is really in the file
+        except sqlite3.Error as failure:
+            _log.error("record-store-close-failed", error=str(failure), path=str(self._path))
+
+    def _transaction(self, works: Sequence[Work]) -> list[Result]:
+        connection = self._open()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._refresh(connection)
+            batch = self.appender.begin(self._clock())
+            staging = _Staging(connection, self._core, batch, self._clock())
+            for work in works:
+                staging.take(work)
+            staging.finish()
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self.appender.adopt(batch)
+        return staging.results()
+
+    def _refresh(self, connection: sqlite3.Connection) -> None:
+        """Reads the state anew if another connection has written since: the command line may append beside us."""
+        version = connection.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._data_version:
+            return
+        row = connection.execute("SELECT log_id, size, frontier FROM log_state").fetchone()
+        if row is None or row[0] != self.log_id:
+            raise StoreError(f"{self._path}: the log in it is not {self.log_id!r} any more")
+        self.appender.load(LogState(row[1], row[2], read_keks(connection)))
+        self._data_version = version
+
+
+def read_keks(connection: sqlite3.Connection) -> tuple[KekRow, ...]:
+    """Returns the key-encryption keys."""
+    columns = "id, purpose, retention_class, period, master_id, wrapped, destroyed_by"
+    return tuple(KekRow(*row) for row in connection.execute(f"SELECT {columns} FROM kek ORDER BY id"))  # noqa: S608
+
+
+def _create_log(connection: sqlite3.Connection, name: str) -> str:
+    if not name or "+" in name or any(char.isspace() or not char.isprintable() for char in name):
+        raise StoreError(f"not a name for a log: {name!r}")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        row = connection.execute("SELECT log_id FROM log_state").fetchone()
+        log_id = f"{name}/{secrets.token_hex(4)}" if row is None else str(row[0])
+        if row is None:
+            connection.execute("INSERT INTO log_state (id, log_id, size, frontier) VALUES (1, ?, 0, x'')", (log_id,))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return log_id
+
+
+class _Staging:
+    """A batch on its way into one transaction, in the order of its pieces."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, core: sqlalchemy.Connection | None, batch: Batch, now: float
+    ) -> None:
+        self._connection = connection
+        self._core = core
+        self._batch = batch
+        self._now = now
+        self._outbox: list[Any] = []
+        self._seen: list[Any] = []
+        self._settle: list[str] = []
+        self._pieces: list[CommitFailed | Staged | tuple[Any, Staged]] = []
+        self._keks_written = 0
+
+    def take(self, work: Work) -> None:
+        """Stages one piece; what is wrong with it alone becomes its result."""
+        try:
+            if work.entry is not None:
+                self._pieces.append(self._entry(work.entry))
+            else:
+                self._pieces.append(self._operate(work))
+        except UnrecordableError as error:
+            self._pieces.append(CommitFailed(reason=f"invalid: {error}"))
+
+    def _entry(self, entry: Entry) -> Staged:
+        if entry.enqueue and self._settle:
+            self._flush()  # a key that is settled and queued anew in one batch: in that order
+        rows: list[Any] = []
+        for item in entry.enqueue:
+            rows += self._outbox_row(item, entry.records)
+        staged = self._batch.add(entry.records)
+        self._outbox += rows
+        for key in entry.seen:
+            self._seen += (key.network, key.account, key.remote_id, key.event, key.expires_at)
+        for settlement in entry.settle:
+            self._settle.append(settlement.key)
+        return staged
+
+    def _outbox_row(self, item: OutboxItem, records: Sequence[RecordDraft]) -> tuple[Any, ...]:
+        seq = self._seq_of(item.event, records)
+        columns = (
+            item.key,
+            item.event,
+            seq,
+            item.lane,
+            item.network,
+            item.account,
+            item.recipient,
+            float(item.expires_at),
+        )
+        return (*columns, self._batch.mac(columns))
+
+    def _seq_of(self, event: str, records: Sequence[RecordDraft]) -> int:
+        for at, draft in enumerate(records):
+            if draft.msg_id == event and draft.envelope is not None:
+                return self._batch.frontier.size + at
+        self._flush()
+        kinds = ",".join(f"'{kind}'" for kind in sorted(INTAKES))
+        row = self._connection.execute(
+            f"SELECT min(seq) FROM leaf WHERE msg_id = ? AND event IN ({kinds})",  # noqa: S608
+            (event,),
+        ).fetchone()
+        if row[0] is None:
+            raise UnrecordableError(f"outbox: message {event} is not on record")
+        return int(row[0])
+
+    def _operate(self, work: Work) -> CommitFailed | tuple[Any, Staged]:
+        assert work.operation is not None
+        assert self._core is not None
+        self._flush()
+        connection = self._connection
+        connection.execute("SAVEPOINT operation")
+        try:
+            result = work.operation(self._core)
+            staged = self._batch.add(work.records(result)) if work.records is not None else []
+        except Exception as error:
+            if not connection.in_transaction:
+                raise StoreError(f"an operation ended the transaction: {error}") from error
+            connection.execute("ROLLBACK TO operation")
+            connection.execute("RELEASE operation")
+            return OperationFailed(reason=f"{type(error).__name__}: {error}", error=error)
+        if not connection.in_transaction:
+            raise StoreError("an operation ended the transaction that it was called in")
+        connection.execute("RELEASE operation")
+        return result, staged
+
+    def _flush(self) -> None:
+        batch, connection = self._batch, self._connection
+        for insert, values in (
+            (statements.LEAF, batch.leaves),
+            (statements.BODY, batch.bodies),
+            (statements.DATA_KEY, batch.data_keys),
+            (statements.OUTBOX, self._outbox),
+        ):
+            if values:
+                insert.run(connection, values)
+                values.clear()
+        if len(batch.new_keks) > self._keks_written:
+            rows = batch.new_keks[self._keks_written :]
+            values = [
+                value
+                for row in rows
+                for value in (row.id, row.purpose, row.retention_class, row.period, row.master_id, row.wrapped)
+            ]
+            statements.KEK.run(connection, values)
+            self._keks_written = len(batch.new_keks)
+        if self._seen:
+            if statements.SEEN.run(connection, self._seen, self._now) != len(self._seen) // 5:
+                raise _PoisonError("duplicate: this event was taken in before")
+            self._seen.clear()
+        if self._settle:
+            connection.execute(statements.SETTLE, (orjson.dumps(self._settle).decode(),))
+            self._settle.clear()
+
+    def finish(self) -> None:
+        """Writes what is staged, and the state of the log."""
+        self._flush()
+        frontier = self._batch.frontier
+        if frontier.size == self._batch.base:
+            return
+        values = (frontier.size, frontier.to_bytes(), self._batch.base)
+        if self._connection.execute(statements.STATE, values).rowcount != 1:
+            raise StoreError("the state of the log is not what it was: another process has written past the lock")
+
+    def results(self) -> list[Result]:
+        """Returns a result for each piece, once the batch is durable."""
+        out: list[Result] = []
+        for piece in self._pieces:
+            if isinstance(piece, CommitFailed):
+                out.append(piece)
+            elif isinstance(piece, tuple):
+                out.append(Submitted(result=piece[0], recorded=self._batch.recorded(piece[1])))
+            else:
+                out.append(self._batch.recorded(piece))
+        return out
