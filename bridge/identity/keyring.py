@@ -90,7 +90,7 @@ class KeyringFile:
                 os.close(handle)
         if len(data) > _MAX_FILE:
             raise KeyringError("is too large to be a keyring", str(self.path))
-        return _parse(data, str(self.path))
+        return parse_keyring(data, str(self.path))
 
     def load_or_create(self) -> Keyring:
         """Reads the file, or makes it where there is none (two that start at once agree on one file)."""
@@ -183,10 +183,15 @@ class KeyringFile:
             raise KeyringError(f"belongs to another user (uid {status.st_uid})", str(self.path))
 
 
-def _parse(data: bytes, where: str) -> Keyring:
+def parse_keyring(data: bytes, where: str) -> Keyring:
+    """Reads the content of a key file. ``where`` is its path, for errors.
+
+    Raises:
+        KeyringError: it is not a keyring; the error never holds a part of it but the id of a key.
+    """
     try:
         content = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise KeyringError("is not JSON", where) from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise KeyringError(f"is not a keyring of the format {_FORMAT}", where)

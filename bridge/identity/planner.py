@@ -96,6 +96,7 @@ class _Draft:
         self.primaries_written: dict[tuple[PersonId, NetworkId], RemoteUserId | None] = {}
         self.groups_written: dict[PersonId, frozenset[str]] = {}
         self.secrets: dict[NameKey, Secret | None] = {}
+        self._logins: dict[tuple[str, str], PersonId] | None = None
         self.held: dict[tuple[PersonId, NetworkId], set[RemoteUserId]] = {}
         for facts in state.facts.values():
             if (fact := current(facts)) is not None:
@@ -128,12 +129,22 @@ class _Draft:
 
     # --- what commands are made of
 
+    def logins(self) -> dict[tuple[str, str], PersonId]:
+        """Who signs on in a realm with a user part alone."""
+        if self._logins is None:
+            accounts = self.accounts.values()
+            self._logins = {(account.realm, account.username(LoginForm.USER)): account.address for account in accounts}
+        return self._logins
+
     def our_address(self, text: str) -> PersonId:
         address = normal_address(text)
         if domain_of(address) not in self.rules.domains:
             ours = ", ".join(sorted(self.rules.domains))
             raise AddressRefused(f"{domain_of(address)} is not a domain of ours ({ours})", address)
         return address
+
+    def forget_login(self, account: Account) -> None:
+        self.logins().pop((account.realm, account.username(LoginForm.USER)), None)
 
     def account(self, text: str) -> Account:
         address = normal_address(text)
@@ -258,9 +269,10 @@ def _add_user(draft: _Draft, change: AddUser) -> None:
         created_at=draft.stamp,
     )
     login = account.username(LoginForm.USER)
-    for other in draft.accounts.values():
-        if other.realm == realm and other.username(LoginForm.USER) == login:
-            raise AccountExists(f"{other.address} signs on as {login} in the realm {realm} already", address)
+    other = draft.logins().get((realm, login))
+    if other is not None:
+        raise AccountExists(f"{other} signs on as {login} in the realm {realm} already", address)
+    draft.logins()[realm, login] = address
     draft.put_account(account, "user-add", "" if change.password is not None else "without a password")
 
 
@@ -276,6 +288,12 @@ def _set_password(draft: _Draft, change: SetPassword) -> None:
     # the realm may have been configured anew since: a password is the moment to follow
     realm = draft.rules.realm or domain_of(account.address)
     new = ha1s(account.address, realm, change.password)
+    login = account.username(LoginForm.USER)
+    other = draft.logins().get((realm, login), account.address)
+    if other != account.address:
+        raise AccountExists(f"{other} signs on as {login} in the realm {realm} already", account.address)
+    draft.forget_login(account)
+    draft.logins()[realm, login] = account.address
     draft.put_account(evolve(account, realm=realm, ha1s=new), "user-password")
 
 
@@ -299,7 +317,8 @@ def _enable_user(draft: _Draft, change: EnableUser) -> None:
 
 
 def _remove_user(draft: _Draft, change: RemoveUser) -> None:
-    address = draft.account(change.address).address
+    account = draft.account(change.address)
+    address = account.address
     held = sorted(
         NameKey(network, name) for (person, network), names in draft.held.items() if person == address for name in names
     )
@@ -307,6 +326,7 @@ def _remove_user(draft: _Draft, change: RemoveUser) -> None:
         draft.unbind(address, key, None)
     if draft.groups.pop(address, None) is not None:
         draft.groups_written[address] = frozenset()
+    draft.forget_login(account)
     del draft.accounts[address]
     draft.accounts_written[address] = None
     draft.notes.append(Note(action="user-remove", person=address))

@@ -80,7 +80,17 @@ class IdentitySnapshot:
         ValueError: a name is bound twice, or a person has two primary names on a network.
     """
 
-    __slots__ = ("_accounts", "_bindings", "_groups", "_logins", "_names_of", "_primaries", "rules", "version")
+    __slots__ = (
+        "_accounts",
+        "_bindings",
+        "_groups",
+        "_identities",
+        "_logins",
+        "_names_of",
+        "_primaries",
+        "rules",
+        "version",
+    )
 
     def __init__(
         self,
@@ -94,6 +104,9 @@ class IdentitySnapshot:
         self.version = version
         self.rules = rules
         self._accounts = {account.address: account for account in accounts}
+        self._identities = {
+            account.address: _identity(account.address, account.display_name) for account in self._accounts.values()
+        }
         self._groups = dict(groups)
         self._bindings: dict[NameKey, Binding] = {}
         self._primaries: dict[tuple[PersonId, NetworkId], Binding] = {}
@@ -124,37 +137,46 @@ class IdentitySnapshot:
 
         A person whose account is disabled is still that person: ask ``enabled``.
         """
-        if address.network == SIP:
-            return self._person_of_sip(address.user)
-        binding = self.binding_of(address)
-        return None if binding is None else binding.person
+        return self._find(address)[0]
 
     colleague = person_of
 
-    def _person_of_sip(self, user: str) -> PersonId | None:
-        account = self._accounts.get(PersonId(user))
-        if account is not None:
-            return account.address
+    def _find(self, address: Address) -> tuple[PersonId | None, Address, str]:
+        """Returns who is behind an address, its normal form, and, where it has none, why."""
+        if address.network == SIP:
+            return self._find_sip(address)
+        key = NameKey(address.network, address.user)
+        binding = self._bindings.get(key)
+        if binding is not None:
+            return binding.person, address, ""
         try:
-            normal = normal_address(user)
-        except IdentityError:
-            return None
-        if normal in self._accounts or self._kept_elsewhere(normal):
-            return normal
-        return None
+            normal = name_key(address.network, address.user, self.rules.normal_name)
+        except IdentityError as error:
+            return None, address, error.what
+        if normal == key:
+            return None, address, ""
+        binding = self._bindings.get(normal)
+        found = Address(network=normal.network, user=normal.name)
+        return None if binding is None else binding.person, found, ""
+
+    def _find_sip(self, address: Address) -> tuple[PersonId | None, Address, str]:
+        account = self._accounts.get(PersonId(address.user))
+        if account is not None:
+            return account.address, address, ""
+        try:
+            normal = normal_address(address.user)
+        except IdentityError as error:
+            return None, address, error.what
+        known = normal in self._accounts or self._kept_elsewhere(normal)
+        return normal if known else None, Address(network=SIP, user=RemoteUserId(normal)), ""
 
     def _kept_elsewhere(self, person: PersonId) -> bool:
         return not self.rules.accounts_required and domain_of(person) in self.rules.domains
 
     def binding_of(self, address: Address) -> Binding | None:
         """Returns the binding of a screen name, however it is spelled."""
-        binding = self._bindings.get(NameKey(address.network, address.user))
-        if binding is not None:
-            return binding
-        try:
-            return self._bindings.get(name_key(address.network, address.user, self.rules.normal_name))
-        except IdentityError:
-            return None
+        normal = self._find(address)[1]
+        return self._bindings.get(NameKey(normal.network, normal.user))
 
     def account_of(self, person: PersonId, network: NetworkId) -> Binding | None:
         """Returns the name that a person sends with on a network."""
@@ -211,12 +233,8 @@ class IdentitySnapshot:
 
     def identity(self, person: PersonId) -> Identity:
         """Returns a person as they are addressed inside."""
-        account = self._accounts.get(person)
-        return Identity(
-            address=Address(network=SIP, user=RemoteUserId(person)),
-            person=person,
-            display_name="" if account is None else account.display_name,
-        )
+        known = self._identities.get(person)
+        return known if known is not None else _identity(person, "")
 
     # --- which way
 
@@ -238,18 +256,20 @@ class IdentitySnapshot:
         return self._route_from_network(sender, recipient)
 
     def _route_from_sip(self, origin: Origin, sender: Address, recipient: Address) -> Route | NoRoute:
-        person = self._person_of_sip(sender.user)
+        person = self._find_sip(sender)[0]
         if person is None:
-            if self._foreign(sender.user):
+            if self._foreign(sender):
                 return self._route_from_network(sender, recipient)
             return self._no_route(sender, recipient, "forbidden", "the sender is not known here")
-        if self._person_of_sip(origin.account) != person:
+        if origin.account != sender.user and not self._is(person, origin.account):
             return self._no_route(sender, recipient, "forbidden", "the sender is not who signed on")
         if not self.enabled(person):
             return self._no_route(sender, recipient, "forbidden", "the sender's account is disabled")
-        target = self.person_of(recipient)
+        target, normal, why_not = self._find(recipient)
+        if why_not:
+            return self._no_route(sender, recipient, "bad-request", why_not)
         if target is None:
-            return self._route_outside(person, sender, recipient)
+            return self._route_outside(person, sender, normal)
         if not self.enabled(target):
             return self._no_route(sender, recipient, "not-found", f"{recipient} cannot be reached")
         return Route(
@@ -259,27 +279,27 @@ class IdentitySnapshot:
             direction=Direction.INTERNAL,
         )
 
+    def _is(self, person: PersonId, account: str) -> bool:
+        return self._find_sip(Address(network=SIP, user=RemoteUserId(account)))[0] == person
+
     def _route_outside(self, person: PersonId, sender: Address, recipient: Address) -> Route | NoRoute:
-        own = self.identity(person)
-        if recipient.network == SIP:
-            if not self._foreign(recipient.user):
-                return self._no_route(sender, recipient, "not-found", f"no one has the address {recipient.user}")
-            outside = Address(network=SIP, user=RemoteUserId(normal_address(recipient.user)))
-            return Route(sender=own, recipient=Identity(address=outside), account=person, direction=Direction.OUTBOUND)
-        try:
-            key = name_key(recipient.network, recipient.user, self.rules.normal_name)
-        except IdentityError as error:
-            return self._no_route(sender, recipient, "bad-request", error.what)
-        binding = self._primaries.get((person, recipient.network))
-        if binding is None:
-            return self._no_route(sender, recipient, "no-binding", f"you have no name on {recipient.network}")
-        outside = Address(network=key.network, user=key.name)
+        account: str = person
+        if recipient.network != SIP:
+            binding = self._primaries.get((person, recipient.network))
+            if binding is None:
+                return self._no_route(sender, recipient, "no-binding", f"you have no name on {recipient.network}")
+            account = binding.account
+        elif not self._foreign(recipient):
+            return self._no_route(sender, recipient, "not-found", f"no one has the address {recipient.user}")
         return Route(
-            sender=own, recipient=Identity(address=outside), account=binding.account, direction=Direction.OUTBOUND
+            sender=self.identity(person),
+            recipient=Identity(address=recipient),
+            account=account,
+            direction=Direction.OUTBOUND,
         )
 
     def _route_from_network(self, sender: Address, recipient: Address) -> Route | NoRoute:
-        behind = self.person_of(sender)
+        behind, sender, _ = self._find(sender)
         if behind is not None and not self.enabled(behind):
             return self._no_route(sender, recipient, "forbidden", "the sender's account is disabled")
         target = self.person_of(recipient)
@@ -299,14 +319,12 @@ class IdentitySnapshot:
     def _has_name(self, person: PersonId, network: NetworkId) -> bool:
         return (person, network) in self._primaries
 
-    def _foreign(self, user: str) -> bool:
+    def _foreign(self, address: Address) -> bool:
         """Whether a SIP address is another domain's, and such are let in and out."""
         if not self.rules.foreign_sip:
             return False
-        try:
-            return domain_of(normal_address(user)) not in self.rules.domains
-        except IdentityError:
-            return False
+        _, normal, why_not = self._find_sip(address)
+        return not why_not and domain_of(normal.user) not in self.rules.domains
 
     def _no_route(self, sender: Address, recipient: Address, code: str, reason: str) -> NoRoute:
         from_person, to_person = self.person_of(sender), self.person_of(recipient)
@@ -323,6 +341,10 @@ class IdentitySnapshot:
             code=code,
             reason=reason,
         )
+
+
+def _identity(person: PersonId, display_name: str) -> Identity:
+    return Identity(address=Address(network=SIP, user=RemoteUserId(person)), person=person, display_name=display_name)
 
 
 @frozen(kw_only=True)

@@ -112,7 +112,7 @@ def apply(
     It takes the write lock first, so that no other change comes between what is checked and what is written.
 
     Args:
-        connection: in a transaction, or about to begin one.
+        connection: in a transaction (on a driver connection that commits by itself, after a ``BEGIN IMMEDIATE``).
         changes: the commands: all of them, or none.
         rules: what the deployment fixes.
         now: the time of day, seconds since the epoch.
@@ -125,6 +125,7 @@ def apply(
 
     Raises:
         IdentityError: a command is refused. Nothing was written by it: roll back.
+        RuntimeError: there is no transaction.
     """
     _lock(connection)
     made = plan(load_state(connection), changes, rules, now)
@@ -141,6 +142,7 @@ def write(connection: Connection, made: Plan, *, actor: str, vault: Vault | None
         VaultError: it holds a network password, and there is no vault.
     """
     state = made.state
+    _lock(connection)
     _advance(connection, made)
     _insert(
         connection,
@@ -157,12 +159,14 @@ def write(connection: Connection, made: Plan, *, actor: str, vault: Vault | None
 def _lock(connection: Connection) -> None:
     """A write to the head row takes the write lock of SQLite, and that row's lock in PostgreSQL."""
     head = update(identity_head).where(identity_head.c.id == _HEAD).values(version=identity_head.c.version)
-    if connection.execute(head).rowcount:
-        return
-    try:
-        connection.execute(insert(identity_head).values(id=_HEAD, version=0, stamped_at=0.0))
-    except IntegrityError as error:
-        raise ConcurrentChange("the identities were set up by another process just now: try again") from error
+    if not connection.execute(head).rowcount:
+        try:
+            connection.execute(insert(identity_head).values(id=_HEAD, version=0, stamped_at=0.0))
+        except IntegrityError as error:
+            raise ConcurrentChange("the identities were set up by another process just now: try again") from error
+    # a driver that commits each statement by itself would tear a change apart: the caller has to begin
+    if not getattr(connection.connection.dbapi_connection, "in_transaction", True):
+        raise RuntimeError("a change of the identities needs a transaction: begin one before it")
 
 
 def _advance(connection: Connection, made: Plan) -> None:

@@ -118,6 +118,21 @@ def test_passwords_and_names_to_show() -> None:
     refused(PasswordRefused, SetPassword(address=ALICE, password=Secret("x\n")))
 
 
+def test_a_login_is_free_again_once_its_account_is_gone() -> None:
+    changes: list[Change] = [RemoveUser(address=ALICE), AddUser(address=ALICE, display_name="another Alice")]
+    assert plan(BOUND, changes, RULES, LATER).state.accounts[ALICE].display_name == "another Alice"
+
+
+def test_a_new_realm_does_not_make_two_sign_on_as_one() -> None:
+    rules = evolve(RULES, domains=frozenset({"corp.example", "sub.example"}))
+    state = after(*people(ALICE, "alice@sub.example"), rules=rules)
+    one_realm = evolve(rules, realm="everyone")
+    changes = [SetPassword(address=address, password=Secret("neu")) for address in (ALICE, "alice@sub.example")]
+    assert plan(state, changes[:1], one_realm, LATER).state.accounts[ALICE].realm == "everyone"
+    with pytest.raises(AccountExists, match=r"^alice@sub.example: alice@corp.example signs on as alice"):
+        plan(state, changes, one_realm, LATER)
+
+
 def test_a_new_realm_is_followed_with_the_next_password() -> None:
     made = plan(BOUND, [SetPassword(address=ALICE, password=Secret("neu"))], evolve(RULES, realm="new"), LATER)
     assert made.state.accounts[ALICE].realm == "new"

@@ -75,6 +75,15 @@ def test_no_one_is_behind_other_addresses(address: Address) -> None:
     assert NOW.person_of(address) is None
 
 
+def test_the_binding_of_a_name() -> None:
+    for name in ("bob99", "BOB 99"):
+        binding = NOW.binding_of(aim(name))
+        assert binding is not None
+        assert (binding.person, binding.primary, binding.credential) == (BOB, True, None)
+    assert NOW.binding_of(aim("someone")) is None
+    assert NOW.binding_of(sip(BOB)) is None
+
+
 def test_the_primary_name_sends() -> None:
     two = snapshot(BindName(address=ALICE, network=AIM, name="second"))
     first = two.account_of(ALICE, AIM)
@@ -214,8 +223,9 @@ def test_a_sender_is_of_the_network_it_came_from() -> None:
 
 
 def test_recipients_that_do_not_exist() -> None:
-    for user in ("dave@corp.example", "friend@other.example", "nonsense"):
+    for user in ("dave@corp.example", "friend@other.example"):
         assert refusal(NOW, sip(ALICE), sip(user)).code == "not-found"
+    assert refusal(NOW, sip(ALICE), sip("nonsense")).code == "bad-request"
     no_name = refusal(NOW, sip(ALICE), Address(network=MSN, user=RemoteUserId("friend")))
     assert (no_name.code, no_name.reason) == ("bad-request", "a name on msn is an address")
 

@@ -124,6 +124,21 @@ def test_a_change_belongs_to_the_transaction_of_the_caller(engine: Engine) -> No
     assert state(engine) == State()
 
 
+def test_a_change_needs_a_transaction(engine: Engine) -> None:
+    by_itself = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with by_itself.connect() as connection:
+        with pytest.raises(RuntimeError, match="begin one"):
+            identity.apply(connection, people(ALICE), rules=RULES, now=NOON, actor="a")
+        made = plan(State(), people(ALICE), RULES, NOON)
+        with pytest.raises(RuntimeError, match="begin one"):
+            identity.write(connection, made, actor="a")
+        assert identity.load_state(connection) == State()
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        identity.apply(connection, people(ALICE), rules=RULES, now=NOON, actor="a")
+        connection.exec_driver_sql("COMMIT")
+    assert set(state(engine).accounts) == {ALICE}
+
+
 def test_a_refused_change_leaves_all_as_it_was(engine: Engine) -> None:
     change(engine, *people(ALICE, BOB), BindName(address=ALICE, network="aim", name="boogy"))
     before = state(engine)
