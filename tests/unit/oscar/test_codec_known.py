@@ -99,8 +99,9 @@ def test_sign_on_answers() -> None:
     bad = bucp.login_outcome(Tlvs([tlv16(8, 5), (4, b"http://x/")]))
     assert (bad.cookie, bad.error, bad.url) == (None, 5, "http://x/")
     assert codes.login_failure(5) == "incorrect password"
+    assert bucp.login_outcome(Tlvs([(8, b"\x18")])).error == 0x18
     with pytest.raises(OscarSyntaxError):
-        bucp.login_outcome(Tlvs([(8, b"\0")]))
+        bucp.login_outcome(Tlvs([(8, b"")]))
 
 
 def test_rate_classes_of_both_layouts() -> None:

@@ -6,6 +6,7 @@ from typing import Self
 
 from attrs import frozen
 
+from transports.oscar.wire.errors import OscarSyntaxError
 from transports.oscar.wire.reader import Reader, bytes16
 from transports.oscar.wire.snac import Body, TlvBody
 from transports.oscar.wire.tlv import Tlvs
@@ -72,8 +73,13 @@ class LoginOutcome:
 
 
 def login_outcome(tlvs: Tlvs) -> LoginOutcome:
-    """Read the TLVs of an answer; raises `OscarSyntaxError`."""
-    return LoginOutcome(host=tlvs.text(HOST), cookie=tlvs.get(COOKIE), error=tlvs.u16(ERROR), url=tlvs.text(ERROR_URL))
+    """Read the TLVs of an answer; raises `OscarSyntaxError` when there is an empty error."""
+    error = tlvs.get(ERROR)
+    if error is not None and not error:
+        raise OscarSyntaxError("sign-on failure: empty")
+    # one byte from some servers, two from most
+    code = None if error is None else int.from_bytes(error[:2], "big")
+    return LoginOutcome(host=tlvs.text(HOST), cookie=tlvs.get(COOKIE), error=code, url=tlvs.text(ERROR_URL))
 
 
 BODIES: tuple[type[Body], ...] = (LoginRequest, LoginResponse, ChallengeRequest, Challenge)

@@ -62,7 +62,7 @@ class FlapFramer:
     After an `OscarSyntaxError` the stream is lost and the connection is to be closed.
     """
 
-    __slots__ = ("_buffer", "_expected", "check_sequence", "max_payload", "sequence_breaks")
+    __slots__ = ("_buffer", "_expected", "broken", "check_sequence", "max_payload", "sequence_breaks")
 
     def __init__(self, *, max_payload: int = MAX_PAYLOAD, check_sequence: bool = False) -> None:
         self._buffer = bytearray()
@@ -70,13 +70,16 @@ class FlapFramer:
         self.max_payload = max_payload
         self.check_sequence = check_sequence
         self.sequence_breaks = 0
+        self.broken: OscarSyntaxError | None = None
 
     def feed(self, data: bytes) -> list[FlapFrame]:
         """Take bytes in any cut; give the frames that are now complete.
 
-        Frames in front of a broken one are given first: the error is raised by the next call. Raises
-        `OscarSyntaxError`: no marker, an unknown channel, a length over the limit, a break of sequence.
+        Frames in front of a broken one are given first: the error then stands in `broken` and is raised by the next
+        call. Raises `OscarSyntaxError`: no marker, an unknown channel, a length over the limit, a break of sequence.
         """
+        if self.broken is not None:
+            raise self.broken
         buffer = self._buffer
         buffer += data
         frames: list[FlapFrame] = []
@@ -88,9 +91,12 @@ class FlapFramer:
                     break
                 start += HEADER + len(frame.payload)
                 frames.append(frame)
-        except OscarSyntaxError:
+        except OscarSyntaxError as error:
+            self.broken = error
+            buffer.clear()
             if not frames:
                 raise
+            return frames
         del buffer[:start]
         return frames
 

@@ -10,6 +10,8 @@ from enum import Enum
 
 from attrs import frozen
 
+from bridge.model.body import Failure, Stage
+
 
 class Typing(Enum):
     """What a typing notification says: nothing (erased), text stands there, or keys are being pressed."""
@@ -83,7 +85,7 @@ class ImSend:
 
 @frozen(kw_only=True)
 class ImAck:
-    """The server has a message of ours and has handed it on or stored it."""
+    """The server has a message of ours after all: its acknowledgement came after the send was given up as unknown."""
 
     account: str
     to: str
@@ -92,10 +94,10 @@ class ImAck:
 
 @frozen(kw_only=True)
 class ImError:
-    """A message of ours was not sent, or it is unknown whether it was.
+    """A message of ours was refused after its send had ended (as relayed or as unknown).
 
     Attributes:
-        code: of xx/01 or of the client error; None when there was no answer.
+        code: of xx/01 or of the client error.
         name: what that means.
         retryable: whether trying again later may help.
         certain: False when the message may have arrived after all.
@@ -122,6 +124,33 @@ class ImQueued:
     cookie: bytes
     waiting: int
     expected_seconds: float
+
+
+@frozen(kw_only=True)
+class SendResult:
+    """What became of something that was to be sent. Told once for each send.
+
+    Attributes:
+        stage: RELAYED (the server has it), FAILED, or UNKNOWN (no answer: it may have arrived).
+        remote_id: the message's cookie in hexadecimal, for messages.
+        failure: why, when FAILED or UNKNOWN.
+    """
+
+    stage: Stage
+    remote_id: str | None = None
+    failure: Failure | None = None
+
+
+@frozen(kw_only=True)
+class ImUnreadable:
+    """A message came that cannot be decoded or is of a kind without text. For the record: `raw` is the SNAC's body."""
+
+    account: str
+    sender: str | None
+    cookie: bytes
+    channel: int | None
+    reason: str
+    raw: bytes
 
 
 @frozen(kw_only=True)
@@ -312,6 +341,7 @@ class LinkState:
         reason: why, for people.
         code: the network's number for it, where it gave one.
         retry_in: seconds until the next attempt of itself; None when there will be none.
+        max_message_bytes: once UP, the longest text in bytes on the wire (UTF-16BE: two for each unit).
     """
 
     account: str
@@ -319,6 +349,7 @@ class LinkState:
     reason: str = ""
     code: int | None = None
     retry_in: float | None = None
+    max_message_bytes: int | None = None
 
 
 Inbound = (
@@ -327,6 +358,7 @@ Inbound = (
     | ImError
     | ImQueued
     | ImMissed
+    | ImUnreadable
     | TypingReceived
     | BuddyPresence
     | Roster
