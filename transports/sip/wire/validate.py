@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final
 
 from transports.sip.wire.base import Message, Request, Response
@@ -20,33 +21,35 @@ _SINGLE: Final = (
 
 
 # What is read beside the mandatory headers, where it is there. Content-Length was read when the message was cut.
-_READ: Final[dict[str, Callable[[Message], object]]] = {
-    "Max-Forwards": lambda message: message.max_forwards,
-    "Expires": lambda message: message.expires,
-    "Content-Type": lambda message: message.content_type,
-    "Event": lambda message: message.event,
-    "Contact": lambda message: message.contacts,
-    "Route": lambda message: message.routes,
-    "Record-Route": lambda message: message.record_routes,
-    "Require": lambda message: message.require,
-    "Proxy-Require": lambda message: message.proxy_require,
-}
+_READ: Final[tuple[tuple[str, Callable[[Message], object]], ...]] = (
+    ("Max-Forwards", attrgetter("max_forwards")),
+    ("Content-Type", attrgetter("content_type")),
+    ("Expires", attrgetter("expires")),
+    ("Event", attrgetter("event")),
+    ("Contact", attrgetter("contacts")),
+    ("Route", attrgetter("routes")),
+    ("Record-Route", attrgetter("record_routes")),
+    ("Require", attrgetter("require")),
+    ("Proxy-Require", attrgetter("proxy_require")),
+)
 
 
 def _check_common(message: Message) -> CSeq:
+    cseq = message.cseq
     _ = message.from_, message.to, message.call_id
     index, extra = message._index, message._extra  # noqa: SLF001 - one package, and the hot path
     if extra is None and "," not in index.get("Via", ","):
         _ = message.top_via
     elif not message.vias:
         raise SipSyntaxError("Via is missing")
-    for name in index.keys() & _READ.keys():
-        _READ[name](message)
+    for name, read in _READ:
+        if name in index:
+            read(message)
     if extra is not None:
         for name in _SINGLE:
             if name in extra:
                 raise SipSyntaxError(f"more than one {name}")
-    return message.cseq
+    return cseq
 
 
 def validate_request(request: Request) -> None:

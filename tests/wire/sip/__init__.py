@@ -1,0 +1,1 @@
+"""Golden SIP transcripts: what real clients and a real server said."""
