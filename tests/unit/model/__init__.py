@@ -1,0 +1,1 @@
+"""simplebridge: tests.unit.model."""
