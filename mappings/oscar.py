@@ -1,0 +1,235 @@
+"""OSCAR's native events and the model: AIM's HTML and ICQ's plain text, typing, presence, acknowledgements.
+
+The mapping keeps nothing: an ICBM cookie is derived from the event and its recipient, so that a retry has the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+from attrs import frozen
+
+from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.body import (
+    Body,
+    ContactEdit,
+    Message,
+    PresenceUpdate,
+    Receipt,
+    Stage,
+    TextPart,
+    Typing,
+    TypingState,
+)
+from bridge.model.capabilities import Capabilities, Support
+from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
+from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
+from mappings.identity import AddressError, is_uin, normalise, safe_display_name
+from mappings.oscar_errors import failure_of
+from mappings.oscar_presence import from_buddy, to_own
+from mappings.richtext import Rich, from_html, from_part, plain, split_rich, to_aim, to_part, to_plain
+from mappings.text import Cost, latin1_cost, utf16_cost
+from transports.oscar.wire import native as wire
+
+COOKIE_BYTES: Final = 8
+
+OscarNative = wire.Inbound | wire.Outbound
+
+_TYPING_IN: Final = {
+    wire.Typing.NONE: TypingState.IDLE,
+    wire.Typing.TYPED: TypingState.PAUSED,
+    wire.Typing.TYPING: TypingState.ACTIVE,
+}
+_TYPING_OUT: Final = {state: native for native, state in _TYPING_IN.items()}
+
+
+@frozen(kw_only=True)
+class OscarMapping:
+    """Translates between an OSCAR transport and the model.
+
+    Args:
+        network: the configured name of the network (``aim``).
+        clock: seconds since the epoch; what idle minutes count back from.
+    """
+
+    network: NetworkId
+    clock: Callable[[], float]
+
+    # From the wire
+
+    def to_canonical(self, native: wire.Inbound) -> tuple[Draft, ...] | Unmappable:
+        """Returns what a native event means: one draft, or none where it concerns the link alone.
+
+        Unmappable where a name is none, or the event is one that a person should know of and the model has no form for
+        (``feature``: ``address``, ``missed-messages``, ``authorization``, ``rendezvous``).
+        """
+        try:
+            return self._read(native)
+        except AddressError as error:
+            return Unmappable(feature="address", reason=str(error))
+
+    def _read(self, native: wire.Inbound) -> tuple[Draft, ...] | Unmappable:
+        if isinstance(native, wire.ImReceived):
+            return (self._message(native),)
+        if isinstance(native, wire.TypingReceived):
+            return (self._draft(native.account, native.sender, Typing(state=_TYPING_IN[native.state])),)
+        if isinstance(native, wire.BuddyPresence):
+            return self._presence(native)
+        if isinstance(native, wire.ImAck | wire.ImError | wire.ImQueued):
+            return (self._draft(native.account, native.to, _receipt(native)),)
+        if isinstance(native, wire.ImMissed):
+            reason = f"{native.count} messages from {native.sender[:64]!a} were not handed over: {native.reason}"
+            return Unmappable(feature="missed-messages", reason=reason)
+        if isinstance(native, wire.AuthorizationRequest):
+            return Unmappable(feature="authorization", reason=f"{native.sender[:64]!a} asks to be authorized")
+        if isinstance(native, wire.RendezvousDeclined):
+            return Unmappable(feature="rendezvous", reason=f"{native.sender[:64]!a} proposed a direct connection")
+        return ()
+
+    def _identity(self, name: str) -> Identity:
+        user = normalise("oscar", name)
+        address = Address(network=self.network, user=RemoteUserId(user))
+        return Identity(address=address, display_name="" if name == user else safe_display_name(name, user))
+
+    def _draft(
+        self,
+        account: str,
+        other: str,
+        body: Body,
+        *,
+        remote_id: RemoteMessageId | None = None,
+        claimed_at: float | None = None,
+        losses: tuple[Loss, ...] = (),
+    ) -> Draft:
+        own, sender = self._identity(account), self._identity(other)
+        return Draft(
+            origin=Origin(network=self.network, account=own.address.user, remote_id=remote_id),
+            conversation=ConversationKey(
+                network=self.network,
+                remote_id=RemoteConversationId(sender.address.user),
+                receiver=own.address.user,
+            ),
+            sender=sender,
+            recipients=(own,),
+            body=body,
+            claimed_at=claimed_at,
+            losses=losses,
+        )
+
+    def _message(self, native: wire.ImReceived) -> Draft:
+        rich = from_html(native.text) if native.is_html else plain(native.text)
+        losses = rich.losses
+        if native.lossy:
+            losses = (*losses, Loss(feature="charset", detail="bytes that are none in the charset, shown as U+FFFD"))
+        return self._draft(
+            native.account,
+            native.sender,
+            Message(parts=(to_part(rich),), automatic=native.auto_response),
+            remote_id=_remote_id(native),
+            claimed_at=None if native.timestamp is None else float(native.timestamp),
+            losses=losses,
+        )
+
+    def _presence(self, native: wire.BuddyPresence) -> tuple[Draft, ...]:
+        if normalise("oscar", native.screen_name) == normalise("oscar", native.account):
+            return ()  # the echo of what we show ourselves
+        presence, losses = from_buddy(native, self.clock())
+        return (self._draft(native.account, native.screen_name, PresenceUpdate(presence=presence), losses=losses),)
+
+    # To the wire
+
+    def from_canonical(
+        self, event: Envelope, recipient: Identity, account: str, caps: Capabilities
+    ) -> Translated[OscarNative] | Unmappable:
+        """Returns the native events that carry an envelope to one screen name, from the account that sends.
+
+        Unmappable names as ``feature`` the kind of the body where OSCAR has no form for it.
+        """
+        body = event.body
+        to = recipient.address.user
+        if isinstance(body, Message):
+            return self._send_message(event, body, to, account, caps)
+        if isinstance(body, Typing):
+            if caps.typing is Support.DROPPED:
+                return Unmappable(feature="typing", reason="this contact takes no typing notices")
+            return Translated(natives=(wire.TypingSend(account=account, to=to, state=_TYPING_OUT[body.state]),))
+        if isinstance(body, PresenceUpdate):
+            own, losses = to_own(account, body.presence, event.received_at)
+            return Translated(natives=(own,), losses=losses)
+        if isinstance(body, ContactEdit):
+            edit = wire.BuddyAdd if body.wanted else wire.BuddyRemove
+            return Translated(natives=(edit(account=account, screen_name=to),))
+        return Unmappable(feature=type(body).__name__.lower(), reason="OSCAR has no form for it")
+
+    def _send_message(
+        self, event: Envelope, body: Message, to: str, account: str, caps: Capabilities
+    ) -> Translated[OscarNative]:
+        is_html = not (is_uin(to) and is_uin(account))  # between two ICQ numbers a text is plain
+        rich, losses = _rich(body, keep_style=is_html and caps.html is not Support.DROPPED)
+        write = to_aim if is_html else to_plain
+        pieces = split_rich(rich, caps.max_text_bytes, wire_cost(write(rich)), write)
+        natives = tuple(
+            wire.ImSend(
+                account=account,
+                to=to,
+                text=write(piece),
+                is_html=is_html,
+                cookie=cookie(event.id, to, index),
+                auto_response=body.automatic,
+            )
+            for index, piece in enumerate(pieces)
+        )
+        return Translated(natives=natives, losses=losses)
+
+
+def wire_cost(text: str) -> Cost:
+    """Returns what measures the pieces of a text, as the wire writes it: ASCII where that is enough, else UTF-16BE.
+
+    It is chosen by the whole: a piece that turns out to be ASCII takes less than was measured, never more.
+    """
+    return latin1_cost if text.isascii() else utf16_cost
+
+
+def cookie(event: str, to: str, index: int) -> bytes:
+    """Returns the ICBM cookie of one piece of one delivery: the same for every attempt."""
+    return sha256(f"icbm\0{event}\0{to}\0{index}".encode()).digest()[:COOKIE_BYTES]
+
+
+def _rich(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:
+    losses: list[Loss] = []
+    if body.subject:
+        losses.append(Loss(feature="subject", detail="told in the text"))
+    losses += [Loss(feature="attachment", detail=part.name) for part in body.parts if not isinstance(part, TextPart)]
+    part = body.parts[0] if len(body.parts) == 1 else None
+    if isinstance(part, TextPart) and part.html is not None and keep_style:
+        rich = from_part(part)
+    else:
+        rich = plain(body.text)
+        if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
+            losses.append(Loss(feature="html", detail="formatting is told as plain text"))
+    losses += rich.losses
+    if body.subject:
+        head = plain(f"{body.subject}\n")
+        rich = Rich((*head.runs, *rich.runs) if rich.styled else plain(f"{body.subject}\n{to_plain(rich)}").runs)
+    return rich, tuple(losses)
+
+
+def _remote_id(native: wire.ImReceived) -> RemoteMessageId:
+    sender = normalise("oscar", native.sender)
+    if native.cookie:
+        return RemoteMessageId(f"{sender}/{native.cookie.hex()}")
+    # A stored ICQ message has no cookie: sender, time and text are all that tells two apart.
+    digest = sha256(native.text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return RemoteMessageId(f"{sender}/{native.timestamp or 0}/{digest}")
+
+
+def _receipt(native: wire.ImAck | wire.ImError | wire.ImQueued) -> Receipt:
+    target = RemoteMessageId(native.cookie.hex())
+    if isinstance(native, wire.ImAck):
+        return Receipt(target=target, stage=Stage.RELAYED)
+    if isinstance(native, wire.ImQueued):
+        return Receipt(target=target, stage=Stage.ACCEPTED)
+    failure = failure_of(native)
+    return Receipt(target=target, stage=Stage.FAILED if failure.certain else Stage.UNKNOWN, failure=failure)

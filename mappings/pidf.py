@@ -1,0 +1,190 @@
+"""Presence documents and the model's presence (RFC 3863, RFC 4480, RFC 8048)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
+
+from bridge.model.envelope import Loss
+from bridge.model.presence import Activity, Basic, Device, PersonPresence
+from mappings.content import ContentError
+from mappings.presence import RPID, rpid_activity
+from mappings.text import clean
+from transports.sip.wire.errors import SipSyntaxError
+from transports.sip.wire.pidf import Note, Person, Pidf, PidfTuple, build_pidf, parse_pidf
+
+MAX_NOTE: Final = 1024
+MAX_DEVICES: Final = 32
+_PERSON_ID: Final = "p1"
+_NO_XML: Final = {0xFFFE: None, 0xFFFF: None}
+
+SHOWS: Final[Mapping[Activity, str]] = MappingProxyType(
+    {
+        Activity.FREE_FOR_CHAT: "chat",
+        Activity.EXTENDED_AWAY: "xa",
+        Activity.DO_NOT_DISTURB: "dnd",
+    }
+)
+"""What RPID has no element for is told by the <show/> that RFC 8048 embeds, and by the note to who reads no show."""
+
+_ACTIVITY_OF_SHOW: Final[Mapping[str, Activity]] = MappingProxyType(
+    {
+        "away": Activity.AWAY,
+        **{show: activity for activity, show in SHOWS.items()},
+    }
+)
+
+
+def to_pidf(presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, ...]]:
+    """Returns the presence document of a person, and what it cannot say.
+
+    Who hides is closed, and nothing else is told of them: neither devices nor a note.
+
+    Args:
+        presence: what a watcher is to see.
+        target: the URI of the person, as this watcher knows it.
+    """
+    if presence.invisible:
+        presence = PersonPresence(basic=Basic.CLOSED)
+    activity, note, losses = _told(presence.activity, presence.note)
+    if presence.idle_since is not None or any(device.idle_since is not None for device in presence.devices):
+        losses = (*losses, Loss(feature="idle", detail="the document does not say since when"))
+    devices = presence.devices if presence.basic is Basic.OPEN else ()
+    if len(devices) > MAX_DEVICES:
+        losses = (*losses, Loss(feature="devices", detail=f"{len(devices)} devices, of which {MAX_DEVICES} are told"))
+    if not devices:
+        devices = (Device(id="t1", basic=presence.basic, activity=presence.activity, note=presence.note),)
+    document = Pidf(
+        entity=target,
+        tuples=_tuples(devices[:MAX_DEVICES], target),
+        person=Person(
+            id=_PERSON_ID,
+            activities=_elements(activity),
+            notes=_notes(note),
+            timestamp=_timestamp(presence.since),
+        ),
+    )
+    return build_pidf(document), losses
+
+
+def from_pidf(data: bytes, now: float) -> tuple[PersonPresence, tuple[Loss, ...]]:
+    """Returns what a presence document says.
+
+    An explicit <show/> counts most, then the activities, then basic (RFC 8048, and this project's table for RPID).
+
+    Args:
+        data: the document.
+        now: seconds since the epoch; a state cannot have begun later.
+
+    Raises:
+        ContentError: it is no presence document.
+    """
+    try:
+        document = parse_pidf(data)
+    except SipSyntaxError as error:
+        raise ContentError("presence", error.reason) from error
+    person = document.person
+    activity, text = _activity(document.activities, next((t.show for t in document.tuples if t.show), None))
+    if person is not None and person.other:
+        text = text or person.other
+    losses = (Loss(feature="presence", detail=f"the activity {text[:80]!a} is told as a note"),) if text else ()
+    since = _moment(person.timestamp) if person is not None else None
+    return PersonPresence(
+        basic=Basic(document.basic),
+        activity=activity,
+        note=_note(document.first_note or text),
+        since=None if since is None else min(since, now),
+        devices=tuple(_device(item) for item in document.tuples[:MAX_DEVICES]),
+    ), losses
+
+
+def _told(activity: Activity, note: str) -> tuple[Activity, str, tuple[Loss, ...]]:
+    """What a document says of an activity: none is lost that a <show/> carries, but the note is for all readers."""
+    _, told, losses = RPID.word(activity, note)
+    return activity, told, () if activity in SHOWS else losses
+
+
+def _elements(activity: Activity) -> tuple[str, ...]:
+    word = RPID.to[activity]
+    return (word,) if word else ()
+
+
+def _tuples(devices: tuple[Device, ...], target: str) -> tuple[PidfTuple, ...]:
+    taken = {_PERSON_ID}
+    out: list[PidfTuple] = []
+    for index, device in enumerate(devices, 1):
+        name = device.id if _is_id(device.id) else f"t{index}"
+        while name in taken:
+            name = f"t{index}-{len(taken)}"
+            index += 1
+        taken.add(name)
+        _, note, _ = _told(device.activity, device.note)
+        out.append(
+            PidfTuple(
+                id=name,
+                basic="open" if device.basic is Basic.OPEN else "closed",
+                contact=target,
+                priority=None if device.priority is None else min(1.0, max(0.0, device.priority)),
+                notes=_notes(note),
+                timestamp=_timestamp(device.timestamp),
+                activities=_elements(device.activity),
+                show=SHOWS.get(device.activity),
+            )
+        )
+    return tuple(out)
+
+
+def _is_id(text: str) -> bool:
+    """Whether it is an XML ID in ASCII, and of a length that a document can bear."""
+    bare = text.replace("-", "").replace(".", "").replace("_", "")
+    return (
+        len(text) <= 64 and text.isascii() and (not bare or bare.isalnum()) and (text[:1].isalpha() or text[:1] == "_")
+    )
+
+
+def _device(item: PidfTuple) -> Device:
+    activity, text = _activity(item.activities, item.show)
+    return Device(
+        id=item.id[:64],
+        basic=Basic.OPEN if item.basic == "open" else Basic.CLOSED,
+        activity=activity,
+        note=_note(next((note.text for note in item.notes if note.text), text)),
+        priority=item.priority,
+        timestamp=_moment(item.timestamp),
+    )
+
+
+def _activity(elements: tuple[str, ...], show: str | None) -> tuple[Activity, str]:
+    if show is not None:
+        return _ACTIVITY_OF_SHOW[show], ""
+    return rpid_activity(elements)
+
+
+def _note(text: str) -> str:
+    return clean(text)[0].translate(_NO_XML).strip()[:MAX_NOTE].strip()
+
+
+def _notes(text: str) -> tuple[Note, ...]:
+    note = _note(text)
+    return (Note(text=note),) if note else ()
+
+
+def _timestamp(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    try:
+        return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _moment(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
