@@ -129,6 +129,8 @@ def test_away_message_in_its_charset() -> None:
     assert locate.InfoReply(user=UserInfo(name="x")).away_message is None
     latin = Tlvs([(locate.AWAY_MIME, b'text/aolrtf; charset="iso-8859-1"'), (locate.AWAY, b"\xe9")])
     assert locate.InfoReply(user=UserInfo(name="x"), tlvs=latin).away_message == "é"
+    lying = Tlvs([(locate.AWAY_MIME, b'text/aolrtf; charset="us-ascii"'), (locate.AWAY, raw)])
+    assert locate.InfoReply(user=UserInfo(name="x"), tlvs=lying).away_message == "à bientôt"
 
 
 def test_status_text() -> None:

@@ -425,10 +425,8 @@ class OscarSession:
         control = self._controls.get(type(body))
         if control is not None:
             control(conn, body, now)
-        elif conn.purpose is Purpose.AUTHORIZER or (
-            not self._work.handle(conn, body, frame, now) and not isinstance(body, SnacError | oservice.Motd)
-        ):
-            self.unknown_snacs += 1
+        elif conn.purpose is Purpose.AUTHORIZER or not self._work.handle(conn, body, frame, now):
+            self.unknown_snacs += isinstance(body, UnknownBody)
 
     def _challenge(self, conn: Connection, body: Body, now: float) -> None:
         assert isinstance(body, bucp.Challenge)

@@ -120,7 +120,8 @@ def _mime_text(mime: bytes | None, raw: bytes | None) -> str | None:
     if not raw:
         return None
     kind = (mime or b"").lower()
-    if b"unicode-2-0" in kind or b"utf-16" in kind:
+    # some servers give every text the same type: no text in another charset has a zero byte
+    if b"unicode-2-0" in kind or b"utf-16" in kind or b"\0" in raw:
         return raw.decode("utf-16-be", "replace")
     if b"iso-8859-1" in kind:
         return raw.decode("latin-1")
