@@ -157,9 +157,9 @@ def _noted(text: str, via: Via, host: str, port: int) -> tuple[str, Via]:
     received = via.received
     if not note and received is None:
         return text, via
-    kept = [param for param in via.params if param[0] not in {"received", "rport"}]
-    if rport is not None:
-        kept.append(("rport", str(port)))
+    kept = [
+        ("rport", str(port)) if name == "rport" else (name, value) for name, value in via.params if name != "received"
+    ]
     if note:
         kept.append(("received", host))
     noted = Via(via.transport, via.host, via.port, tuple(kept), via.version)
@@ -225,8 +225,9 @@ def forward_bytes(
     if not remove:
         # The headers as they came, if they still are.
         before, found, after = request._text.partition("\r\nMax-Forwards: ")  # noqa: SLF001 - the hot path
-        if found:
-            before = before[len(request.method) + len(request.uri_text) + 11 :]  # without "METHOD uri SIP/2.0"
+        cut = len(request.method) + len(request.uri_text) + 11  # "METHOD uri SIP/2.0", with its line end
+        if found and len(before) > cut:
+            before = before[cut:]
             _, line_end, after = after.partition("\r\n")
             return f"{start}{before}{found}{left}{line_end}{after}\r\n\r\n".encode() + request.body
     gone = {"Max-Forwards", "Content-Length", *(canonical(name) for name in remove)}

@@ -100,7 +100,7 @@ def parse_params(text: str) -> Pairs:
         for item in text[1:].split(";"):
             name, equals, value = item.partition("=")
             plain.append((name.lower(), value if equals else None))
-        return tuple(plain)
+        return _each_once(plain)
     params: list[tuple[str, str | None]] = []
     position = 0
     while position < len(text):
@@ -110,6 +110,13 @@ def parse_params(text: str) -> Pairs:
         name, raw = match.groups()
         params.append((name.lower(), unquote_string(raw) if raw and raw[0] == '"' else raw))
         position = match.end()
+    return _each_once(params)
+
+
+def _each_once(params: list[tuple[str, str | None]]) -> Pairs:
+    # RFC 3261 7.3.1. Of two tags or branches, two readers would take different ones.
+    if len(params) > 1 and len(dict(params)) != len(params):
+        raise SipSyntaxError("a parameter is given twice")
     return tuple(params)
 
 
