@@ -37,7 +37,7 @@ from transports.sip.machine.sender import Sender
 from transports.sip.machine.subscriptions import Notifier, Subscription
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.uas import Uas
-from transports.sip.wire.iscomposing import build_iscomposing
+from transports.sip.wire.iscomposing import MIN_REFRESH, IsComposing, build_iscomposing
 from transports.sip.wire.native import SipMessage, SipPresence, SipPublished, SipRegistration, SipTyping, SipWatch
 
 
@@ -147,7 +147,8 @@ class Endpoint:
 
     def send_typing(self, typing: SipTyping, key: str, now: float, deadline: float | None = None) -> None:
         """Sends an is-composing indication the same way."""
-        body = build_iscomposing(typing.state, refresh=typing.refresh)
+        refresh = None if typing.refresh is None else max(typing.refresh, MIN_REFRESH)
+        body = build_iscomposing(IsComposing(state=typing.state, content_type="text/plain", refresh=refresh))
         message = SipMessage(
             aor=typing.aor, peer=typing.peer, call_id="", cseq=0, body=body,
             content_type="application/im-iscomposing+xml",
@@ -161,6 +162,10 @@ class Endpoint:
     def max_body(self, aor: str) -> int:
         """Returns the longest MESSAGE body that every contact of ``aor`` can be sent now, in bytes."""
         return self._sender.max_body(aor)
+
+    def unfinished(self, flow: Flow) -> bool:
+        """Whether a connection is in the middle of a message."""
+        return self._layer.unfinished(flow)
 
     @property
     def counts(self) -> dict[str, int]:

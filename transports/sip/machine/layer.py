@@ -186,6 +186,11 @@ class TransactionLayer:
         """Whether a flow can carry something now; UDP always can."""
         return not flow.reliable or flow.id in self._flows
 
+    def unfinished(self, flow: Flow) -> bool:
+        """Whether a connection is in the middle of a message."""
+        framer = self._framers.get(flow.id)
+        return framer is not None and framer.pending > 0
+
     # -- in -------------------------------------------------------------------------------------------------------
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:

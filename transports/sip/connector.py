@@ -1,0 +1,497 @@
+"""The SIP transport on Twisted: owns the sockets, drives the endpoint, speaks native events with the bridge.
+
+Feed, take events, send, arm one timer: all input of one wake-up goes through the endpoint before anything is sent, so
+what belongs to one connection is written in one piece. Answers that a commit allows are written together as well.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamClientEndpoint
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from bridge.model.body import Failure as SendFailure
+from bridge.model.body import Stage
+from bridge.model.capabilities import Capabilities, SendResult, Support
+from transports.sip.machine.config import Listener
+from transports.sip.machine.endpoint import Endpoint
+from transports.sip.machine.events import (
+    MessageReceived,
+    Published,
+    RegistrationChanged,
+    RequestRefused,
+    SendFinished,
+    SubscriptionClosed,
+    SubscriptionOpened,
+)
+from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, HostPort, Target
+from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
+from transports.sip.reactors import SipReactor
+from transports.sip.seams import STATUS, Bindings, IntakeLike, SinkLike, SipTransportConfig, TimedBindings
+from transports.sip.streams import Stream, StreamFactory
+from transports.sip.tls import ServerTls
+from transports.sip.udp import UdpPort
+from transports.sip.wire.native import SipMessage, SipNative, SipPresence, SipTyping, SipWatch
+
+_log = Logger()
+
+SWEEP = 15.0
+"""Seconds between looks at connections that are silent or stuck."""
+CAPABILITIES = Capabilities(
+    text=Support.FULL,
+    html=Support.PARTIAL,
+    typing=Support.FULL,
+    presence=Support.FULL,
+    relayed_receipts=Support.FULL,
+    delivered_receipts=Support.FULL,
+    max_text_bytes=600,
+)
+"""RFC 3428 section 8 leaves a MESSAGE over UDP 1300 bytes in all; `SipTransport.max_body` tells more of one person."""
+
+
+class SipTransport:
+    """SIP over UDP, TCP and TLS.
+
+    Args:
+        config: names, listeners, limits.
+        reactor: of Twisted.
+        accounts: who may sign on.
+        secret: at least 16 bytes that stay the same over restarts; requests get their names from it.
+        bindings: keeps registrations; None: they end with the process.
+        subscriptions: keeps subscriptions; None likewise.
+        on_refused: told of requests that were refused before they reached the bridge, for the record.
+        entropy: random bytes.
+        clock: seconds that never go back.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        config: SipTransportConfig,
+        *,
+        reactor: SipReactor,
+        accounts: Accounts,
+        secret: bytes,
+        bindings: Bindings | None = None,
+        subscriptions: SubscriptionStore | None = None,
+        on_refused: Callable[[RequestRefused], None] | None = None,
+        entropy: Entropy = os.urandom,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._reactor = reactor
+        self._accounts = accounts
+        self._secret = secret
+        self._bindings = bindings
+        self._subscriptions = subscriptions
+        self._on_refused = on_refused
+        self._entropy = entropy
+        self._clock = clock
+        self._epoch = wall() - clock()
+        self._tls: ServerTls | None = None
+        self._udp: dict[HostPort, UdpPort] = {}
+        self._ports: list[IListeningPort] = []
+        self._streams: dict[int, Stream] = {}
+        self._sources: dict[str, int] = {}
+        self._made: set[Stream] = set()
+        self._dialing: dict[Target, list[bytes]] = {}
+        self._connecting: dict[Target, Deferred[Any]] = {}
+        self._ids = count(1)
+        self._results: dict[str, list[Callable[[SendResult], None]]] = {}
+        self._timer: IDelayedCall | None = None
+        self._timer_at = 0.0
+        self._sweeper: IDelayedCall | None = None
+        self._flushing: IDelayedCall | None = None
+        self._busy = False
+        self._sink: SinkLike | None = None
+        self.endpoint: Endpoint | None = None
+        self.listeners: tuple[Listener, ...] = ()
+        """Where we listen, after `start`: with the ports that the system gave."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What SIP users' clients take in general."""
+        return CAPABILITIES
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much is kept and open, for metrics."""
+        inner = {} if self.endpoint is None else self.endpoint.counts
+        dropped = sum(port.dropped for port in self._udp.values())
+        return {**inner, "connections": len(self._made), "udp_dropped": dropped}
+
+    def max_body(self, aor: str) -> int:
+        """Returns the longest body that every contact of ``aor`` can be sent now, in bytes."""
+        assert self.endpoint is not None
+        return self.endpoint.max_body(aor)
+
+    # -- start and stop -----------------------------------------------------------------------------------------------
+
+    async def start(self, sink: SinkLike) -> None:
+        """Opens the listeners.
+
+        Raises:
+            OSError: an address cannot be bound.
+            TlsError: the certificate or key cannot be used.
+        """
+        self._sink = sink
+        if self._config.tls is not None:
+            self._tls = ServerTls(self._config.tls)
+        try:
+            self.listeners = tuple(self._listen(listener) for listener in self._config.endpoint.listeners)
+        except BaseException:
+            await self._close_listeners()
+            raise
+        bindings = None if self._bindings is None else TimedBindings(self._bindings, self._clock, self._flush_soon)
+        self.endpoint = Endpoint(
+            evolve(self._config.endpoint, listeners=self.listeners),
+            accounts=self._accounts,
+            entropy=self._entropy,
+            secret=self._secret,
+            bindings=bindings,
+            subscriptions=self._subscriptions,
+            epoch=self._epoch,
+        )
+        self.endpoint.start(self._clock())
+        for port in self._udp.values():
+            port.start()
+        self._sweeper = self._reactor.callLater(SWEEP, self._sweep)
+        self._pump()
+
+    def _listen(self, listener: Listener) -> Listener:
+        if listener.transport == "udp":
+            port = UdpPort(
+                self._reactor, listener.host, listener.port, self._datagram, self._pump,
+                shared=self._config.shared_port,
+            )  # fmt: skip
+            self._udp[port.local] = port
+            return evolve(listener, port=port.local[1])
+        here: list[HostPort] = []
+        factory: StreamFactory | TLSMemoryBIOFactory = StreamFactory(
+            lambda: self._new_stream(listener.transport, here[0], None)
+        )
+        if listener.transport == "tls":
+            if self._tls is None:
+                raise OSError(f"tls:{listener.host}:{listener.port} needs a certificate")
+            factory = TLSMemoryBIOFactory(self._tls, False, factory)
+        elif listener.transport != "tcp":
+            raise OSError(f"no such transport: {listener.transport}")
+        opened: Any = self._reactor.listenTCP(listener.port, factory, self._config.backlog, listener.host)  # type: ignore[arg-type]
+        self._ports.append(opened)
+        number: int = opened.getHost().port
+        here.append((listener.host, number))
+        return evolve(listener, port=number)
+
+    async def _close_listeners(self) -> None:
+        for port in self._ports:
+            closing = port.stopListening()
+            if isinstance(closing, Deferred):
+                await closing
+        self._ports.clear()
+
+    async def stop(self, *, drain: float) -> None:
+        """Takes no new connections, gives what is under way ``drain`` seconds, then closes everything."""
+        await self._close_listeners()
+        end = self._clock() + drain
+        while self._clock() < end and self.endpoint is not None:
+            if not self.endpoint.counts["pending"] and not self.endpoint.counts["deliveries"]:
+                break
+            await deferLater(self._reactor, 0.05)
+        for call in (self._timer, self._sweeper, self._flushing):
+            if call is not None and call.active():
+                call.cancel()
+        self._timer = self._sweeper = self._flushing = None
+        for connecting in list(self._connecting.values()):
+            connecting.cancel()
+        for port in self._udp.values():
+            port.stop()
+        for connection in list(self._made):
+            connection.close()
+        for key in list(self._results):
+            unknown = SendFailure(reason="stopped", retryable=True, certain=False, user_text="The bridge was stopped")
+            self._settle(key, SendResult(stage=Stage.UNKNOWN, failure=unknown))
+
+    def reload_tls(self) -> None:
+        """Reads the certificate and key again; connections that are up stay. Raises TlsError, and keeps the old."""
+        if self._tls is not None:
+            self._tls.reload()
+
+    # -- the bridge's side --------------------------------------------------------------------------------------------
+
+    def send(self, native: SipNative, *, key: str, deadline: float, on_result: Callable[[SendResult], None]) -> None:
+        """Sends one native event to SIP users. ``deadline`` is of the reactor's clock.
+
+        Raises:
+            TypeError: a native event that only ever comes in.
+        """
+        endpoint = self.endpoint
+        assert endpoint is not None, "start first"
+        now = self._clock()
+        if isinstance(native, SipPresence):
+            meant = endpoint.notify(native, now)
+            self._flush_soon()
+            on_result(SendResult(stage=Stage.RELAYED) if meant else _NO_WATCHER)
+            return
+        if not isinstance(native, SipMessage | SipTyping):
+            raise TypeError(f"{type(native).__name__} cannot be sent")
+        self._results.setdefault(key, []).append(on_result)
+        until = now + max(deadline - self._reactor.seconds(), 0.0)
+        if isinstance(native, SipMessage):
+            endpoint.send_message(native, key, now, until)
+        else:
+            endpoint.send_typing(native, key, now, until)
+        self._flush_soon()
+
+    def _settle(self, key: str, result: SendResult) -> None:
+        for on_result in self._results.pop(key, ()):
+            on_result(result)
+
+    def _recorded(self, tx: int, intake: IntakeLike) -> None:
+        assert self.endpoint is not None
+        refusal = intake.refusal
+        if intake.accepted or refusal is None:
+            self.endpoint.answer(tx, 202, now=self._clock())
+        else:
+            status = STATUS.get(refusal.code, 500)
+            reason, headers = refusal.reason, []
+            if refusal.reference:
+                reason = f"{reason} (reference {refusal.reference})"
+            if refusal.retry_after is not None:
+                headers.append(("Retry-After", str(int(refusal.retry_after) + 1)))
+            if status == 415:
+                headers.append(("Accept", ", ".join(self._config.endpoint.message_types)))
+            self.endpoint.answer(tx, status, None if status < 300 else reason, tuple(headers), now=self._clock())
+        self._flush_soon()
+
+    def _dispatch(self) -> None:
+        endpoint, sink = self.endpoint, self._sink
+        assert endpoint is not None
+        assert sink is not None
+        while (event := endpoint.next_event()) is not None:
+            if isinstance(event, MessageReceived):
+                try:
+                    sink.deliver(event.native, partial(self._recorded, event.tx))
+                except Exception:  # noqa: BLE001 - a fault of one message must not stop the others
+                    _log.failure("a message could not be handed in")
+                    endpoint.answer(event.tx, 500, "The bridge could not take the message", now=self._clock())
+            elif isinstance(event, SendFinished):
+                self._settle(event.key, event.result)
+            elif isinstance(event, RequestRefused):
+                if self._on_refused is not None:
+                    self._on_refused(event)
+            elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened):
+                sink.deliver(event.native, _ignore)
+            else:
+                assert isinstance(event, SubscriptionClosed)
+                over = SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0)
+                sink.deliver(over, _ignore)
+
+    # -- driving the endpoint -----------------------------------------------------------------------------------------
+
+    def _datagram(self, flow: Flow, data: bytes) -> None:
+        assert self.endpoint is not None
+        self.endpoint.receive(flow, data, self._clock())
+
+    def _flush_soon(self) -> None:
+        """Has what is to be sent go out with all else that this turn of the reactor brings."""
+        if not self._busy and self._flushing is None:
+            self._flushing = self._reactor.callLater(0, self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = None
+        self._pump()
+
+    def _pump(self) -> None:
+        """Events out, bytes out, until there is nothing left; then one timer."""
+        endpoint = self.endpoint
+        if endpoint is None or self._busy:
+            return
+        self._busy = True
+        try:
+            while True:
+                self._dispatch()
+                outputs = endpoint.to_send(self._clock())
+                if not outputs:
+                    break
+                self._write(outputs)
+        finally:
+            self._busy = False
+        self._arm()
+
+    def _write(self, outputs: list[tuple[Flow, bytes] | ConnectTo | CloseFlow]) -> None:
+        joined: dict[int, list[bytes]] = {}
+        for output in outputs:
+            if isinstance(output, ConnectTo):
+                self._connect(output)
+            elif isinstance(output, CloseFlow):
+                self._write_joined(joined)
+                connection = self._streams.get(output.flow.id)
+                if connection is not None:
+                    connection.close()
+            else:
+                flow, data = output
+                if flow.reliable:
+                    joined.setdefault(flow.id, []).append(data)
+                else:
+                    port = self._udp.get(flow.local)
+                    if port is not None:
+                        port.send(data, flow.remote)
+        self._write_joined(joined)
+
+    def _write_joined(self, joined: dict[int, list[bytes]]) -> None:
+        for flow_id, parts in joined.items():
+            connection = self._streams.get(flow_id)
+            if connection is not None:
+                connection.send(parts[0] if len(parts) == 1 else b"".join(parts))
+        joined.clear()
+
+    def _arm(self) -> None:
+        assert self.endpoint is not None
+        deadline = self.endpoint.next_deadline()
+        if deadline is None:
+            return
+        timer = self._timer
+        if timer is not None and timer.active():
+            if self._timer_at <= deadline:
+                return  # it fires early, finds nothing due, and is set anew
+            timer.reset(max(deadline - self._clock(), 0.0))
+        else:
+            self._timer = self._reactor.callLater(max(deadline - self._clock(), 0.0), self._tick)
+        self._timer_at = deadline
+
+    def _tick(self) -> None:
+        assert self.endpoint is not None
+        self._timer = None
+        self.endpoint.handle_timer(self._clock())
+        self._pump()
+
+    # -- connections --------------------------------------------------------------------------------------------------
+
+    def _new_stream(self, transport: str, local: HostPort | None, target: Target | None) -> Stream:
+        most = self._config.limits.write_buffer
+        return Stream(self, transport, next(self._ids), local=local, target=target, most=most, now=self._clock())
+
+    def stream_made(self, connection: Stream, source: str) -> bool:
+        """Counts a connection. False: there are too many, in all or from its source."""
+        limits = self._config.limits
+        mine = self._sources.get(source, 0)
+        if len(self._made) >= limits.connections or mine >= limits.connections_per_source:
+            return False
+        self._made.add(connection)
+        self._sources[source] = mine + 1
+        return True
+
+    def stream_opened(self, connection: Stream) -> None:
+        """A connection carries SIP now; what waited for it goes out."""
+        flow = connection.flow
+        assert self.endpoint is not None
+        assert flow is not None
+        self._streams[flow.id] = connection
+        self.endpoint.flow_opened(flow, self._clock(), connection.target)
+        if connection.target is not None:
+            self._connecting.pop(connection.target, None)
+            waiting = self._dialing.pop(connection.target, [])
+            if waiting:
+                connection.send(b"".join(waiting))
+        self._pump()
+
+    def stream_received(self, connection: Stream, data: bytes) -> None:
+        """Feeds what a connection has read."""
+        assert self.endpoint is not None
+        assert connection.flow is not None
+        connection.heard_at = self._clock()
+        self.endpoint.receive(connection.flow, data, connection.heard_at)
+        self._pump()
+
+    def stream_lost(self, connection: Stream) -> None:
+        """Forgets a connection."""
+        self._made.discard(connection)
+        left = self._sources.get(connection.source, 1) - 1
+        if left:
+            self._sources[connection.source] = left
+        else:
+            self._sources.pop(connection.source, None)
+        flow, target = connection.flow, connection.target
+        assert self.endpoint is not None
+        if flow is not None:
+            self._streams.pop(flow.id, None)
+            self.endpoint.flow_lost(flow, self._clock())
+        elif target is not None and self._dialing.pop(target, None) is not None:
+            self._connecting.pop(target, None)
+            self.endpoint.connect_failed(target, self._clock())
+        self._flush_soon()
+
+    def _connect(self, wanted: ConnectTo) -> None:
+        waiting = self._dialing.get(wanted.target)
+        if waiting is not None:
+            waiting.append(wanted.data)
+            return
+        self._dialing[wanted.target] = [wanted.data]
+        target = wanted.target
+        factory = StreamFactory(lambda: self._new_stream(target.transport, None, target))
+        connecting = self._client_endpoint(target).connect(factory)
+        self._connecting[target] = connecting.addErrback(self._dial_failed, target)
+
+    def _client_endpoint(self, target: Target) -> IStreamClientEndpoint:
+        timeout = self._config.limits.connect
+        plain: IStreamClientEndpoint
+        if ":" in target.host:
+            plain = TCP6ClientEndpoint(self._reactor, target.host, target.port, timeout)  # type: ignore[no-untyped-call]
+        elif target.host.replace(".", "").isdigit():
+            plain = TCP4ClientEndpoint(self._reactor, target.host, target.port, timeout)
+        else:
+            plain = HostnameEndpoint(self._reactor, target.host.encode("idna"), target.port, timeout)
+        if target.transport == "tls":
+            # A peer whose certificate does not name it is not whom we mean to send this to.
+            return wrapClientTLS(optionsForClientTLS(target.host), plain)
+        return plain
+
+    def _dial_failed(self, failure: Failure, target: Target) -> None:
+        _log.debug("no connection to {target}: {reason}", target=target, reason=failure.getErrorMessage())
+        assert self.endpoint is not None
+        self._connecting.pop(target, None)
+        if self._dialing.pop(target, None) is not None:
+            self.endpoint.connect_failed(target, self._clock())
+            self._flush_soon()
+
+    def _sweep(self) -> None:
+        """Drops connections that are silent for too long, or stuck in a handshake or in a message."""
+        assert self.endpoint is not None
+        now, limits = self._clock(), self._config.limits
+        for connection in list(self._made):
+            if connection.flow is None:
+                stuck = now - connection.made_at > limits.unfinished
+            else:
+                if not self.endpoint.unfinished(connection.flow):
+                    connection.unfinished_since = None
+                elif connection.unfinished_since is None:
+                    connection.unfinished_since = now
+                since = connection.unfinished_since
+                stuck = since is not None and now - since > limits.unfinished
+            if stuck or now - connection.heard_at > limits.idle:
+                connection.abort()
+        self._sweeper = self._reactor.callLater(SWEEP, self._sweep)
+
+
+def _ignore(intake: IntakeLike) -> None:
+    """Presence and registrations have nobody who waits for an answer."""
+
+
+_NO_WATCHER = SendResult(
+    stage=Stage.FAILED,
+    failure=SendFailure(reason="no-watcher", retryable=False, certain=True, user_text="Nobody watches this presence"),
+)

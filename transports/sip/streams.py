@@ -1,0 +1,162 @@
+"""The TCP and TLS side of the SIP transport: connections with bounds on their number, their silence and their debts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from typing import Protocol as Interface
+
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from transports.sip.machine.flow import Flow, HostPort, Target
+from transports.sip.tls import peer_domain
+
+
+class StreamOwner(Interface):
+    """Who has the connections."""
+
+    def stream_made(self, connection: Stream, source: str) -> bool:
+        """A TCP connection is up. False: there are too many, and it is dropped."""
+
+    def stream_opened(self, connection: Stream) -> None:
+        """A connection can carry SIP: its ``flow`` is set."""
+
+    def stream_received(self, connection: Stream, data: bytes) -> None:
+        """A connection has read something."""
+
+    def stream_lost(self, connection: Stream) -> None:
+        """A connection that was made is gone."""
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class Stream(Protocol):
+    """One connection. What is written while the peer does not read is held up to a bound; then the peer is dropped."""
+
+    def __init__(
+        self,
+        owner: StreamOwner,
+        transport: str,
+        flow_id: int,
+        *,
+        local: HostPort | None,
+        target: Target | None,
+        most: int,
+        now: float,
+    ) -> None:
+        self._owner = owner
+        self._kind = transport
+        self._id = flow_id
+        self._local = local
+        self.target = target
+        self._most = most
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._paused = False
+        self._made = False
+        self.flow: Flow | None = None
+        self.source = ""
+        self.made_at = now
+        self.heard_at = now
+        self.unfinished_since: float | None = None
+
+    @property
+    def _wire(self) -> Any:
+        """The transport: TCP or TLS over it. Twisted has no interface that says all of what both can."""
+        return self.transport
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """TCP is up; for TLS the flow begins when the handshake is done and says who the peer is."""
+        self.source = self._wire.getPeer().host
+        self._made = self._owner.stream_made(self, self.source)
+        if not self._made:
+            self.abort()
+        elif not isinstance(self._wire, TLSMemoryBIOProtocol):
+            self._open(None)
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
+        """TLS is up."""
+        if self._made:
+            self._open(peer_domain(self._wire.getPeerCertificate()))
+
+    def _open(self, identity: str | None) -> None:
+        wire = self._wire
+        peer, host = wire.getPeer(), wire.getHost()
+        self.flow = Flow(self._kind, self._local or (host.host, host.port), (peer.host, peer.port), self._id, identity)
+        if ITCPTransport.providedBy(wire):
+            wire.setTcpNoDelay(True)
+        wire.registerProducer(self, True)
+        self._owner.stream_opened(self)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Hands on what was read."""
+        if self.flow is not None:
+            self._owner.stream_received(self, data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+        """The connection is gone, whatever the reason."""
+        del reason
+        self._held.clear()
+        if self._made:
+            self._made = False
+            self._owner.stream_lost(self)
+
+    def send(self, data: bytes) -> None:
+        """Writes, or holds while the peer does not read; a peer that owes too much is dropped."""
+        if self.flow is None or not self._made:
+            return
+        if not self._paused:
+            assert self.transport is not None
+            self.transport.write(data)
+            return
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._held_size > self._most:
+            self.abort()
+
+    def close(self) -> None:
+        """Closes after what was written."""
+        if self.transport is not None:
+            self._wire.unregisterProducer()
+            self._wire.loseConnection()
+
+    def abort(self) -> None:
+        """Drops the connection at once."""
+        if self.transport is not None:
+            self._wire.abortConnection()
+
+    # -- IPushProducer: the transport's buffer is full, or has room again ---------------------------------------------
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The peer does not read as fast as we write."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """There is room again."""
+        self._paused = False
+        if self._held and self.transport is not None:
+            data = b"".join(self._held)
+            self._held.clear()
+            self._held_size = 0
+            self.transport.write(data)
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The transport is closing."""
+        self._held.clear()
+
+
+class StreamFactory(Factory):
+    """Makes connections for a listener, or for one target."""
+
+    noisy = False
+
+    def __init__(self, make: Callable[[], Stream]) -> None:
+        self._make = make
+
+    def buildProtocol(self, addr: object) -> Stream:  # noqa: N802 - Twisted's name
+        """Returns a new connection's protocol."""
+        del addr
+        return self._make()
