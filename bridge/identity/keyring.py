@@ -50,7 +50,7 @@ class KeyringFile:
     """Makes, reads and rotates a key file.
 
     Args:
-        path: where it is; its folder must be there.
+        path: where it is; its folder is made with mode 0700 where there is none.
         entropy: returns as many random bytes as asked.
     """
 
@@ -66,6 +66,7 @@ class KeyringFile:
         """
         ring = Keyring(primary=(key_id := self._new_id()), keys={key_id: self._entropy(KEY_BYTES)})
         with self._errors():
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary = self._write_temporary(ring)
             try:
                 os.link(temporary, self.path)  # fails where the name is taken: nothing is ever overwritten

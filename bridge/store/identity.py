@@ -12,9 +12,9 @@ from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, func, i
 from sqlalchemy.exc import IntegrityError
 
 from bridge.identity.accounts import Account, Algorithm, Ha1, LoginForm
-from bridge.identity.bindings import Fact, NameKey, holder
+from bridge.identity.bindings import Fact, NameKey, NormalName, holder, name_key
 from bridge.identity.changes import Change, Plan
-from bridge.identity.errors import ConcurrentChange, VaultError
+from bridge.identity.errors import ConcurrentChange, NameRefused, VaultError
 from bridge.identity.planner import plan
 from bridge.identity.secret import Secret
 from bridge.identity.snapshot import IdentityRules, IdentitySnapshot
@@ -352,6 +352,23 @@ def history(connection: Connection, *names: NameKey) -> tuple[Fact, ...]:
 def history_of_person(connection: Connection, person: PersonId) -> tuple[Fact, ...]:
     """Returns every fact that was ever recorded of a person's names: by name, then as recorded."""
     return tuple(_facts_of(connection, select(identity_fact).where(identity_fact.c.person == person)))
+
+
+def history_of_name(connection: Connection, text: str, normal_name: NormalName) -> tuple[Fact, ...]:
+    """Returns every fact that was ever recorded of a name, on whatever network, or of ``network/name``.
+
+    Networks that are not configured any more are searched for the name as it is given.
+    """
+    networks = connection.execute(select(identity_fact.c.network).distinct()).scalars().all()
+    wanted = [(network, text) for network in networks]
+    wanted += [(network, text.removeprefix(f"{network}/")) for network in networks if text.startswith(f"{network}/")]
+    keys = set[NameKey]()
+    for network, name in wanted:
+        try:
+            keys.add(name_key(network, name, normal_name))
+        except NameRefused:
+            keys.add(NameKey(NetworkId(network), RemoteUserId(name)))
+    return history(connection, *sorted(keys))
 
 
 def who_was(connection: Connection, key: NameKey, at: float, as_of: int | None = None) -> PersonId | None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bridge.identity.accounts import normal_address, user_of
 from bridge.identity.bindings import Fact, NameKey, holder, name_key
-from bridge.identity.changes import AddUser, BindName, Change, ImportNames, RemoveUser, UnbindName
+from bridge.identity.changes import AddUser, BindName, Change, ImportNames, Note, RemoveUser, UnbindName
 from bridge.identity.errors import AddressRefused, IdentityError, ImportRefused, NameRefused
 from bridge.identity.keyring import Keyring
 from bridge.identity.names_csv import HEADER, read_rows, write_names
@@ -36,6 +36,7 @@ class Bitemporal(RuleBasedStateMachine):
         self.now = NOON
         self.state = State()
         self.ledger: list[Fact] = []
+        self.notes: tuple[Note, ...] = ()
         self.told: dict[tuple[NameKey, float, int], PersonId | None] = {}
         self.apply([AddUser(address=address) for address in PEOPLE])
 
@@ -49,6 +50,7 @@ class Bitemporal(RuleBasedStateMachine):
             self.ledger[self.ledger.index(old)] = evolve(old, recorded_to=made.state.version)
         self.ledger += made.added
         self.state = made.state
+        self.notes = made.notes
 
     def fact_answers(self, key: NameKey, at: float, version: int | None) -> list[Fact]:
         return [f for f in self.ledger if f.key == key and f.believed_at(version) and f.valid_at(at)]
@@ -65,7 +67,24 @@ class Bitemporal(RuleBasedStateMachine):
     )
     def bind(self, person: str, name: str, back: int | None, primary: bool) -> None:
         since = None if back is None else self.now - back
+        key, before = name_key("aim", name, normal_name), self.state.version
+        held = self.moments_of(key, person)
         self.apply([BindName(address=person, network="aim", name=name, since=since, primary=primary)])
+        # a bind adds time to its person, and takes none from them
+        expected = held
+        if self.state.version > before and self.state.facts.get(key) and self.note_of_bind():
+            expected = held | {self.state.stamped_at} | (set() if since is None else {since})
+        for at in expected:
+            fact = holder(self.ledger_of(key), at)
+            assert fact is not None
+            assert fact.person == person
+
+    def moments_of(self, key: NameKey, person: str) -> set[float]:
+        spans = [fact for fact in self.ledger_of(key) if fact.recorded_to is None and fact.person == person]
+        return {fact.valid_from for fact in spans} | {self.now for fact in spans if fact.valid_at(self.now)}
+
+    def note_of_bind(self) -> bool:
+        return any(note.action == "bind" for note in self.notes)
 
     @rule(name=st.sampled_from(NAMES), back=st.none() | st.integers(0, 150))
     def unbind(self, name: str, back: int | None) -> None:
@@ -74,6 +93,13 @@ class Bitemporal(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), person=st.sampled_from(PEOPLE))
     def hand_over(self, name: str, person: str) -> None:
         self.apply([UnbindName(network="aim", name=name), BindName(address=person, network="aim", name=name)])
+
+    @rule(name=st.sampled_from(NAMES), back=st.integers(0, 20))
+    def correct_an_end(self, name: str, back: int) -> None:
+        fact = holder(self.ledger_of(name_key("aim", name, normal_name)), self.state.stamped_at)
+        if fact is not None:
+            self.unbind(name, None)
+            self.bind(fact.person, name, back, primary=False)
 
     @rule(person=st.sampled_from(PEOPLE))
     def leave_and_return(self, person: str) -> None:

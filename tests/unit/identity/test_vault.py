@@ -52,11 +52,18 @@ def test_a_key_file_is_never_overwritten(file: KeyringFile) -> None:
 
 def test_it_is_made_where_there_is_none(file: KeyringFile) -> None:
     assert file.load_or_create() == file.load()
-    missing = KeyringFile(file.path.parent / "no" / "folder")
     with pytest.raises(KeyringError, match="No such file"):
-        missing.load_or_create()
-    with pytest.raises(KeyringError, match="No such file"):
-        missing.load()
+        KeyringFile(file.path.with_name("other")).load()
+
+
+def test_its_folder_is_made_for_its_owner_alone(file: KeyringFile) -> None:
+    nested = KeyringFile(file.path.with_name("folder") / "vault.keys")
+    assert nested.load_or_create() == nested.load()
+    assert stat.S_IMODE(nested.path.parent.stat().st_mode) == 0o700
+    file.create()
+    beneath = KeyringFile(file.path / "vault.keys")
+    with pytest.raises(KeyringError, match=r"exists|Not a directory"):
+        beneath.load_or_create()
 
 
 def test_two_that_start_at_once_agree(file: KeyringFile, monkeypatch: pytest.MonkeyPatch) -> None:

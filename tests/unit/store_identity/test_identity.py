@@ -354,6 +354,29 @@ def test_the_past_outlives_the_account(engine: Engine) -> None:
         assert len(identity.history_of_person(connection, ALICE)) == 2
 
 
+def test_the_history_of_a_name_on_any_network(engine: Engine) -> None:
+    binds = [
+        BindName(address=ALICE, network="aim", name="bob@hot.example"),
+        BindName(address=BOB, network="msn", name="Bob@hot.example"),
+    ]
+    change(engine, *people(ALICE, BOB), *binds)
+
+    def found(text: str) -> list[tuple[str, str]]:
+        with engine.connect() as connection:
+            return [(f.network, f.person) for f in identity.history_of_name(connection, text, RULES.normal_name)]
+
+    assert found("BOB@hot.example") == [("aim", ALICE), ("msn", BOB)]
+    assert found("msn/BOB@hot.example") == [("msn", BOB)]
+    assert found("nobody") == []
+
+    def none_left(network: str, _name: str) -> str:
+        raise ValueError(f"there is no network {network}")
+
+    with engine.connect() as connection:
+        gone = identity.history_of_name(connection, "bob@hot.example", none_left)
+    assert {fact.person for fact in gone} == {ALICE, BOB}
+
+
 def test_versions(engine: Engine) -> None:
     change(engine, *people(ALICE), now=NOON)
     change(engine, *people(BOB), now=NOON - 50)
