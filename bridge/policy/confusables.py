@@ -42,7 +42,7 @@ def _build() -> dict[str, str]:
             for other in others:
                 table[other] = latin
                 upper = other.upper()
-                if len(upper) == 1 and not upper.isascii():
+                if len(upper) == 1 and upper != other and not upper.isascii():
                     table[upper] = latin.upper()
     for first in _BOXED:
         for index, latin in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ"):

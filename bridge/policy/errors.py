@@ -24,7 +24,8 @@ class Problem:
             place += f":{self.line}"
             if self.column:
                 place += f":{self.column}"
-        return ": ".join(part for part in (place, self.table, self.key, self.message) if part)
+        parts = (part for part in (place, self.table, self.key, self.message) if part)
+        return ": ".join(part if part.isprintable() else repr(part) for part in parts)
 
 
 class PolicyError(ValueError):

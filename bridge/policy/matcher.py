@@ -34,8 +34,13 @@ PATTERN_MEMORY = 1 << 20
 """Bytes that RE2 may take for one pattern."""
 SET_MEMORY = 64 << 20
 """Bytes that RE2 may take for all patterns together."""
-PATTERN_LIMIT = 2_000
-"""Instructions of a compiled pattern: bounds the time per character in the worst text."""
+PATTERN_LIMIT = 5_000
+"""Steps of a compiled pattern."""
+REPETITION_LIMIT = 600
+"""Steps that counted repetitions may add to a pattern (``.{0,100}`` adds about 300)."""
+REPETITION_SUM = 2_000
+"""The same over all patterns. RE2 is linear in the text, but each character may cost as much as there are steps that
+can be alive together; these come from repetitions, and this bounds what a hostile text can make of a careless set."""
 PRECEDING_LIMIT = 512
 """Characters of the text before that are looked at."""
 
@@ -53,6 +58,7 @@ _PLAIN_PUNCTUATION = frozenset(" -_'./")
 # and its answer "nothing found" must not be believed. The second finds punctuation inside a word.
 _SENTINEL, _INSIDE = "", r"[A-Za-z0-9][^A-Za-z0-9 \t\r\n]+[A-Za-z0-9]"
 _FIRST_ENTRY = 2
+_PROBES = ("", "a", "- -", "a\nb")
 
 
 def compile_pattern(pattern: str) -> "re2._Regexp":
@@ -66,9 +72,22 @@ def compile_pattern(pattern: str) -> "re2._Regexp":
         raise ValueError("holds half a surrogate pair") from None
     if compiled.programsize > PATTERN_LIMIT:
         raise ValueError(f"compiles to {compiled.programsize} steps, the limit is {PATTERN_LIMIT}")
-    if compiled.search("") is not None:
+    if repetition(pattern) > REPETITION_LIMIT:
+        raise ValueError(f"its repetitions make {repetition(pattern)} steps, the limit is {REPETITION_LIMIT}")
+    if any(match.start() == match.end() for probe in _PROBES for match in compiled.finditer(probe)):
         raise ValueError("matches the empty text, so it would match every text")
     return compiled
+
+
+def repetition(pattern: str) -> int:
+    """The steps by which ``pattern`` grows beyond its own length, classes of many characters counted as one step."""
+    options = _options(PATTERN_MEMORY)
+    options.encoding = re2.Options.Encoding.LATIN1
+    try:
+        size = re2.compile(pattern.encode(), options).programsize
+    except re2.error:  # an escape beyond Latin-1
+        size = re2.compile(pattern, _options(PATTERN_MEMORY)).programsize
+    return max(0, int(size) - len(pattern))
 
 
 def _options(memory: int) -> re2.Options:
@@ -153,7 +172,7 @@ class _Needles:
 class Matcher:
     """The lexicons of one snapshot, compiled. Immutable; lexicons are named by their number, sets of them are bits.
 
-    Raises ValueError if all patterns together exceed RE2's memory.
+    Raises ValueError if all patterns together exceed RE2's memory or what repetitions may cost.
     """
 
     def __init__(self, lexicons: Sequence[Lexicon]) -> None:
@@ -171,6 +190,9 @@ class Matcher:
             self._entries.extend(
                 _Entry(lexicon=number, term=name, validator=VALIDATORS[name]) for name in lexicon.validators
             )
+        steps = sum(repetition(pattern) for lexicon in lexicons for pattern in lexicon.patterns)
+        if steps > REPETITION_SUM:
+            raise ValueError(f"the repetitions of all patterns make {steps} steps, the limit is {REPETITION_SUM}")
         self._words = words.build()
         self._symbols = symbols.build()
         self._set = self._build_set()
@@ -227,17 +249,14 @@ class Matcher:
 
     def _touch_odd(self, text: str) -> int:
         """What the plain form does not tell: patterns on the text as it came, and text that is turned around."""
-        bits = self._touch_set(text)[0] if self._in_set else 0
+        bits = self._touch_set(_encodable(text))[0] if self._in_set else 0
         if RIGHT_TO_LEFT_OVERRIDE in text:
             turned = "".join(text[offset] for offset in display_order(text) if text[offset] != RIGHT_TO_LEFT_OVERRIDE)
             bits |= self._touch(turned)
         return bits
 
     def _touch_set(self, text: str) -> tuple[int, bool]:
-        try:
-            found = self._set.Match(text)
-        except UnicodeEncodeError:  # half a surrogate pair; the plain form, without it, is looked at as well
-            return 0, True
+        found = self._set.Match(text)
         if not found or 0 not in found:
             return self._in_set, True
         bits = 0
@@ -285,8 +304,7 @@ class Matcher:
             plain = trace(text, PLAIN, order)
             yield from self._search_entries(plain, wanted)
             if plain.text != text and order is None:
-                readable = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
-                yield from self._search_entries(Form(readable, range(len(text))), wanted)
+                yield from self._search_entries(Form(_encodable(text), range(len(text))), wanted)
 
     def _search_symbols(self, symbols: Any, form: Form, wanted: int) -> Iterator[Found]:
         for last, needle in symbols.iter(form.text):
@@ -330,6 +348,15 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     """Whether letters at the ends of ``text[start:end]`` are not continued by their neighbours. Collapsed text."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return not (text[start].isalnum() and before.isalnum()) and not (text[end - 1].isalnum() and after.isalnum())
+
+
+def _encodable(text: str) -> str:
+    """``text`` with U+FFFD for each half of a surrogate pair, which UTF-8, and so RE2, cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+    return text
 
 
 def _befores(preceding: str) -> tuple[str, str]:

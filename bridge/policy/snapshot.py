@@ -53,7 +53,7 @@ class _Entry:
 class Snapshot:
     """A compiled policy. ``decide`` is the one question; ``load_policy`` makes snapshots.
 
-    Raises ValueError where all patterns together exceed RE2's memory.
+    Raises ValueError where all patterns together exceed what they may cost.
     """
 
     def __init__(self, policy: Policy, surroundings: Surroundings) -> None:
