@@ -5,9 +5,10 @@ transaction. A running daemon asks ``version`` now and then (one row by its key)
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
@@ -434,29 +435,43 @@ def _sealed(row: RowMapping) -> Sealed:
     return Sealed(key_id=row["key_id"], nonce=bytes(row["nonce"]), ciphertext=bytes(row["ciphertext"]))
 
 
+_FORMS = {form.value: form for form in LoginForm}
+_ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
+_ORDER = {(form, algorithm): rank for rank, (form, algorithm) in enumerate(product(_FORMS, _ALGORITHMS))}
+
+
 def _accounts(connection: Connection) -> dict[PersonId, Account]:
-    found: dict[PersonId, Account] = {}
-    for row in connection.execute(select(identity_account)).mappings():
-        address = PersonId(row["address"])
-        found[address] = Account(
+    hashes = _ha1s(connection)
+    table = identity_account
+    rows = connection.execute(
+        select(table.c.address, table.c.realm, table.c.enabled, table.c.display_name, table.c.created_at)
+    )
+    return {
+        address: Account(
             address=address,
-            realm=row["realm"],
-            enabled=row["enabled"],
-            display_name=row["display_name"],
-            created_at=row["created_at"],
+            realm=realm,
+            ha1s=hashes.get(address, ()),
+            enabled=enabled,
+            display_name=display_name,
+            created_at=created_at,
         )
-    entries: dict[PersonId, list[Ha1]] = {}
-    for row in connection.execute(select(identity_ha1)).mappings():
-        entry = Ha1(form=LoginForm(row["form"]), algorithm=Algorithm(row["algorithm"]), digest=row["digest"])
-        entries.setdefault(PersonId(row["address"]), []).append(entry)
-    for address in entries.keys() & found.keys():  # an account may have come between the two reads: see load_snapshot
-        ha1s = entries[address]
-        ordered = sorted(ha1s, key=lambda entry: (_FORMS.index(entry.form), _ALGORITHMS.index(entry.algorithm)))
-        found[address] = evolve(found[address], ha1s=tuple(ordered))
-    return found
+        for address, realm, enabled, display_name, created_at in rows
+    }
 
 
-_FORMS, _ALGORITHMS = list(LoginForm), list(Algorithm)
+def _ha1s(connection: Connection) -> dict[str, tuple[Ha1, ...]]:
+    """The hashes of all accounts, those of each in the order in which they are made."""
+    table = identity_ha1
+    found: dict[str, list[tuple[int, Ha1]]] = {}
+    rows = connection.execute(select(table.c.address, table.c.form, table.c.algorithm, table.c.digest))
+    for address, form, algorithm, digest in rows:
+        entry = Ha1(form=_FORMS[form], algorithm=_ALGORITHMS[algorithm], digest=digest)
+        found.setdefault(address, []).append((_ORDER[form, algorithm], entry))
+    return {address: tuple(entry for _, entry in sorted(ranked, key=_rank)) for address, ranked in found.items()}
+
+
+def _rank(ranked: tuple[int, Ha1]) -> int:
+    return ranked[0]
 
 
 def _primaries(connection: Connection) -> dict[tuple[PersonId, NetworkId], RemoteUserId]:
