@@ -10,6 +10,7 @@ from exactly one character of the original; and the forms of ``PLAIN`` text are 
 - ``SYMBOLS``: ``PLAIN`` casefolded, blanks as spaces; for terms such as "c++".
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -113,6 +114,10 @@ class Form:
         """The original's part that ``text[start:end]`` comes from; ``start < end``."""
         return min(self.origin[start:end]), max(self.origin[start:end]) + 1
 
+    def through(self, source: "Form") -> "Form":
+        """This form of ``source.text`` as one of what ``source`` itself came from."""
+        return Form(self.text, [source.origin[offset] for offset in self.origin] if source.origin else self.origin)
+
 
 def trace(text: str, table: Table, order: Sequence[int] | None = None) -> Form:
     """``text.translate(table)`` with the way back; ``order`` takes the original's characters in another order."""
@@ -141,9 +146,44 @@ def collapse_form(form: Form) -> Form:
     return Form("".join(characters), origin)
 
 
+_CHUNK = re.compile(r"\S+")
+_MOST_PIECES = 4
+
+
+def joins(plain: str) -> Form:
+    """Neighbouring pieces of words that punctuation breaks at least twice, run together, each as a word by itself.
+
+    "fal.con-x" gives " falcon falconx conx ": ``JOINED`` alone would know "falconx" only. ``plain`` is in plain form.
+    """
+    characters = [" "]
+    origin = [0]
+    for chunk in _CHUNK.finditer(plain):
+        if chunk.group().isalnum():
+            continue
+        pieces = _pieces(trace(chunk.group(), WORDS))
+        for first in range(len(pieces) if len(pieces) > 2 else 0):
+            for last in range(first + 2, min(len(pieces), first + _MOST_PIECES) + 1):
+                for letters, offsets in pieces[first:last]:
+                    characters.append(letters)
+                    origin.extend(offset + chunk.start() for offset in offsets)
+                characters.append(" ")
+                origin.append(origin[-1])
+    return Form("".join(characters), origin)
+
+
+def _pieces(form: Form) -> list[tuple[str, Sequence[int]]]:
+    return [(match.group(), form.origin[match.start() : match.end()]) for match in _CHUNK.finditer(form.text)]
+
+
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
 def with_decoration(text: str, end: int) -> int:
-    """``end`` moved past what a reader does not see, so that a cut there leaves no loose marks."""
-    while end < len(text) and is_dropped(text[end]):
+    """``end`` moved past what a reader does not see, so that a cut there leaves no loose marks.
+
+    Controls of direction stay: one that is opened must be closed.
+    """
+    while end < len(text) and is_dropped(text[end]) and text[end] not in _BIDI_CONTROLS:
         end += 1
     return end
 

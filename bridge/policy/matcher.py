@@ -24,6 +24,7 @@ from bridge.policy.folding import (
     collapse,
     collapse_form,
     display_order,
+    joins,
     trace,
     with_decoration,
 )
@@ -54,10 +55,13 @@ _JOINED_FROM = 6
 _SPELLED_WORDS = 3
 """Words of a term for which each may be spelled out by itself."""
 _PLAIN_PUNCTUATION = frozenset(" -_'./")
-# The first two entries of the set. An empty pattern is found in every text: where it is not, RE2 ran out of memory,
-# and its answer "nothing found" must not be believed. The second finds punctuation inside a word.
-_SENTINEL, _INSIDE = "", r"[A-Za-z0-9][^A-Za-z0-9 \t\r\n]+[A-Za-z0-9]"
-_FIRST_ENTRY = 2
+# The first entries of the set tell about the text. An empty pattern is found in every text: where it is not, RE2 ran
+# out of memory, and its answer "nothing found" must not be believed. The others find punctuation inside a word, once
+# and twice.
+_LETTER, _BREAK = r"[\pL\pN]", r"[^\pL\pN\pM \t\r\n]+"
+_BROKEN = f"{_LETTER}{_BREAK}{_LETTER}"
+_BROKEN_TWICE = rf"{_LETTER}{_BREAK}[\pL\pN\pM]+{_BREAK}{_LETTER}"
+_TELLING = ("", _BROKEN, _BROKEN_TWICE)
 _PROBES = ("", "a", "- -", "a\nb")
 
 
@@ -202,8 +206,8 @@ class Matcher:
 
     def _build_set(self) -> re2.Set:
         patterns = re2.Set.SearchSet(_options(SET_MEMORY))
-        patterns.Add(_SENTINEL)
-        patterns.Add(_INSIDE)
+        for telling in _TELLING:
+            patterns.Add(telling)
         for entry in self._entries:
             patterns.Add(entry.validator.prefilter if entry.validator else entry.term)
         try:
@@ -230,11 +234,13 @@ class Matcher:
                 bits |= self._touch_odd(text)
             text = plain
         bits |= self._touch_words(collapse(text.translate(WORDS)))
-        found, has_inside = self._touch_set(text)
+        found, breaks = self._touch_set(text)
         bits |= found
-        if (has_inside or not text.isascii()) and self._words is not None:
+        if breaks and self._words is not None:
             joined = text.translate(JOINED)
             bits |= self._touch_words(collapse(joined) if "  " in joined else f" {joined} ")
+            if breaks > 1:
+                bits |= self._touch_words(joins(text).text)
         if self._symbols is not None:
             for _, needle in self._symbols.iter(collapse(text.translate(SYMBOLS))):
                 bits |= needle.lexicons
@@ -255,18 +261,18 @@ class Matcher:
             bits |= self._touch(turned)
         return bits
 
-    def _touch_set(self, text: str) -> tuple[int, bool]:
+    def _touch_set(self, text: str) -> tuple[int, int]:
+        """Lexicons whose patterns may be in the text, and how often (0, 1, 2 or more) punctuation breaks a word."""
         found = self._set.Match(text)
         if not found or 0 not in found:
-            return self._in_set, True
-        bits = 0
-        has_inside = False
+            return self._in_set, 2
+        bits = breaks = 0
         for index in found:
-            if index >= _FIRST_ENTRY:
-                bits |= 1 << self._entries[index - _FIRST_ENTRY].lexicon
-            elif index:
-                has_inside = True
-        return bits, has_inside
+            if index >= len(_TELLING):
+                bits |= 1 << self._entries[index - len(_TELLING)].lexicon
+            else:
+                breaks = max(breaks, index)
+        return bits, breaks
 
     # Searching: where.
 
@@ -298,6 +304,9 @@ class Matcher:
         if self._words is not None:
             for table in (WORDS, JOINED):
                 yield from _search_words(self._words, collapse_form(trace(text, table, order)), wanted)
+            plain = trace(text, PLAIN, order)
+            joined = joins(plain.text)
+            yield from _search_words(self._words, joined.through(plain), wanted)
         if self._symbols is not None:
             yield from self._search_symbols(self._symbols, collapse_form(trace(text, SYMBOLS, order)), wanted)
         if wanted & self._in_set:

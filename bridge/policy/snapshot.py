@@ -160,14 +160,19 @@ class Snapshot:
                 if late.lexicons & found:
                     matched |= late.bit
         decision = entry.clean if matched == entry.sure else self._outcome(matched)
-        return self._with_text(decision, matched, text, hits) if hits and text is not None else decision
-
-    def _with_text(self, decision: Decision, matched: int, text: str, hits: tuple[Hit, ...]) -> Decision:
+        if not hits or text is None:
+            return decision
         redacted = None
-        if decision.effect in {"redact", "hold"}:
-            rules = [self._rules[number] for number in numbers(matched & self._enforced & self._effects["redact"])]
-            redacted = redact(text, hits, rules, self.find) if rules else None
+        if decision.effect in {"redact", "hold"} and matched & self._enforced & self._effects["redact"]:
+            redacted = self._redact(text, hits, sum(late.bit for late in asking) & self._enforced, matched)
         return attrs.evolve(decision, hits=hits, redacted_text=redacted)
+
+    def _redact(self, text: str, hits: tuple[Hit, ...], asking: int, matched: int) -> str:
+        """The text without what redacting rules find. It must not begin to match a rule that did not match before."""
+        rules = [self._rules[number] for number in numbers(asking & self._effects["redact"])]
+        others = numbers(asking & ~matched & (self._effects["hold"] | self._effects["forbid"]))
+        strict = {name for number in others for name in self._rules[number].lexicon or ()}
+        return redact(text, hits, rules, strict, self.find)
 
     def _outcome(self, matched: int) -> Decision:
         """The decision that a set of matching rules makes; texts and hits apart."""
