@@ -366,7 +366,7 @@ def test_reason_phrases() -> None:
     [
         ("SIP/2.0/UDP 192.0.2.1:5060;branch=z1", "192.0.2.1", 5060, "SIP/2.0/UDP 192.0.2.1:5060;branch=z1"),
         ("SIP/2.0/UDP 192.0.2.1;branch=z1", "192.0.2.9", 4, "SIP/2.0/UDP 192.0.2.1;branch=z1;received=192.0.2.9"),
-        ("SIP/2.0/UDP h;branch=z1;rport", "192.0.2.9", 4, "SIP/2.0/UDP h;rport=4;branch=z1;received=192.0.2.9"),
+        ("SIP/2.0/UDP h;branch=z1;rport", "192.0.2.9", 4, "SIP/2.0/UDP h;branch=z1;rport=4;received=192.0.2.9"),
         ("SIP/2.0/UDP 192.0.2.9;rport ;branch=z1", "192.0.2.9", 4, "SIP/2.0/UDP 192.0.2.9;rport=4;branch=z1;received=192.0.2.9"),
         ("SIP/2.0/UDP [2001:db8:0::1];branch=z1", "2001:db8::1", 4, "SIP/2.0/UDP [2001:db8:0::1];branch=z1"),
         ("SIP/2.0/UDP h;rport;branch=z1", "[2001:db8::1]", 4, "SIP/2.0/UDP h;rport=4;branch=z1;received=2001:db8::1"),

@@ -409,10 +409,10 @@ def parse_auth(text: str) -> tuple[str, dict[str, str]]:
     while position < len(rest):
         match = _AUTH_PARAM.match(rest, position)
         if match is None:
-            raise SipSyntaxError(f"bad {scheme} parameter at {rest[position : position + 20]!r}")
+            raise SipSyntaxError(f"bad {scheme[:20]} parameter at {rest[position : position + 20]!r}")
         name, raw = match.group(1).lower(), match.group(2)
         if name in params:
-            raise SipSyntaxError(f"{scheme} parameter {name} is given twice")
+            raise SipSyntaxError(f"{scheme[:20]} parameter {name[:40]} is given twice")
         params[name] = unquote_string(raw) if raw.startswith('"') else raw
         position = match.end()
     return scheme.lower(), params
