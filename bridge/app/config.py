@@ -219,8 +219,6 @@ class DeliverySection:
 class ComplianceSection:
     """``[compliance]``"""
 
-    enabled: bool = True
-    """Only for measuring what the log costs: without it no message is on record, and `check` says so."""
     checkpoint_interval: float = field(default=1.0, validator=_positive)
     retention_class: str = "default"
 

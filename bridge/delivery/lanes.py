@@ -16,13 +16,8 @@ from attrs import define, field, frozen
 from bridge.compliance.record import Recorded
 from bridge.delivery.ports import OutboxItem
 from bridge.model.body import Failure, Stage
-from bridge.model.capabilities import SendResult
+from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, SendResult
 from bridge.model.envelope import Envelope
-
-RECIPIENT_GONE = "recipient-gone"
-"""The reason of a failure that ends when the recipient comes back: no device of theirs is registered."""
-LINK_DOWN = "link-down"
-"""The reason of a failure that ends when our own account is signed on again."""
 
 
 @frozen(kw_only=True)
@@ -218,11 +213,11 @@ class Lanes:
         lane.state = _State.WAITING
         parcel.last_reason = reason
         item = parcel.item
-        if reason == RECIPIENT_GONE:
+        if reason == RECIPIENT_OFFLINE:
             self._asleep.setdefault((item.network, item.recipient), set()).add(lane.name)
         elif reason == LINK_DOWN:
             self._asleep.setdefault((item.network, item.account), set()).add(lane.name)
-        if reason in {RECIPIENT_GONE, LINK_DOWN}:
+        if reason in {RECIPIENT_OFFLINE, LINK_DOWN}:
             pause = self._retry.asleep * (0.5 + self._rng.random() / 2)
         else:
             pause = self._retry.pause(parcel.attempts, self._rng)

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bridge.delivery.lanes import LINK_DOWN, RECIPIENT_GONE, Lane
+from bridge.delivery.lanes import Lane
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import Failure, Message, Stage, TextPart
+from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE
 from bridge.model.envelope import Direction, Envelope, Origin
 from bridge.model.ids import SIP, EventId, NetworkId, RemoteConversationId, RemoteUserId
 
@@ -78,7 +79,7 @@ class Notices:
 
 
 _WHY = {
-    RECIPIENT_GONE: "no device of theirs is signed on",
+    RECIPIENT_OFFLINE: "no device of theirs is signed on",
     LINK_DOWN: "the connection to the network is being restored",
 }
 

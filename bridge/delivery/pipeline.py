@@ -14,7 +14,7 @@ from bridge.compliance import record
 from bridge.compliance.record import RecordDraft, Recorded
 from bridge.delivery.dedupe import Seen
 from bridge.delivery.judge import Judge
-from bridge.delivery.lanes import LINK_DOWN, Lanes, Parcel
+from bridge.delivery.lanes import Lanes, Parcel
 from bridge.delivery.notices import Notices
 from bridge.delivery.ports import (
     CommitFailed,
@@ -60,8 +60,6 @@ class Settings:
 
     offline_seconds: float = 7 * 86400.0
     """How long a message waits for its recipient."""
-    send_seconds: float = 40.0
-    """How long one try may take before it counts as unanswered; longer than SIP's 64*T1."""
     tell_after: float = 5.0
     retention_class: str = "default"
 
@@ -287,7 +285,7 @@ class Pipeline:
         Whether one of them left before the end is not known: each is marked as a possible duplicate, and keeps its key.
         """
         now = self.clock()
-        self.seen.load(self.journal.recently_seen(now))
+        self.seen.load(self.journal.seen())
         pending = self.journal.pending()
         for item, recorded in pending:
             self.lanes.add(Parcel(item, recorded, now, maybe_duplicate=True), now)
@@ -317,7 +315,7 @@ class Pipeline:
             self._send_part(parcel, link, natives, index + 1)
 
         key = parcel.item.key if len(natives) == 1 else IdempotencyKey(f"{parcel.item.key}/{index}")
-        deadline = self.monotonic() + self.settings.send_seconds
+        deadline = self.monotonic() + max(0.0, parcel.item.expires_at - self.clock())
         link.transport.send(natives[index], key=key, deadline=deadline, on_result=on_result)
 
     def _answer(self, parcel: Parcel, result: SendResult) -> None:
@@ -395,5 +393,5 @@ def _named(identity: Identity, said: Identity) -> Identity:
 
 
 def _failed(reason: str, text: str) -> SendResult:
-    failure = Failure(reason=reason, retryable=reason == LINK_DOWN, certain=True, user_text=text)
+    failure = Failure(reason=reason, retryable=False, certain=True, user_text=text)
     return SendResult(stage=Stage.FAILED, failure=failure)

@@ -67,7 +67,10 @@ class Transport(Protocol[N]):
         """Opens listeners and links. Raises OSError where a listener cannot be opened."""
 
     def send(self, native: N, *, key: IdempotencyKey, deadline: float, on_result: Callable[[SendResult], None]) -> None:
-        """Sends one native event. ``on_result`` is called exactly once, by ``deadline`` (monotonic seconds)."""
+        """Sends one native event. After ``deadline`` (the reactor's seconds) it is not to be sent any more.
+
+        ``on_result`` is called exactly once, at the latest when the network's own time for an answer has passed.
+        """
 
     async def stop(self, *, drain: float) -> None:
         """Stops taking new events, gives what is under way ``drain`` seconds, then closes."""
@@ -161,8 +164,8 @@ class Journal(Protocol):
         It gets a ``Recorded`` for each record, in order: the licence to deliver.
         """
 
-    def recently_seen(self, now: float) -> Sequence[SeenKey]:
-        """Reads the keys of incoming events that have not expired, so that a duplicate is known after a restart too."""
+    def seen(self) -> Sequence[SeenKey]:
+        """Reads the keys of incoming events, so that a duplicate is known after a restart too."""
 
     def pending(self) -> Sequence[tuple[OutboxItem, Recorded]]:
         """Reads what was not settled before the process ended, oldest first, with the envelope unsealed again."""

@@ -58,6 +58,12 @@ class LinkChange:
     reason: str = ""
 
 
+RECIPIENT_OFFLINE = "offline"
+"""The reason of a failure that ends when the recipient comes back: no device of theirs is registered."""
+LINK_DOWN = "link-down"
+"""The reason of a failure that ends when our own account is signed on again."""
+
+
 @frozen(kw_only=True)
 class SendResult:
     """What became of one native send. ``stage`` is a model Stage value; ``remote_id`` is the network's id, if any."""

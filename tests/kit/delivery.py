@@ -45,8 +45,8 @@ class MemoryJournal:
                 )
             )
 
-    def recently_seen(self, now: float) -> Sequence[SeenKey]:
-        return [key for key in self.seen_before if key.expires_at > now]
+    def seen(self) -> Sequence[SeenKey]:
+        return self.seen_before
 
     def pending(self) -> Sequence[tuple[OutboxItem, Recorded]]:
         return self.kept

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bridge.compliance import record
 from bridge.compliance.record import Recorded
-from bridge.delivery.lanes import LINK_DOWN, RECIPIENT_GONE, Lanes, Parcel, RetryPolicy
+from bridge.delivery.lanes import Lanes, Parcel, RetryPolicy
 from bridge.model.body import Failure, Stage
-from bridge.model.capabilities import SendResult
+from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, SendResult
 from tests.kit import values
 
 NOW = 1_000_000.0
@@ -118,7 +118,7 @@ def test_a_final_failure_ends_the_delivery_and_frees_the_lane() -> None:
     assert h.sent[-1] is second
 
 
-@pytest.mark.parametrize(("reason", "name"), [(RECIPIENT_GONE, "theboogyman"), (LINK_DOWN, "alicework")])
+@pytest.mark.parametrize(("reason", "name"), [(RECIPIENT_OFFLINE, "theboogyman"), (LINK_DOWN, "alicework")])
 def test_one_who_is_not_there_is_tried_when_they_come_back(reason: str, name: str) -> None:
     h = Harness()
     parcel = h.add(1)
@@ -134,7 +134,7 @@ def test_one_who_is_not_there_is_tried_when_they_come_back(reason: str, name: st
 def test_one_who_is_not_there_is_tried_now_and_then_all_the_same() -> None:
     h = Harness()
     h.add(1)
-    h.answer(h.sent[0], failure(RECIPIENT_GONE))
+    h.answer(h.sent[0], failure(RECIPIENT_OFFLINE))
     h.pass_time(901)
     assert len(h.sent) == 2
 
@@ -142,7 +142,7 @@ def test_one_who_is_not_there_is_tried_now_and_then_all_the_same() -> None:
 def test_what_has_waited_too_long_expires() -> None:
     h = Harness()
     parcel = h.add(1, expires_at=NOW + 100)
-    h.answer(parcel, failure(RECIPIENT_GONE))
+    h.answer(parcel, failure(RECIPIENT_OFFLINE))
     h.pass_time(99)
     assert not h.settled
     h.pass_time(1)

@@ -6,13 +6,12 @@ import pytest
 from attrs import define, field
 
 from bridge.delivery.judge import Judge
-from bridge.delivery.lanes import LINK_DOWN, RECIPIENT_GONE
 from bridge.delivery.notices import Notices
 from bridge.delivery.pipeline import Pipeline, Settings
 from bridge.delivery.ports import Link, SeenKey
 from bridge.model.address import Identity
 from bridge.model.body import Failure, Message, Stage, TextPart
-from bridge.model.capabilities import SendResult
+from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, SendResult
 from bridge.model.envelope import Draft, Unmappable
 from bridge.model.ids import SIP, EventId, EventIdMint, NetworkId
 from bridge.policy.values import Decision, Effect, Subject
@@ -319,7 +318,7 @@ def test_an_outsider_is_told_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "why"),
-    [("rate", "limited pace"), (RECIPIENT_GONE, "no device"), (LINK_DOWN, "being restored")],
+    [("rate", "limited pace"), (RECIPIENT_OFFLINE, "no device"), (LINK_DOWN, "being restored")],
 )
 def test_a_sender_is_told_once_what_waits(reason: str, why: str) -> None:
     w = World()

@@ -1,0 +1,1 @@
+"""The kinds of networks, each bound together from its transport and its mapping."""

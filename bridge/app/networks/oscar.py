@@ -1,0 +1,175 @@
+"""AIM and ICQ: the OSCAR transport and its mapping as one network."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.ssl import optionsForClientTLS
+
+from bridge.app.config import HostPort
+from bridge.app.registry import Kind, Surroundings
+from bridge.delivery.ports import Intake, Link, Sink
+from bridge.identity.secret import Secret
+from bridge.model.capabilities import Capabilities, LinkChange, LinkState, SendResult, Support
+from bridge.model.ids import IdempotencyKey
+from bridge.model.presence import PersonPresence
+from mappings.oscar import OscarMapping
+from mappings.oscar_presence import to_own
+from transports.oscar.connector import OscarTransport, TransportConfig
+from transports.oscar.machine.config import SessionConfig, SignOnMethod
+from transports.oscar.wire import native as wire
+
+_NOT_UP = frozenset({"not signed on", "no such account here"})
+"""The transport's reasons that end when the account is signed on."""
+
+
+@frozen(kw_only=True)
+class OscarOptions:
+    """The options of ``[networks.NAME]`` with ``kind = "oscar"``."""
+
+    server: HostPort
+    """The authorizer: where sign-on begins."""
+    auth: str = "md5"
+    """``md5`` (BUCP) or ``roasted`` (the older sign-on, also ICQ's)."""
+    same_host: bool = False
+    """Stay on the authorizer's host whatever address it names: for servers behind a translation of addresses."""
+    tls: bool = False
+    sign_ons_per_second: float = field(default=5.0)
+    """A restart with many accounts is no storm on the network."""
+    max_text_bytes: int = 2048
+    """Longer texts are sent in parts, cut between graphemes; many clients take less than servers do."""
+    rate_margin: float = 100.0
+    """Milliseconds that are kept above the threshold of each rate class."""
+    server_override: Mapping[str, str] = field(factory=dict)
+    """``"host:port" = "host:port"``: where to connect instead of what the server names; ``"*"`` stands for all."""
+
+
+@define(eq=False)
+class OscarWire:
+    """The OSCAR transport as a port of delivery: its results and states in the words of the model."""
+
+    inner: OscarTransport
+    capabilities: Capabilities
+    network: str
+    sink: Sink[wire.Inbound] | None = field(init=False, default=None)
+    states: dict[str, LinkState] = field(init=False, factory=dict)
+
+    async def start(self, sink: Sink[wire.Inbound]) -> None:
+        """Begins; accounts are signed on one by one."""
+        self.sink = sink
+        await self.inner.start(self)
+
+    async def stop(self, *, drain: float) -> None:
+        """Signs everybody off."""
+        await self.inner.stop(drain)
+
+    def deliver(self, native: wire.Inbound, on_recorded: Callable[[], None]) -> None:
+        """Takes what the transport hands in; a refused event is on record all the same, so its wire is acknowledged."""
+        assert self.sink is not None
+        if isinstance(native, wire.LinkState):
+            state = LinkState(native.state.value)
+            self.states[native.account] = state
+            reason = native.reason if native.retry_in is None else f"{native.reason}; again in {native.retry_in:.0f} s"
+            change = LinkChange(network=self.network, account=native.account, state=state, reason=reason)
+            self.sink.link_changed(change)
+            on_recorded()
+            return
+
+        def recorded(intake: Intake) -> None:
+            refusal = intake.refusal
+            if intake.accepted or (refusal is not None and refusal.code != "unavailable"):
+                on_recorded()
+
+        self.sink.deliver(native, recorded)
+
+    def send(
+        self,
+        native: wire.Outbound,
+        *,
+        key: IdempotencyKey,
+        deadline: float,
+        on_result: Callable[[SendResult], None],
+    ) -> None:
+        """Sends one native event."""
+
+        def result(outcome: wire.SendResult) -> None:
+            failure = outcome.failure
+            if failure is not None and failure.reason in _NOT_UP:
+                failure = evolve(failure, reason="link-down")
+            on_result(SendResult(stage=outcome.stage, remote_id=outcome.remote_id, failure=failure))
+
+        self.inner.send(native, key, max(0.0, deadline - self.inner.now()), result)
+
+
+@define(eq=False)
+class OscarNetwork:
+    """A network of accounts that speak OSCAR."""
+
+    wire: OscarWire
+    link: Link
+    clock: Callable[[], float]
+
+    async def start(self, sink: Sink[Any]) -> None:
+        """Begins."""
+        await self.wire.start(sink)
+
+    async def stop(self, *, drain: float) -> None:
+        """Signs everybody off and ends."""
+        await self.wire.stop(drain=drain)
+
+    def sign_on(self, account: str, credential: Secret, presence: PersonPresence) -> None:
+        """Signs an account on, or again with a new password."""
+        own, _ = to_own(account, presence, self.clock())
+        self.wire.inner.sign_on(account, credential.reveal(), own)
+
+    def sign_off(self, account: str) -> None:
+        """Signs an account off."""
+        self.wire.inner.sign_off(account)
+        self.wire.states.pop(account, None)
+
+    def states(self) -> Mapping[str, LinkState]:
+        """Returns the state of each account."""
+        return self.wire.states
+
+    def numbers(self) -> Mapping[str, int]:
+        """Returns numbers for metrics."""
+        return self.wire.inner.counters()
+
+
+def build(around: Surroundings) -> OscarNetwork:
+    """Builds a network of this kind.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+    options: OscarOptions = around.options
+    override = {named: HostPort.parse(to) for named, to in options.server_override.items()}
+    session = SessionConfig(
+        host=options.server.host,
+        port=options.server.port,
+        method=SignOnMethod(options.auth),
+        same_host=options.same_host,
+        server_override={named: (to.host, to.port) for named, to in override.items()},
+        rate_margin=options.rate_margin,
+    )
+    config = TransportConfig(
+        session=session,
+        signons_per_second=options.sign_ons_per_second,
+        tls=optionsForClientTLS if options.tls else None,
+    )
+    capabilities = Capabilities(
+        text=Support.FULL,
+        html=Support.PARTIAL,
+        typing=Support.FULL,
+        presence=Support.FULL,
+        relayed_receipts=Support.FULL,
+        offline_messages=Support.PARTIAL,
+        max_text_bytes=options.max_text_bytes,
+    )
+    transport = OscarWire(OscarTransport(config, around.reactor), capabilities, around.network)
+    mapping = OscarMapping(network=around.network, clock=around.clock)
+    link: Link = Link(transport=transport, mapping=mapping)
+    return OscarNetwork(transport, link, around.clock)
+
+
+KIND = Kind(options=OscarOptions, build=build)

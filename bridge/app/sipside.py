@@ -1,0 +1,211 @@
+"""The SIP side, bound together: who may sign on, where registrations are kept, what is recorded of refused requests."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import sqlalchemy
+import structlog
+from attrs import asdict, define, field
+from sqlalchemy import delete, insert, select
+
+from bridge.app.config import Config
+from bridge.app.home import Home
+from bridge.delivery.ports import CommitFailed
+from bridge.identity.accounts import Algorithm, LoginForm
+from bridge.identity.snapshot import IdentitySnapshot
+from bridge.store.journal import GroupCommitJournal
+from bridge.store.schema import registration, subscription
+from transports.sip.connector import SipTransport
+from transports.sip.machine.config import (
+    AuthConfig,
+    ChallengeRule,
+    EndpointConfig,
+    Lifetimes,
+    Limits,
+    Listener,
+)
+from transports.sip.machine.events import RequestRefused
+from transports.sip.machine.ports import Account, StoredBinding, StoredSubscription
+from transports.sip.seams import ConnectionLimits, SipTransportConfig
+from transports.sip.tls import TlsFiles
+
+log = structlog.get_logger(__name__)
+
+_DIGEST_NAMES = {Algorithm.MD5: "MD5", Algorithm.SHA_256: "SHA-256", Algorithm.SHA_512_256: "SHA-512-256"}
+
+
+@define(eq=False)
+class SnapshotAccounts:
+    """The accounts that may sign on, from the people as they are now.
+
+    Args:
+        people: returns the snapshot in force.
+    """
+
+    people: Callable[[], IdentitySnapshot]
+    _made: dict[str, Account] = field(init=False, factory=dict)
+    _of: int = field(init=False, default=-1)
+
+    def find(self, aor: str) -> Account | None:
+        """Returns the enabled account of ``user@domain``, or None."""
+        people = self.people()
+        if people.version != self._of:
+            self._made.clear()
+            self._of = people.version
+        known = self._made.get(aor)
+        if known is None:
+            found = people.sip_account(aor)
+            if found is None or not found.enabled:
+                return None
+            forms: dict[LoginForm, dict[str, str]] = {LoginForm.USER: {}, LoginForm.ADDRESS: {}}
+            for entry in found.ha1s:
+                forms[entry.form][_DIGEST_NAMES[entry.algorithm]] = entry.digest
+            known = Account(aor=found.address, ha1=forms[LoginForm.USER], ha1_domain=forms[LoginForm.ADDRESS])
+            self._made[aor] = known
+        return known
+
+
+@define(eq=False)
+class StoredBindings:
+    """Registrations in the store; loaded once, at the start."""
+
+    journal: GroupCommitJournal
+    kept: tuple[StoredBinding, ...]
+
+    def save(self, aor: str, bindings: tuple[StoredBinding, ...], done: Callable[[bool], None]) -> None:
+        """Makes ``bindings`` all there is of ``aor``."""
+        rows = [
+            {"aor": aor, "contact": b.contact, "expires_at": b.expires_at, "state": orjson.dumps(asdict(b))}
+            for b in bindings
+        ]
+
+        def operation(connection: sqlalchemy.Connection) -> None:
+            connection.execute(delete(registration).where(registration.c.aor == aor))
+            if rows:
+                connection.execute(insert(registration), rows)
+
+        self.journal.submit(operation, lambda outcome: done(not isinstance(outcome, CommitFailed)))
+
+    def load(self) -> tuple[StoredBinding, ...]:
+        """Returns what was kept."""
+        return self.kept
+
+
+@define(eq=False)
+class StoredSubscriptions:
+    """Subscriptions in the store; loaded once, at the start."""
+
+    journal: GroupCommitJournal
+    kept: tuple[StoredSubscription, ...]
+
+    def put(self, stored: StoredSubscription) -> None:
+        """Keeps a new or refreshed subscription."""
+        row = {"id": stored.id, "expires_at": stored.expires_at, "state": orjson.dumps(asdict(stored))}
+
+        def operation(connection: sqlalchemy.Connection) -> None:
+            connection.execute(insert(subscription).prefix_with("OR REPLACE"), [row])
+
+        self.journal.submit(operation, _log_failure)
+
+    def remove(self, subscription_id: str) -> None:
+        """Forgets one."""
+        self.journal.submit(
+            lambda connection: connection.execute(delete(subscription).where(subscription.c.id == subscription_id)),
+            _log_failure,
+        )
+
+    def load(self) -> tuple[StoredSubscription, ...]:
+        """Returns what was kept."""
+        return self.kept
+
+
+def _log_failure(outcome: object) -> None:
+    if isinstance(outcome, CommitFailed):
+        log.warning("subscription not kept", reason=outcome.reason)
+
+
+def load_bindings(connection: sqlalchemy.Connection, now: float) -> tuple[StoredBinding, ...]:
+    """Reads the registrations that have not run out."""
+    rows = connection.execute(select(registration.c.state).where(registration.c.expires_at > now))
+    return tuple(StoredBinding(**_tuples(orjson.loads(state))) for (state,) in rows)
+
+
+def load_subscriptions(connection: sqlalchemy.Connection, now: float) -> tuple[StoredSubscription, ...]:
+    """Reads the subscriptions that have not run out."""
+    rows = connection.execute(select(subscription.c.state).where(subscription.c.expires_at > now))
+    return tuple(StoredSubscription(**_tuples(orjson.loads(state))) for (state,) in rows)
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+
+
+def endpoint_config(config: Config) -> EndpointConfig:
+    """Returns what the configuration says to the SIP endpoint."""
+    sip = config.sip
+    listeners = tuple(Listener(transport=at.transport, host=at.at.host, port=at.at.port) for at in sip.listen)
+    hosts = {at.at.host for at in sip.listen}
+    return EndpointConfig(
+        domain=config.bridge.domain,
+        listeners=listeners,
+        network_domains=frozenset(section.domain for section in config.networks.values()),
+        aliases=frozenset(hosts - {"0.0.0.0", "::"}),  # noqa: S104  (compared with, never bound)
+        realm=sip.realm,
+        auth=AuthConfig(
+            challenges=(ChallengeRule(algorithms=sip.digest_algorithms),),
+            legacy=sip.digest_legacy,
+            nonce_lifetime=sip.nonce_lifetime,
+            uri_aliases=frozenset(hosts | {str(at.at) for at in sip.listen}),
+        ),
+        limits=Limits(contacts_per_aor=sip.max_contacts, max_body=sip.max_body),
+        lifetimes=Lifetimes(minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max),
+    )
+
+
+def build_sip(
+    home: Home,
+    *,
+    reactor: Any,
+    journal: GroupCommitJournal,
+    people: Callable[[], IdentitySnapshot],
+    tls: TlsFiles | None,
+    on_refused: Callable[[RequestRefused], None],
+    now: float,
+) -> SipTransport:
+    """Builds the SIP transport of a bridge."""
+    config = home.config
+    with home.reading() as connection:
+        bindings = StoredBindings(journal, load_bindings(connection, now))
+        subscriptions = StoredSubscriptions(journal, load_subscriptions(connection, now))
+    return SipTransport(
+        SipTransportConfig(
+            endpoint=endpoint_config(config),
+            tls=tls,
+            limits=ConnectionLimits(
+                connections=config.sip.max_connections,
+                connections_per_source=config.sip.max_connections_per_source,
+            ),
+        ),
+        reactor=reactor,
+        accounts=SnapshotAccounts(people),
+        secret=home.sip_secret(),
+        bindings=bindings,
+        subscriptions=subscriptions,
+        on_refused=on_refused,
+    )
+
+
+def tls_files(config: Config) -> TlsFiles | None:
+    """Returns the certificate and key of tls listeners; a self-signed pair is made where none is configured."""
+    if not any(at.transport == "tls" for at in config.sip.listen):
+        return None
+    if config.sip.certificate is not None and config.sip.key is not None:
+        return TlsFiles(certificate=config.sip.certificate, key=config.sip.key)
+    from bridge.app.selfsigned import self_signed
+
+    folder: Path = config.bridge.data_dir / "tls"
+    certificate, key = self_signed(folder, config.bridge.domain, [str(at.at.host) for at in config.sip.listen])
+    log.warning("self-signed certificate", certificate=str(certificate), hint="set sip.certificate and sip.key")
+    return TlsFiles(certificate=certificate, key=key)
