@@ -50,7 +50,7 @@ class Kamailio:
         configuration = self.directory / "kamailio.cfg"
         configuration.write_text(self._configuration(database), encoding="ascii")
         self._child = Child(
-            [self._executable, "-DD", "-E", "-f", str(configuration), "-Y", str(self.directory)],
+            [self._executable, "-DD", "-E", "-m", "256", "-f", str(configuration), "-Y", str(self.directory)],
             directory=self.directory,
         )
         self._child.wait(

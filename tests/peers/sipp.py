@@ -14,9 +14,10 @@ from typing import Self
 
 import attrs
 
-from tests.peers.process import Child, PeerError, PeerTimeout, find_program, free_port, port_is_bound
+from tests.peers.process import Child, PeerError, PeerExited, PeerTimeout, find_program, free_port, port_is_bound
 
 SCENARIOS = Path(__file__).parent / "sipp"
+_ENDS = {0, 1, 99}  # all calls successful, some failed, none made
 _BODY = re.compile(r"^<(.*?)>$", re.MULTILINE | re.DOTALL)
 
 
@@ -71,6 +72,7 @@ class Sipp:
             *("-t", "t1" if transport == "tcp" else "u1"),
             *("-r", f"{rate:g}", "-nostdin", "-cid_str", "%u-%p-%s"),
             *("-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_logs", "-log_file", "bodies.log"),
+            *("-buff_size", "4194304"),  # its 64 KiB lose datagrams
             *("-trace_err", "-error_file", "errors.log"),
         ]
         if calls is not None:
@@ -112,6 +114,7 @@ class Sipp:
         """The numbers when all calls are done.
 
         Raises:
+            PeerExited: when SIPp broke off, for a lost TCP connection above all.
             PeerTimeout: when they are not in `timeout` seconds; the numbers so far are in the message.
         """
         end = time.monotonic() + timeout
@@ -120,6 +123,9 @@ class Sipp:
                 msg = f"sipp is not done in {timeout} s: {self.stats()}"
                 raise PeerTimeout(msg)
             time.sleep(0.05)
+        if self.child.process.returncode not in _ENDS:
+            msg = f"sipp broke off with code {self.child.process.returncode}: {self.stats()}\n{self.errors()}"
+            raise PeerExited(msg)
         return self.stats()
 
     def stats(self) -> SippStats:
