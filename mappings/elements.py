@@ -42,8 +42,24 @@ KNOWN: Final = frozenset({
 """All that HTML, and AIM's dialect of it, has. A tag of another name was hardly meant as one: it is kept as text."""
 
 
+MEMO_ENTRIES: Final = 2048
+MEMO_KEY: Final = 128
+_memo: dict[str, tuple[Changes, list[str]]] = {}
+
+
 def formatting(tag: Tag) -> tuple[Changes, list[str]]:
-    """Returns what a formatting element changes, and what of it is lost."""
+    """Returns what a formatting element changes, and what of it is lost. Neither is to be altered: it is remembered."""
+    known = _memo.get(tag.source)
+    if known is None:
+        known = _formatting(tag)
+        if len(tag.source) <= MEMO_KEY:
+            if len(_memo) >= MEMO_ENTRIES:
+                _memo.clear()
+            _memo[tag.source] = known
+    return known
+
+
+def _formatting(tag: Tag) -> tuple[Changes, list[str]]:
     name, attributes = tag.name, tag.attributes
     changes: Changes = {}
     lost: list[str] = []

@@ -19,6 +19,8 @@ from attrs import frozen
 MAX_TAG: Final = 4096
 """The longest tag, in characters; what is longer is text."""
 MAX_ATTRIBUTES: Final = 32
+MEMO_ENTRIES: Final = 2048
+MEMO_KEY: Final = 128
 _MAX_ENTITY: Final = 34
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*+(?:[:-][a-z0-9]++)*+", re.ASCII | re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(
@@ -50,6 +52,8 @@ class Hidden:
 
 
 Token = str | Tag | Hidden
+_memo: dict[str, Tag] = {}
+"""Tags that were read before, by their source up to the first ``>``: a client frames each message in the same few."""
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -88,6 +92,14 @@ class _Reader:
 
     def _markup(self, left: int) -> Tag | Hidden | None:
         """Reads what begins with the ``<`` at ``left`` and moves behind it; None (and no move) where it is text."""
+        end = self._source.find(">", left, left + MEMO_KEY)
+        known = _memo.get(self._source[left : end + 1]) if end > 0 else None
+        if known is not None:
+            self._at = end + 1
+            return known
+        return self._unknown(left)
+
+    def _unknown(self, left: int) -> Tag | Hidden | None:
         following = self._source[left + 1 : left + 2]
         if following in {"!", "?"}:
             return self._declaration(left)
@@ -99,6 +111,10 @@ class _Reader:
         tag = self._tag(match[0].lower(), match.end(), left, closing=closing)
         if tag is not None and not closing and tag.name in _HIDDEN and self._skip_hidden(tag.name):
             return Hidden(tag.name)
+        if tag is not None and tag.name not in _HIDDEN and len(tag.source) <= MEMO_KEY and tag.source.count(">") == 1:
+            if len(_memo) >= MEMO_ENTRIES:
+                _memo.clear()
+            _memo[tag.source] = tag
         return tag
 
     def _tag(self, name: str, at: int, left: int, *, closing: bool) -> Tag | None:

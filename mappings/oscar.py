@@ -1,6 +1,7 @@
 """OSCAR's native events and the model: AIM's HTML and ICQ's plain text, typing, presence, acknowledgements.
 
-The mapping keeps nothing: an ICBM cookie is derived from the event and its recipient, so that a retry has the same.
+The mapping keeps nothing but a bounded memo of names. An ICBM cookie is derived from the event and its recipient, so that
+a retry has the same.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import (
@@ -34,6 +35,7 @@ from mappings.text import Cost, latin1_cost, utf16_cost
 from transports.oscar.wire import native as wire
 
 COOKIE_BYTES: Final = 8
+MEMO_ENTRIES: Final = 16_384
 
 OscarNative = wire.Inbound | wire.Outbound
 
@@ -45,7 +47,7 @@ _TYPING_IN: Final = {
 _TYPING_OUT: Final = {state: native for native, state in _TYPING_IN.items()}
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class OscarMapping:
     """Translates between an OSCAR transport and the model.
 
@@ -56,6 +58,7 @@ class OscarMapping:
 
     network: NetworkId
     clock: Callable[[], float]
+    _identities: dict[str, Identity] = field(factory=dict, init=False)
 
     # From the wire
 
@@ -89,9 +92,16 @@ class OscarMapping:
         return ()
 
     def _identity(self, name: str) -> Identity:
+        known = self._identities.get(name)
+        if known is not None:
+            return known
         user = normalise("oscar", name)
         address = Address(network=self.network, user=RemoteUserId(user))
-        return Identity(address=address, display_name="" if name == user else safe_display_name(name, user))
+        made = Identity(address=address, display_name="" if name == user else safe_display_name(name, user))
+        if len(self._identities) >= MEMO_ENTRIES:
+            self._identities.clear()
+        self._identities[name] = made
+        return made
 
     def _draft(
         self,
@@ -127,7 +137,7 @@ class OscarMapping:
             native.account,
             native.sender,
             Message(parts=(to_part(rich),), automatic=native.auto_response),
-            remote_id=_remote_id(native),
+            remote_id=_remote_id(native, self._identity(native.sender).address.user),
             claimed_at=None if native.timestamp is None else float(native.timestamp),
             losses=losses,
         )
@@ -169,17 +179,22 @@ class OscarMapping:
         is_html = not (is_uin(to) and is_uin(account))  # between two ICQ numbers a text is plain
         rich, losses = _rich(body, keep_style=is_html and caps.html is not Support.DROPPED)
         write = to_aim if is_html else to_plain
-        pieces = split_rich(rich, caps.max_text_bytes, wire_cost(write(rich)), write)
+        written = write(rich)
+        cost = wire_cost(written)
+        if cost(written) <= caps.max_text_bytes:
+            texts: tuple[str, ...] = (written,)
+        else:
+            texts = tuple(write(piece) for piece in split_rich(rich, caps.max_text_bytes, cost, write))
         natives = tuple(
             wire.ImSend(
                 account=account,
                 to=to,
-                text=write(piece),
+                text=text,
                 is_html=is_html,
                 cookie=cookie(event.id, to, index),
                 auto_response=body.automatic,
             )
-            for index, piece in enumerate(pieces)
+            for index, text in enumerate(texts)
         )
         return Translated(natives=natives, losses=losses)
 
@@ -216,8 +231,7 @@ def _rich(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:
     return rich, tuple(losses)
 
 
-def _remote_id(native: wire.ImReceived) -> RemoteMessageId:
-    sender = normalise("oscar", native.sender)
+def _remote_id(native: wire.ImReceived, sender: str) -> RemoteMessageId:
     if native.cookie:
         return RemoteMessageId(f"{sender}/{native.cookie.hex()}")
     # A stored ICQ message has no cookie: sender, time and text are all that tells two apart.

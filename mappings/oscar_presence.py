@@ -69,7 +69,7 @@ def to_own(account: str, presence: PersonPresence, now: float) -> tuple[OwnPrese
     idle = 0 if presence.idle_since is None else max(0, int((now - presence.idle_since) // _MINUTE) * _MINUTE)
     message = None
     if shown.state is Availability.AWAY:
-        message = shown.note if is_uin(account) else escape(clean(shown.note)[0])
+        message = shown.note if is_uin(account) else escape(shown.note)
     own = OwnPresence(
         account=account, state=shown.state, away_message=message, idle_seconds=idle, icq_status=shown.status
     )
@@ -78,14 +78,15 @@ def to_own(account: str, presence: PersonPresence, now: float) -> tuple[OwnPrese
 
 def _shown(presence: PersonPresence, *, uin: bool) -> _Shown:
     losses: tuple[Loss, ...]
+    said = clean(presence.note)[0]
     if uin:
-        status, note, losses = ICQ.word(presence.activity, presence.note)
+        status, note, losses = ICQ.word(presence.activity, said)
         away = bool(status & ICQ_AWAY)
     else:
-        word, note, losses = AIM.word(presence.activity, presence.note)
+        word, note, losses = AIM.word(presence.activity, said)
         status, away = 0, word == "away"
     if away:
         return _Shown(Availability.AWAY, status, note or "Away", losses)
-    if presence.note:
+    if said:
         losses = (*losses, Loss(feature="note", detail="shown only while away"))
     return _Shown(Availability.ONLINE, status, "", losses)

@@ -58,7 +58,7 @@ def to_pidf(presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, .
         devices = (Device(id="t1", basic=presence.basic, activity=presence.activity, note=presence.note),)
     document = Pidf(
         entity=target,
-        tuples=_tuples(devices[:MAX_DEVICES], target),
+        tuples=_tuples(devices[:MAX_DEVICES], target, activity),
         person=Person(
             id=_PERSON_ID,
             activities=_elements(activity),
@@ -72,7 +72,8 @@ def to_pidf(presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, .
 def from_pidf(data: bytes, now: float) -> tuple[PersonPresence, tuple[Loss, ...]]:
     """Returns what a presence document says.
 
-    An explicit <show/> counts most, then the activities, then basic (RFC 8048, and this project's table for RPID).
+    An explicit <show/> counts most, then the activities (the person's; the tuples' where no person is described), then
+    basic (RFC 8048, and this project's table for RPID).
 
     Args:
         data: the document.
@@ -86,7 +87,10 @@ def from_pidf(data: bytes, now: float) -> tuple[PersonPresence, tuple[Loss, ...]
     except SipSyntaxError as error:
         raise ContentError("presence", error.reason) from error
     person = document.person
-    activity, text = _activity(document.activities, next((t.show for t in document.tuples if t.show), None))
+    activity, text = rpid_activity(document.activities if person is None else person.activities)
+    show = next((item.show for item in document.tuples if item.show is not None), None)
+    if show is not None:
+        activity, text = _ACTIVITY_OF_SHOW[show], ""
     if person is not None and person.other:
         text = text or person.other
     losses = (Loss(feature="presence", detail=f"the activity {text[:80]!a} is told as a note"),) if text else ()
@@ -94,10 +98,17 @@ def from_pidf(data: bytes, now: float) -> tuple[PersonPresence, tuple[Loss, ...]
     return PersonPresence(
         basic=Basic(document.basic),
         activity=activity,
-        note=_note(document.first_note or text),
+        note=_note(_first_note(document) or text),
         since=None if since is None else min(since, now),
         devices=tuple(_device(item) for item in document.tuples[:MAX_DEVICES]),
     ), losses
+
+
+def _first_note(document: Pidf) -> str:
+    if document.person is not None and document.person.notes:
+        return document.person.notes[0].text
+    single = len(document.tuples) == 1 or document.person is None
+    return (document.first_note or "") if single else next((note.text for note in document.notes), "")
 
 
 def _told(activity: Activity, note: str) -> tuple[Activity, str, tuple[Loss, ...]]:
@@ -111,7 +122,7 @@ def _elements(activity: Activity) -> tuple[str, ...]:
     return (word,) if word else ()
 
 
-def _tuples(devices: tuple[Device, ...], target: str) -> tuple[PidfTuple, ...]:
+def _tuples(devices: tuple[Device, ...], target: str, composed: Activity) -> tuple[PidfTuple, ...]:
     taken = {_PERSON_ID}
     out: list[PidfTuple] = []
     for index, device in enumerate(devices, 1):
@@ -130,7 +141,8 @@ def _tuples(devices: tuple[Device, ...], target: str) -> tuple[PidfTuple, ...]:
                 notes=_notes(note),
                 timestamp=_timestamp(device.timestamp),
                 activities=_elements(device.activity),
-                show=SHOWS.get(device.activity),
+                # a reader takes a <show/> for the person's: a device that says otherwise than the person has none
+                show=SHOWS.get(device.activity) if device.activity is composed else None,
             )
         )
     return tuple(out)

@@ -50,6 +50,8 @@ def from_html(source: str) -> Rich:
 
     Never fails. What has no place in a run (images, scripts, unknown styles) is left out and reported.
     """
+    if "<" not in source and "&" not in source and len(source) <= MAX_SOURCE:
+        return plain(source)
     losses = _Losses()
     if len(source) > MAX_SOURCE:
         losses.add("length", f"all after {MAX_SOURCE} characters of HTML")
@@ -116,6 +118,8 @@ def escape(text: str) -> str:
 
 def to_part(rich: Rich, language: str | None = None) -> TextPart:
     """Makes the canonical part: plain text, and HTML where it says more."""
+    if len(rich.runs) == 1 and rich.runs[0][1] is PLAIN:
+        return TextPart(text=rich.runs[0][0], language=language)
     return TextPart(text=to_plain(rich), html=to_html(rich) if rich.styled else None, language=language)
 
 
@@ -277,14 +281,7 @@ class _RunReader:
         if name in BLOCKS:
             self._border(name)
         if name in FORMATTING:
-            changes, lost = formatting(tag)
-            for what in lost:
-                self._losses.add("html", what)
-            if len(self._open) >= MAX_DEPTH:
-                self._losses.add("html", f"elements nested deeper than {MAX_DEPTH}")
-                return
-            self._open.append((name, changes, self._style))
-            self._style = self._style._replace(**changes)  # type: ignore[arg-type]
+            self._begin(tag)
         elif name == "li":
             self._put("\u2022 ")
         elif name in {"td", "th"}:
@@ -292,10 +289,19 @@ class _RunReader:
                 self._put("\t")
         elif name == "img":
             self._image(tag)
-        elif name == "hr":
-            self._losses.add("html", "<hr>")
-        elif name in DROPPED or name not in KNOWN:
+        elif name == "hr" or name in DROPPED or name not in KNOWN:
             self._losses.add("html", f"<{name}>")
+
+    def _begin(self, tag: Tag) -> None:
+        changes, lost = formatting(tag)
+        for what in lost:
+            self._losses.add("html", what)
+        if len(self._open) >= MAX_DEPTH:
+            self._losses.add("html", f"elements nested deeper than {MAX_DEPTH}")
+            return
+        self._open.append((tag.name, changes, self._style))
+        if changes:
+            self._style = self._style._replace(**changes)  # type: ignore[arg-type]
 
     def _image(self, tag: Tag) -> None:
         alternative = tag.attributes.get("alt", "").strip()
