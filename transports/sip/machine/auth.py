@@ -9,6 +9,7 @@ Nonces are signed, not stored; what is stored, once a nonce was used with the ri
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections import OrderedDict
@@ -159,6 +160,7 @@ class Authenticator:
         self._accounts = accounts
         self._secret = secret[:32]
         self._nonces = Nonces(self._secret, config.nonce_lifetime, config.max_nonces)
+        self._dummy = blake2b(b"nobody", digest_size=32, key=self._secret).hexdigest()
         self._known = frozenset(name for rule in config.challenges for name in rule.algorithms)
         guess = (config.first_delay, config.longest_delay, config.max_guessers)
         self._by_user = Throttle(config.free_guesses, *guess)
@@ -200,8 +202,8 @@ class Authenticator:
             if not request.has(header):
                 continue
             for line in request.lines(header):
-                scheme, params = parse_credentials(line)
-                if scheme == "digest" and params.get("realm") == self._realm:
+                params = _read(line)
+                if params is not None and params.get("realm") == self._realm:
                     return params
         return None
 
@@ -250,9 +252,8 @@ class Authenticator:
         account = self._accounts.find(f"{user}@{domain.lower()}") if known else None
         table = None if account is None else account.ha1_domain if at else account.ha1
         ha1 = None if table is None else table.get(algorithm)
-        dummy = blake2b(user.encode("utf-8", "surrogateescape"), digest_size=32, key=self._secret).hexdigest()
         wanted = digest_response(
-            ha1 or dummy[: _HEX_LENGTH[algorithm]],
+            ha1 or self._dummy[: _HEX_LENGTH[algorithm]],
             params["nonce"],
             params["uri"],
             request.method,
@@ -301,6 +302,24 @@ class Authenticator:
                 continue
             return rule.algorithms
         return ("MD5",)
+
+
+_PLAIN = re.compile(r'Digest +(?:[a-z]+=(?:"[^"\\]*"|[^\s",]+)(?:, *|$))+')
+_PAIR = re.compile(r'([a-z]+)=(?:"([^"]*)"|([^\s",]+))')
+
+
+def _read(line: str) -> dict[str, str] | None:
+    """Returns the parameters of Digest credentials, None for another scheme. Raises SipSyntaxError.
+
+    The usual form (no escapes, no blanks around ``=``) is read in two passes of a pattern; the rest as the RFC has it.
+    """
+    if _PLAIN.fullmatch(line) is not None:
+        pairs = _PAIR.findall(line)
+        params = {name: quoted or token for name, quoted, token in pairs}
+        if len(params) == len(pairs):
+            return params
+    scheme, params = parse_credentials(line)
+    return params if scheme == "digest" else None
 
 
 def _count(params: dict[str, str]) -> int | None:

@@ -37,7 +37,6 @@ from transports.sip.wire.message import (
     parse_message,
     respond_bytes,
     validate_request,
-    validate_response,
 )
 
 MAGIC = "z9hG4bK"
@@ -218,7 +217,6 @@ class TransactionLayer:
         try:
             message = parse_message(data)
             if isinstance(message, Response):
-                validate_response(message)
                 self._response(message, now)
             else:
                 self._request(flow, message, now)
@@ -503,6 +501,10 @@ class TransactionLayer:
             transaction.outcome = outcome
 
     def _response(self, response: Response, now: float) -> None:
+        """RFC 3261 17.1.3. What the branch and CSeq do not vouch for is left unread until somebody needs it."""
+        vias = response.lines("Via")
+        if len(vias) != 1 or "," in vias[0]:
+            return  # RFC 3261 8.1.3.3: meant for another element
         branch = response.top_via.branch or ""
         transaction = self._clients.get((branch, response.cseq.method))
         if transaction is None:

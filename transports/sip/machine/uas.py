@@ -16,6 +16,7 @@ from transports.sip.machine.subscriptions import Notifier
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.iscomposing import parse_iscomposing
 from transports.sip.wire.message import Request
+from transports.sip.wire.names import SPELLINGS
 from transports.sip.wire.native import SipMessage, SipTyping
 from transports.sip.wire.uri import SipUri
 
@@ -23,10 +24,13 @@ ALLOW = "MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, ACK, CANCEL"
 KNOWN = frozenset({"INVITE", "BYE", "INFO", "UPDATE", "PRACK", "REFER"})
 """Methods that we know and do not serve: 405. Others are not known: 501 (RFC 3261 21.5.2)."""
 ISCOMPOSING = "application/im-iscomposing+xml"
-_CARRIED = (
-    "Subject", "Date", "Content-Language", "Content-Encoding", "Content-Disposition", "Expires", "User-Agent",
-    "Priority", "Reply-To", "In-Reply-To",
+_CARRIED = frozenset(
+    {
+        "Subject", "Date", "Content-Language", "Content-Encoding", "Content-Disposition", "Expires", "User-Agent",
+        "Priority", "Reply-To", "In-Reply-To",
+    }
 )  # fmt: skip
+_NAMES = SPELLINGS.get
 _SUPPORTED: dict[str, frozenset[str]] = {"REGISTER": frozenset({"path"})}
 _NOTHING: frozenset[str] = frozenset()
 _ENCODINGS = frozenset({"", "identity", "deflate"})
@@ -115,14 +119,17 @@ class Uas:
 
     def _check_way(self, request: Request) -> None:
         """RFC 3261 16.3 step 4, for what a B2BUA sends out and gets back."""
+        lines = request.lines("Via")
+        if len(lines) == 1 and "," not in lines[0]:
+            return
         for via in request.vias[1:]:
             if via.sent_by in self._sent_by and (via.branch or "").startswith(MAGIC):
                 raise Refusal(482, "Loop: this request was here before")
 
     @staticmethod
     def _check_require(request: Request) -> None:
-        wanted = request.require + request.proxy_require
-        if wanted:
+        if request.has("Require") or request.has("Proxy-Require"):
+            wanted = request.require + request.proxy_require
             unknown = [tag for tag in wanted if tag not in _SUPPORTED.get(request.method, _NOTHING)]
             if unknown:
                 raise Refusal(420, None, ("Unsupported", ", ".join(unknown)))
@@ -228,7 +235,9 @@ class Uas:
                 body = inflate(body, self._config.limits.inflated_body)
             typing = parse_iscomposing(body)
             return SipTyping(aor=aor, peer=request.uri_text, state=typing.state, refresh=typing.refresh)
-        headers = tuple([(name, value) for name in _CARRIED if (value := request.first(name)) is not None])
+        headers = tuple(
+            [(known, value) for name, value in request.headers if (known := _NAMES(name)) and known in _CARRIED]
+        )
         return SipMessage(
             aor=aor, peer=request.uri_text, call_id=request.call_id, cseq=request.cseq.number,
             content_type=request.first("Content-Type") or "text/plain", body=body, headers=headers,
