@@ -79,8 +79,8 @@ def test_what_cannot_be_made_clean_goes_as_a_mark_alone() -> None:
 
 _POLICY = _policy()
 _soup = st.lists(
-    st.sampled_from(["falcon", "fal", "con", "-", " ", "f a l c o n", "\u200b", "\u202e", "\u202c", "4111 1111 1111 1111",
-                     "1", "blue", "heron", "bl\u0301ue heron", "х"]),
+    st.sampled_from(["falcon", "fal", "con", "-", " ", "f a l c o n", "\u200b", "\u202e", "\u202c",
+                     "4111 1111 1111 1111", "1", "blue", "heron", "bl\u0301ue heron", "х"]),
     max_size=12,
 ).map("".join)  # fmt: skip
 
