@@ -1,5 +1,7 @@
 """Presence and typing documents."""
 
+# ruff: noqa: E501 - one case a line
+
 from __future__ import annotations
 
 import re
@@ -61,6 +63,8 @@ def test_odd_but_read() -> None:
     text = b'<presence entity="sip:a@b"><tuple><status><basic>perhaps</basic></status><contact priority="7">x</contact></tuple>'
     (item,) = parse_pidf(text + b"</presence>").tuples
     assert (item.id, item.basic, item.priority, item.contact) == ("t0", None, None, "x")
+    bare = b'<presence entity="x"><tuple id="a"><contact priority="1"/></tuple></presence>'
+    assert parse_pidf(bare).tuples == (PidfTuple(id="a"),)
     utf16 = '<?xml version="1.0" encoding="UTF-16"?><presence entity="sip:ü@b"/>'.encode("utf-16")
     assert parse_pidf(utf16).entity == "sip:ü@b"
 

@@ -1,5 +1,7 @@
 """SIP URIs."""
 
+# ruff: noqa: E501 - one case a line
+
 from __future__ import annotations
 
 import pytest

@@ -3,6 +3,8 @@
 Meant to be imported by whoever sends these messages somewhere: to the codec, or over a socket to a running server.
 """
 
+# ruff: noqa: E501 - one case a line
+
 from __future__ import annotations
 
 from pathlib import Path

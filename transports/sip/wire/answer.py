@@ -45,10 +45,10 @@ def reason_phrase(status: int) -> str:
     return "OK" if status < 300 else "Failure"
 
 
-def _to_with_tag(request: Request, to_tag: str | None) -> str | None:
-    """The To line, with our tag where it had none. A To that cannot be read is repeated as it is."""
-    text = request._index.get("To")  # noqa: SLF001 - one package, and the hot path
-    if to_tag is None or text is None:
+def _to_with_tag(request: Request, to_tag: str | None) -> str:
+    """The To line, with our tag where it had none. One that cannot be read is repeated as it is. KeyError: no To."""
+    text = request._index["To"]  # noqa: SLF001 - one package, and the hot path
+    if to_tag is None:
         return text
     try:
         if request.to.tag is not None:
@@ -62,11 +62,9 @@ def _to_with_tag(request: Request, to_tag: str | None) -> str | None:
 
 def _copied(request: Request, status: int, to_tag: str | None) -> Lines:
     lines: Lines = [("Via", value) for value in request.lines("Via")]
-    to = _to_with_tag(request, to_tag)
     for name in ("From", "To", "Call-ID", "CSeq"):
-        value = to if name == "To" else request.first(name)
-        if value is not None:
-            lines.append((name, value))
+        if request.has(name):
+            lines.append((name, _to_with_tag(request, to_tag) if name == "To" else request.lines(name)[0]))
     if status == 100 and (stamp := request.first("Timestamp")) is not None:
         lines.append(("Timestamp", stamp))  # RFC 3261 8.2.6.1
     return lines

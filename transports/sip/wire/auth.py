@@ -215,8 +215,11 @@ class Credentials:
         if self.opaque is not None:
             out.append(f"opaque={quote_string(self.opaque)}")
         if self.qop is not None:
-            qop, nc = check_token(self.qop, "qop"), check_token(self.nc, "nc")
-            out += [f"qop={qop}", f"nc={nc}", f"cnonce={quote_string(self.cnonce)}"]
+            out.append(f"qop={check_token(self.qop, 'qop')}")
+        if self.nc:
+            out.append(f"nc={check_token(self.nc, 'nc')}")
+        if self.cnonce:
+            out.append(f"cnonce={quote_string(self.cnonce)}")
         return ", ".join(out)
 
 

@@ -176,12 +176,13 @@ def _read_tuple(element: Element, index: int) -> PidfTuple:
             ),
             None,
         )
-    contacts = children(element, "contact")
+    contact = child_text(element, "contact")
+    rank = children(element, "contact")[0].get("priority") if contact is not None else None
     return PidfTuple(
         id=element.get("id") or f"t{index}",
         basic=basic,
-        contact=child_text(element, "contact"),
-        priority=_read_priority(contacts[0].get("priority")) if contacts else None,
+        contact=contact,
+        priority=_read_priority(rank),
         notes=_read_notes(element),
         timestamp=child_text(element, "timestamp"),
         activities=activities,
