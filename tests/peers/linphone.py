@@ -17,13 +17,19 @@ class Linphone(SipClient):
     """linphonec 5.1. Presence states are its words in lower case: online, offline, away, busy..
 
     It wants a database under its home directory, or it dies at the first text.
+
+    Args:
+        account: whom it signs on as.
+        rls_address: `user@domain` of a resource list server; one SUBSCRIBE with all contacts in its deflated body then
+            goes there (RFC 5367) in place of one for each.
     """
 
     program = "linphonec"
     package = "linphone-cli"
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, rls_address: str | None = None) -> None:
         super().__init__(account)
+        self._rls = f"rls_uri=sip:{rls_address}\n" if rls_address else ""
         self.sip_port = free_port()
 
     def wait_registered(self, timeout: float = 15.0) -> None:
@@ -65,7 +71,7 @@ register_only_when_network_is_up=0
 contact="{account.user}" <sip:{account.address}>
 default_proxy=0
 publish_presence=1
-[net]
+{self._rls}[net]
 firewall_policy=0
 [proxy_0]
 reg_proxy=<{server}>

@@ -97,6 +97,17 @@ def test_linphone(server: Kamailio, transport: str) -> None:
         assert "application/pidf+xml" in alice.wire_log()
 
 
+def test_linphone_subscribes_to_a_list(server: Kamailio) -> None:
+    with Linphone(account(server, "alice", "bob", "carol", transport="tcp"), rls_address=at("rls")) as alice:
+        alice.wait_registered()
+        alice.child.wait(
+            lambda: "Require: recipient-list-subscribe" in alice.wire_log(), 10, "the SUBSCRIBE with the list"
+        )
+        sent = alice.wire_log()
+        assert f"SUBSCRIBE sip:{at('rls')}" in sent
+        assert f"SUBSCRIBE sip:{at('bob')}" not in sent
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_bitlbee_and_baresip(server: Kamailio, transport: str) -> None:
     with (
