@@ -12,8 +12,8 @@ from typing import Final
 
 import sipmessage
 
-from transports.sip.wire.message import add_received, forward_bytes, parse_message, respond_bytes
 from transports.sip.wire.base import Request
+from transports.sip.wire.message import add_received, forward_bytes, parse_message, respond_bytes
 
 USERS: Final = 1000
 TEMPLATE: Final = (
@@ -38,9 +38,7 @@ TEMPLATE: Final = (
 def corpus() -> list[bytes]:
     """One message of each of many users to another."""
     return [
-        TEMPLATE.format(
-            n=n + 1, sender=n % USERS, to=(n * 7) % USERS, host=n % 250 + 1, port=5060 + n % USERS
-        ).encode()
+        TEMPLATE.format(n=n + 1, sender=n % USERS, to=(n * 7) % USERS, host=n % 250 + 1, port=5060 + n % USERS).encode()
         for n in range(USERS)
     ]
 
