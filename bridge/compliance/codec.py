@@ -42,13 +42,17 @@ from bridge.model.presence import Activity, Basic, Device, PersonPresence
 
 Json = dict[str, Any]
 _SORTED = orjson.OPT_SORT_KEYS
-_INFINITY = float("inf")
+_SAFE = float((1 << 53) - 1)
+_TINY = 1e-4
 
 
 def _seconds(value: float, name: str) -> float:
-    if not -_INFINITY < value < _INFINITY:  # also false for NaN, which JSON has no form for
-        raise UnrecordableError(f"{name}: {value!r} is not a point in time")
-    return value
+    """Returns a number in a form that RFC 8785 and orjson write alike: an integer, or a fraction of common size."""
+    if value % 1.0 == 0.0 and -_SAFE <= value <= _SAFE:
+        return int(value)
+    if _TINY <= abs(value) <= _SAFE:  # false for NaN and the infinities, which JSON has no form for
+        return value
+    raise UnrecordableError(f"{name}: {value!r} is not a point in time")
 
 
 def _dump(value: Json, what: str) -> bytes:
@@ -89,8 +93,8 @@ def encode_header(envelope: Envelope) -> bytes:
         "origin": source,
         "conversation": talk,
         "sender": _identity(envelope.sender),
-        "recipients": [_identity(recipient) for recipient in envelope.recipients],
-        "direction": envelope.direction.value,
+        "recipients": list(map(_identity, envelope.recipients)),
+        "direction": envelope.direction._value_,  # `value` is a Python function in 3.11, ten times slower
         "received_at": _seconds(envelope.received_at, "received_at"),
     }
     if envelope.claimed_at is not None:

@@ -115,6 +115,10 @@ class Pseudonyms:
         self._cache: dict[object, str] = {}
         self.period = period
 
+    def made_with(self, key: bytes, period: str) -> bool:
+        """Returns whether these are the pseudonyms of that period under that key."""
+        return self._key == key and self.period == period
+
     def _make(self, cached_as: object, text: str) -> str:
         cache = self._cache
         if len(cache) >= _CACHE_ENTRIES:
@@ -128,12 +132,12 @@ class Pseudonyms:
 
     def of(self, who: Identity | Address) -> str:
         """Returns the pseudonym of a person, or of an address that nobody is known behind."""
-        if isinstance(who, Address):
+        if type(who) is Address:
             address = who
-        elif who.person is not None:
-            return self._cache.get(who.person) or self._make(who.person, f"person\x00{who.person}")
+        elif (person := who.person) is not None:  # type: ignore[union-attr]  # mypy does not narrow by `type() is`
+            return self._cache.get(person) or self._make(person, f"person\x00{person}")
         else:
-            address = who.address
+            address = who.address  # type: ignore[union-attr]
         return self._cache.get(address) or self._make(address, f"address\x00{address.network}\x00{address.user}")
 
     def of_person(self, person: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from attrs import frozen
 
-from bridge.compliance import codec
+from bridge.compliance.codec import encode_body, encode_header
 from bridge.compliance.errors import SealError, UnrecordableError
 from bridge.compliance.keys import KEY_BYTES, Keyring
 from bridge.compliance.leaf import Pseudonyms, canonical, check_free_fields, microseconds
@@ -22,9 +22,11 @@ from bridge.compliance.opening import Opener, attachment_plaintext, attachment_t
 from bridge.compliance.record import RecordDraft, Recorded, take_licence
 from bridge.compliance.rows import LeafRow, SealedRow
 from bridge.compliance.sealing import ALWAYS, BODY, PID, ROW, Entropy, Kek, KekRow, KeyCase, Sealer
+from bridge.model.envelope import Envelope
 
 _LICENCE = take_licence()
 MAC_BYTES = 16
+_RESERVED = frozenset({"msg_id", "parent_leaf", "period", "outcome", "retention_class", "body_commit", "header_commit"})
 
 Staged = list[tuple[int, bytes, RecordDraft]]
 """The records of one entry in a batch: seq, leaf hash, draft."""
@@ -113,9 +115,17 @@ class Appender:
     def pseudonyms(self, kek: Kek) -> Pseudonyms:
         """Returns the pseudonyms under a period's key, with their cache kept from batch to batch."""
         known = self._pseudonyms
-        if known is None or known.period != kek.row.period:
+        # By the key, not by the period: a batch that was rolled back took the key that it had made with it.
+        if known is None or not known.made_with(kek.secret, kek.row.period):
             known = self._pseudonyms = Pseudonyms(kek.secret, kek.row.period)
         return known
+
+
+def _check_free(chosen: dict[str, Any], fields: dict[str, Any]) -> None:
+    check_free_fields(chosen)
+    taken = (fields.keys() | _RESERVED) & chosen.keys()
+    if taken:
+        raise UnrecordableError(f"leaf: {min(taken)} is written by the log itself")
 
 
 class Restorer:
@@ -150,6 +160,8 @@ class Batch:
 
     __slots__ = (
         "_appender",
+        "_body_keks",
+        "_log_id",
         "_names",
         "_period",
         "_row_key",
@@ -168,10 +180,12 @@ class Batch:
         self, appender: Appender, frontier: Frontier, keks: dict[tuple[str, str, str], KekRow], now: float
     ) -> None:
         self._appender = appender
+        self._log_id = appender.log_id
         self._period = period_of(now)
         self._t = microseconds(now)
         self._names: Pseudonyms | None = None
         self._row_key: bytes | None = None
+        self._body_keks: dict[str, Kek] = {}
         self.base = frontier.size
         self.frontier = frontier
         self.keks = keks
@@ -235,24 +249,23 @@ class Batch:
         return self._t if envelope is None else microseconds(envelope.received_at)
 
     def _leaf(self, draft: RecordDraft, seq: int, parent: int | None) -> bytes:
-        fields = {"v": 1, "log_id": self._appender.log_id, "seq": seq, "event": draft.event, "t_intake": self._t}
+        fields: dict[str, Any] = {"v": 1, "log_id": self._log_id, "seq": seq, "event": draft.event, "t_intake": self._t}
         if draft.msg_id:
             fields["msg_id"] = draft.msg_id
         if draft.parent is not None:
             parent = draft.parent
         if parent is not None:
             fields["parent_leaf"] = parent
-        if draft.envelope is not None:
+        envelope = draft.envelope
+        if envelope is not None:
             fields.update(draft.fields)
-            self._envelope(draft, seq, fields)
+            self._envelope(draft, envelope, seq, fields)
             return canonical(fields)
         if draft.outcomes:
             self._outcomes(draft, fields)
-        elif draft.fields:
-            check_free_fields(draft.fields)
-            taken = fields.keys() & draft.fields.keys()
-            if taken:
-                raise UnrecordableError(f"leaf: {min(taken)} is written by the log itself")
+        else:
+            if draft.free:
+                _check_free(draft.fields, fields)
             fields.update(draft.fields)
         if draft.payload is not None:
             self._seal(draft, seq, fields, b"", draft.payload, ())
@@ -268,24 +281,23 @@ class Batch:
             for who, code, twice in draft.outcomes
         ]
 
-    def _envelope(self, draft: RecordDraft, seq: int, fields: dict[str, Any]) -> None:
-        envelope = draft.envelope
-        assert envelope is not None
-        names = self._pids()
-        fields["t_intake"] = microseconds(envelope.received_at)
+    def _envelope(self, draft: RecordDraft, envelope: Envelope, seq: int, fields: dict[str, Any]) -> None:
+        names = self._names or self._pids()
+        body = envelope.body
         if envelope.claimed_at is not None:
             fields["t_source"] = microseconds(envelope.claimed_at)
+        fields["t_intake"] = microseconds(envelope.received_at)
         fields["connector"] = envelope.origin.network
         fields["network"] = envelope.conversation.network
-        fields["direction"] = envelope.direction.value
-        fields["kind"] = envelope.body.kind
+        fields["direction"] = envelope.direction._value_
+        fields["kind"] = body.kind
         fields["period"] = names.period
         fields["conv_id"] = names.of_conversation(envelope.conversation)
         fields["sender_pid"] = names.of(envelope.sender)
-        fields["recipient_pids"] = [names.of(recipient) for recipient in envelope.recipients]
-        attachments = attachment_texts(envelope.body)
-        texts = tuple(attachment_plaintext(attachment) for attachment in attachments)
-        commits = self._seal(draft, seq, fields, codec.encode_header(envelope), codec.encode_body(envelope.body), texts)
+        fields["recipient_pids"] = list(map(names.of, envelope.recipients))
+        attachments = attachment_texts(body)
+        texts = tuple(map(attachment_plaintext, attachments)) if attachments else ()
+        commits = self._seal(draft, seq, fields, encode_header(envelope), encode_body(body), texts)
         if attachments:
             scans = draft.scans or {}
             fields["attachments"] = [
@@ -301,7 +313,9 @@ class Batch:
     def _seal(
         self, draft: RecordDraft, seq: int, fields: dict[str, Any], header: bytes, body: bytes, texts: tuple[bytes, ...]
     ) -> tuple[bytes, ...]:
-        kek = self._kek((BODY, draft.retention_class, self._period))
+        kek = self._body_keks.get(draft.retention_class)
+        if kek is None:
+            kek = self._body_keks[draft.retention_class] = self._kek((BODY, draft.retention_class, self._period))
         sealed = self._appender.sealer.seal(kek, seq, draft.msg_id, header=header, body=body, attachments=texts)
         fields["retention_class"] = draft.retention_class
         fields["body_commit"] = sealed.body_commit.hex()

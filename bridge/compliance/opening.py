@@ -14,7 +14,7 @@ from bridge.compliance.merkle import leaf_hash
 from bridge.compliance.record import INTAKES
 from bridge.compliance.rows import LeafRow, SealedRow
 from bridge.compliance.sealing import ALWAYS, ATTACHMENT_DOMAIN, BODY, PID, KekRow, KeyCase, Opened, Sealer, commit
-from bridge.model.body import Attachment, Body, Edit, Message
+from bridge.model.body import Attachment, Body, Edit, Message, TextPart
 from bridge.model.envelope import Envelope
 
 
@@ -31,10 +31,13 @@ class OpenRecord:
 
 def attachment_texts(body: Body) -> tuple[Attachment, ...]:
     """Returns the attachments of a body, in order."""
-    message = body.replacement if isinstance(body, Edit) else body
-    if not isinstance(message, Message):
+    message = body.replacement if type(body) is Edit else body
+    if type(message) is not Message:
         return ()
-    return tuple(part for part in message.parts if isinstance(part, Attachment))
+    parts = message.parts
+    if len(parts) == 1 and type(parts[0]) is TextPart:  # nearly all messages: not worth a generator
+        return ()
+    return tuple(part for part in parts if isinstance(part, Attachment))
 
 
 def attachment_plaintext(attachment: Attachment) -> bytes:

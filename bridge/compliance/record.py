@@ -126,9 +126,22 @@ class RecordDraft:
         payload: details that are sealed: JSON, or None.
         retention_class: how long the sealed part is kept.
         parent: the leaf that this one follows from, if it is not in the same entry.
+        scans: the virus scanner's word on attachments, by their sha256.
+        free: whether a caller chose the fields, so that they are checked before they go into a leaf.
     """
 
-    __slots__ = ("envelope", "event", "fields", "msg_id", "outcomes", "parent", "payload", "retention_class", "scans")
+    __slots__ = (
+        "envelope",
+        "event",
+        "fields",
+        "free",
+        "msg_id",
+        "outcomes",
+        "parent",
+        "payload",
+        "retention_class",
+        "scans",
+    )
 
     def __init__(
         self,
@@ -142,6 +155,7 @@ class RecordDraft:
         retention_class: str = DEFAULT_CLASS,
         parent: Recorded | int | None = None,
         scans: Mapping[str, str] | None = None,
+        free: bool = False,
     ) -> None:
         self.event = event
         self.msg_id = msg_id
@@ -152,6 +166,7 @@ class RecordDraft:
         self.retention_class = retention_class
         self.parent = parent.seq if isinstance(parent, Recorded) else parent
         self.scans = scans
+        self.free = free
 
     def __repr__(self) -> str:
         return f"RecordDraft({self.event} {self.msg_id or '-'})"
@@ -342,4 +357,5 @@ def event(
         payload=None if detail is None else _json(detail, kind),
         retention_class=retention_class,
         parent=parent,
+        free=True,
     )

@@ -52,7 +52,6 @@ class CheckpointRow(NamedTuple):
     """A signed checkpoint."""
 
     size: int
-    t_signed: int
     note: str
 
 
@@ -79,6 +78,7 @@ class SeenRow(NamedTuple):
     remote_id: str
     event: str
     expires_at: float
+    mac: bytes
 
 
 class LogReader(Protocol):

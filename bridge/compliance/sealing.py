@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from struct import Struct
+from typing import NamedTuple
 
 from attrs import frozen
 from cryptography.exceptions import InvalidTag
@@ -28,8 +29,8 @@ ALWAYS = "always"
 HEADER_DOMAIN = b"simplebridge/commit/header/v1\x00"
 BODY_DOMAIN = b"simplebridge/commit/body/v1\x00"
 ATTACHMENT_DOMAIN = b"simplebridge/commit/attachment/v1\x00"
-_BODY_AAD = "simplebridge/body/v1"
-_KEY_AAD = "simplebridge/data-key/v1"
+_BODY_AAD = b"simplebridge/body/v1\x00"
+_KEY_AAD = b"simplebridge/data-key/v1\x00"
 _KEK_AAD = "simplebridge/kek/v1"
 
 # A data key encrypts one plaintext ever, so that its nonce may be constant.
@@ -83,8 +84,7 @@ class Entropy:
         return self._pool[at:end]
 
 
-@frozen
-class Sealed:
+class Sealed(NamedTuple):
     """A sealed record: what is stored apart (ciphertext; wrapped key and under which key) and what the leaf holds."""
 
     ciphertext: bytes
@@ -175,9 +175,6 @@ class Sealer:
         self._log_id = log_id
         self._entropy = entropy or Entropy()
 
-    def _bound_to(self, prefix: str, seq: int, msg_id: str) -> bytes:
-        return f"{prefix}\x00{self._log_id}\x00{seq}\x00{msg_id}".encode()
-
     def seal(
         self, kek: Kek, seq: int, msg_id: str, *, header: bytes, body: bytes, attachments: Sequence[bytes] = ()
     ) -> Sealed:
@@ -194,18 +191,22 @@ class Sealer:
         count = len(attachments)
         random = self._entropy(KEY_BYTES + NONCE_BYTES + 64 + 32 * count)
         key, nonce, nonces = random[:32], random[32:44], random[44:]
-        plaintext = _HEAD.pack(_VERSION, count, len(header)) + nonces + header + body
-        bound_to = self._bound_to(_BODY_AAD, seq, msg_id)
-        return Sealed(
-            AESGCM(key).encrypt(_ZERO_NONCE, plaintext, bound_to),
-            kek.row.id,
-            nonce + kek.cipher.encrypt(nonce, key, self._bound_to(_KEY_AAD, seq, msg_id)),
-            sha256(HEADER_DOMAIN + nonces[:32] + header).digest() if header else None,
-            sha256(BODY_DOMAIN + nonces[32:64] + body).digest(),
-            tuple(
+        bound_to = f"{self._log_id}\x00{seq}\x00{msg_id}".encode()
+        commits: tuple[bytes, ...] = ()
+        if count:
+            commits = tuple(
                 commit(ATTACHMENT_DOMAIN, nonces[64 + 32 * at : 96 + 32 * at], attachment)
                 for at, attachment in enumerate(attachments)
+            )
+        return Sealed(
+            AESGCM(key).encrypt(
+                _ZERO_NONCE, _HEAD.pack(_VERSION, count, len(header)) + nonces + header + body, _BODY_AAD + bound_to
             ),
+            kek.row.id,
+            nonce + kek.cipher.encrypt(nonce, key, _KEY_AAD + bound_to),
+            sha256(HEADER_DOMAIN + nonces[:32] + header).digest() if header else None,
+            sha256(BODY_DOMAIN + nonces[32:64] + body).digest(),
+            commits,
         )
 
     def open(self, kek: Kek, seq: int, msg_id: str, *, ciphertext: bytes, wrapped: bytes) -> Opened:
@@ -214,14 +215,13 @@ class Sealer:
         Raises:
             SealError: a byte of the wrapped key or of the ciphertext has changed, or they belong to another record.
         """
+        bound_to = f"{self._log_id}\x00{seq}\x00{msg_id}".encode()
         try:
-            key = kek.cipher.decrypt(
-                wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], self._bound_to(_KEY_AAD, seq, msg_id)
-            )
+            key = kek.cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _KEY_AAD + bound_to)
         except (InvalidTag, ValueError) as error:
             raise SealError(f"the data key of record {seq} does not open") from error
         try:
-            plaintext = AESGCM(key).decrypt(_ZERO_NONCE, ciphertext, self._bound_to(_BODY_AAD, seq, msg_id))
+            plaintext = AESGCM(key).decrypt(_ZERO_NONCE, ciphertext, _BODY_AAD + bound_to)
         except (InvalidTag, ValueError) as error:
             raise SealError(f"the body of record {seq} does not open") from error
         return _unpack(plaintext, seq)

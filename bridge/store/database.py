@@ -85,6 +85,10 @@ def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreConfigError(f"{path}: a database of another program (application id {found:#x})")
 
 
+UNREADABLE = (sqlite3.Error, OverflowError, UnicodeError)
+"""What the driver raises over a damaged file; its own messages may quote bytes that are no text."""
+
+
 def connect_readonly(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     """Returns a connection that cannot write; the file may lie on a medium that cannot be written to.
 
@@ -106,7 +110,7 @@ def connect_readonly(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlit
             connection = _open_uri(path, "mode=ro&immutable=1", busy_seconds)
         connection.execute("PRAGMA cell_size_check=ON").close()
         connection.execute("PRAGMA trusted_schema=OFF").close()
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         if connection is not None:
             connection.close()
         raise StoreConfigError(f"{path}: {error}") from error

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bridge.compliance.rows import (
     StoreDamagedError,
 )
 from bridge.compliance.sealing import KekRow
-from bridge.store.database import connect, connect_readonly
+from bridge.store.database import UNREADABLE, connect, connect_readonly
 from bridge.store.migrate import latest, migrate
 from bridge.store.schema import APPLICATION_ID, LOG_TABLES
 
@@ -42,7 +43,7 @@ class SqliteLogReader:
         try:
             self._connection.execute("BEGIN").close()
             self._connection.execute("SELECT count(*) FROM sqlite_master").close()
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             self._connection.close()
             raise StoreDamagedError("database", str(error)) from error
 
@@ -75,16 +76,16 @@ class SqliteLogReader:
                         )
                 last = row[0]
                 yield row
-        except (sqlite3.Error, OverflowError) as error:
+        except UNREADABLE as error:
             where = "" if last is None else f" after row {last!r}"
             raise StoreDamagedError(table.split(" ", 1)[0], f"{error}{where}") from error
 
     def state(self) -> StateRow:
         """Returns the state of the log."""
-        rows = list(self._select("log_state", "log_id, size, frontier", "tib"))
-        if len(rows) != 1:
-            raise StoreDamagedError("log_state", f"{len(rows)} rows where one belongs")
-        return StateRow(*rows[0])
+        rows = list(self._select("log_state", "id, log_id, size, frontier", "itib"))
+        if [row[0] for row in rows] != [1]:
+            raise StoreDamagedError("log_state", f"id: {[row[0] for row in rows]} where the one row has 1")
+        return StateRow(*rows[0][1:])
 
     def _pages(self, read: Callable[[int, int], Iterator[Any]], start: int, end: int | None) -> Iterator[Any]:
         """Reads in pieces, so that a caller may read other tables between two rows without a cursor held open."""
@@ -160,12 +161,12 @@ class SqliteLogReader:
 
     def checkpoints(self) -> Iterator[CheckpointRow]:
         """Yields the signed checkpoints, by size."""
-        yield from map(CheckpointRow._make, self._select("checkpoint", "size, t_signed, note", "iit", "ORDER BY size"))
+        yield from map(CheckpointRow._make, self._select("checkpoint", "size, note", "it", "ORDER BY size"))
 
     def last_checkpoint(self) -> CheckpointRow | None:
         """Returns the newest signed checkpoint."""
         tail = "ORDER BY size DESC LIMIT 1"
-        return next(map(CheckpointRow._make, self._select("checkpoint", "size, t_signed, note", "iit", tail)), None)
+        return next(map(CheckpointRow._make, self._select("checkpoint", "size, note", "it", tail)), None)
 
     def outbox(self) -> Iterator[OutboxRow]:
         """Yields deliveries that are not settled, oldest first."""
@@ -174,7 +175,9 @@ class SqliteLogReader:
 
     def seen(self) -> Iterator[SeenRow]:
         """Yields what duplicates are known by."""
-        yield from map(SeenRow._make, self._select("seen", "network, account, remote_id, event, expires_at", "ttttf"))
+        yield from map(
+            SeenRow._make, self._select("seen", "network, account, remote_id, event, expires_at, mac", "ttttfb")
+        )
 
     def damage(self) -> Iterator[StoreDamagedError]:
         """Yields what SQLite finds broken in its pages and indexes, and what of the schema is not ours."""
@@ -182,12 +185,12 @@ class SqliteLogReader:
             for (line,) in self._connection.execute(f"PRAGMA integrity_check({_MAX_REPORTS})"):
                 if line != "ok":
                     yield StoreDamagedError("database", str(line).strip())
-        except (sqlite3.Error, OverflowError) as error:
+        except UNREADABLE as error:
             yield StoreDamagedError("database", f"integrity check: {error}")
         try:
             yield from self._header()
             yield from self._schema()
-        except (sqlite3.Error, OverflowError) as error:
+        except UNREADABLE as error:
             yield StoreDamagedError("schema", str(error))
 
     def _header(self) -> Iterator[StoreDamagedError]:
@@ -210,11 +213,12 @@ class SqliteLogReader:
             yield StoreDamagedError("alembic_version", f"{revisions!r} where {latest()!r} belongs")
 
 
-def _reference_schema() -> list[tuple[str, str, str, str | None]]:
+@cache
+def _reference_schema() -> tuple[tuple[str, str, str, str | None], ...]:
     """Returns what a new database of this version has in ``sqlite_master``."""
     connection = connect(Path(":memory:"))
     try:
         migrate(connection)
-        return list(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+        return tuple(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
     finally:
         connection.close()

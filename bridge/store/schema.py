@@ -3,7 +3,7 @@
 Tables of identity are declared on the same ``metadata`` by ``bridge.store.schema_identity``. A change of a table comes
 with a migration under ``bridge/store/migrations/versions``.
 
-Times in ``leaf`` and ``checkpoint`` are integers, microseconds since the epoch, as in the leaves themselves (RFC 8785
+Times in ``leaf`` are integers, microseconds since the epoch, as in the leaves themselves (RFC 8785
 has no portable form for large fractions). Times of queues and bindings are floating-point seconds.
 """
 
@@ -81,7 +81,6 @@ checkpoint = Table(
     "checkpoint",
     metadata,
     Column("size", Integer, primary_key=True, autoincrement=False),
-    Column("t_signed", Integer, nullable=False),
     Column("note", Text, nullable=False),
 )
 
@@ -119,6 +118,7 @@ seen = Table(
     Column("remote_id", Text, primary_key=True),
     Column("event", Text, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -20,11 +20,11 @@ class Insert:
         tail: what follows the rows, such as an ON CONFLICT clause.
     """
 
-    __slots__ = ("_head", "_tail", "_width")
+    __slots__ = ("_head", "_tail", "width")
 
     def __init__(self, head: str, width: int, tail: str = "") -> None:
         self._head = head
-        self._width = width
+        self.width = width
         self._tail = tail
 
     def run(self, connection: sqlite3.Connection, values: list[Any], *more: object) -> int:
@@ -32,7 +32,7 @@ class Insert:
 
         ``more`` are the values that the tail takes.
         """
-        width, at, done = self._width, 0, 0
+        width, at, done = self.width, 0, 0
         left = len(values) // width
         while left:
             rows = min(_MOST, 1 << (left.bit_length() - 1))
@@ -60,10 +60,10 @@ OUTBOX = Insert(
 )
 # An expired row gives way to a new one; one that is still good does not, and then fewer rows are counted than given.
 SEEN = Insert(
-    "INSERT INTO seen (network, account, remote_id, event, expires_at)",
-    5,
+    "INSERT INTO seen (network, account, remote_id, event, expires_at, mac)",
+    6,
     "ON CONFLICT (network, account, remote_id) DO UPDATE "
-    "SET event = excluded.event, expires_at = excluded.expires_at WHERE seen.expires_at <= ?",
+    "SET event = excluded.event, expires_at = excluded.expires_at, mac = excluded.mac WHERE seen.expires_at <= ?",
 )
 SETTLE = "DELETE FROM outbox WHERE key IN (SELECT value FROM json_each(?))"
 STATE = "UPDATE log_state SET size = ?, frontier = ? WHERE id = 1 AND size = ?"

@@ -166,8 +166,9 @@ class LogWriter:
     def _divide(self, batch: Sequence[Work], error: Exception) -> list[Result]:
         """Tries each half by itself, so that the one piece that cannot be written does not hurt the others."""
         if len(batch) == 1:
-            reason = str(error) if isinstance(error, _PoisonError) else f"{type(error).__name__}: {error}"
-            return [CommitFailed(reason=f"invalid: {reason}")]
+            if isinstance(error, _PoisonError):
+                return [CommitFailed(reason=str(error))]
+            return [CommitFailed(reason=f"invalid: {type(error).__name__}: {error}")]
         middle = len(batch) // 2
         return self.write(batch[:middle]) + self.write(batch[middle:])
 
@@ -263,10 +264,13 @@ class _Staging:
         rows: list[Any] = []
         for item in entry.enqueue:
             rows += self._outbox_row(item, entry.records)
+        seen: list[Any] = []
+        for key in entry.seen:
+            columns = (key.network, key.account, key.remote_id, key.event, float(key.expires_at))
+            seen += (*columns, self._batch.mac(columns))
         staged = self._batch.add(entry.records)
         self._outbox += rows
-        for key in entry.seen:
-            self._seen += (key.network, key.account, key.remote_id, key.event, key.expires_at)
+        self._seen += seen
         for settlement in entry.settle:
             self._settle.append(settlement.key)
         return staged
@@ -340,7 +344,7 @@ class _Staging:
             statements.KEK.run(connection, values)
             self._keks_written = len(batch.new_keks)
         if self._seen:
-            if statements.SEEN.run(connection, self._seen, self._now) != len(self._seen) // 5:
+            if statements.SEEN.run(connection, self._seen, self._now) != len(self._seen) // statements.SEEN.width:
                 raise _PoisonError("duplicate: this event was taken in before")
             self._seen.clear()
         if self._settle:

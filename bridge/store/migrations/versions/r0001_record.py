@@ -50,7 +50,6 @@ def upgrade() -> None:
     op.create_table(
         "checkpoint",
         sa.Column("size", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("t_signed", sa.Integer(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("size", name="pk_checkpoint"),
     )
@@ -89,6 +88,7 @@ def _queues() -> None:
         sa.Column("remote_id", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("network", "account", "remote_id", name="pk_seen"),
         sqlite_with_rowid=False,
     )

@@ -102,9 +102,7 @@ def _facts() -> None:
         sa.Column("recorded_to", sa.Integer()),
         sa.PrimaryKeyConstraint("id", name="pk_identity_fact"),
         sa.CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="valid_span"),
-        sa.CheckConstraint(
-            "recorded_to IS NULL OR recorded_to > recorded_from", name="recorded_span"
-        ),
+        sa.CheckConstraint("recorded_to IS NULL OR recorded_to > recorded_from", name="recorded_span"),
     )
     op.create_index(
         "uq_identity_fact_open",

@@ -1,0 +1,137 @@
+"""A store in a folder, with a log, its keys and its files, for tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bridge.compliance import record
+from bridge.compliance.files import LogFiles
+from bridge.compliance.keys import Keyring, open_signer
+from bridge.compliance.publisher import Publisher
+from bridge.compliance.verify import Kept, Report, verify_log
+from bridge.delivery.ports import Entry, OutboxItem, SeenKey, Settlement
+from bridge.model.ids import EventId, IdempotencyKey
+from bridge.store.journal import DirectJournal, GroupCommitJournal
+from bridge.store.publishing import publisher_of
+from bridge.store.reader import SqliteLogReader
+from bridge.store.writer import LogWriter
+from tests.unit.compliance.samples import AIM, BOOGYMAN, NOW, message
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class World:
+    """One log and all that belongs to it, below ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "bridge.db"
+        self.clock = Clock()
+        self.keyring = Keyring.open(folder / "keys" / "master.key", create=True)
+        self.writer = self.open_writer()
+        self.signer = open_signer(folder / "keys" / "log.key", self.writer.log_id, create=True)
+        self.files = LogFiles(folder / "log")
+        self._publisher: Publisher | None = None
+
+    def open_writer(self, **options: Any) -> LogWriter:
+        return LogWriter(self.path, self.keyring, log_name="corp.example/test", clock=self.clock, **options)
+
+    @property
+    def direct(self) -> DirectJournal:
+        return DirectJournal(self.writer)
+
+    def publish(self) -> None:
+        if self._publisher is None:
+            self._publisher = publisher_of(self.path, self.folder / "log", self.signer)
+        self._publisher.publish()
+
+    def verify(self, kept: tuple[Kept, ...] = (), *, keys: bool = True) -> Report:
+        with SqliteLogReader(self.path) as reader:
+            return verify_log(
+                reader,
+                files=self.files,
+                keys=[self.signer.verifier],
+                keyring=self.keyring if keys else None,
+                kept=kept,
+            )
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+def sent(number: int, text: str = "lunch?", *, queue: bool = True) -> Entry:
+    """An allowed message to a contact on AIM, waiting in the outbox."""
+    envelope = message(number, text)
+    item = OutboxItem(
+        key=IdempotencyKey(f"{envelope.id}/0"),
+        event=envelope.id,
+        lane="aim/theboogyman",
+        network=AIM,
+        account="ouraccount",
+        recipient="theboogyman",
+        expires_at=NOW + 3600,
+    )
+    return Entry(
+        records=(
+            record.intake(envelope, identity_version=3),
+            record.decision(
+                envelope.id,
+                effect="allow",
+                deciding="sales-on-aim",
+                matched=("sales-on-aim",),
+                reason_code="rule",
+                policy_digest="5e" * 32,
+            ),
+        ),
+        enqueue=(item,) if queue else (),
+    )
+
+
+def settled(event: EventId, code: str = "relayed", detail: str = "") -> Entry:
+    return Entry(
+        records=(record.outcome(event, recipient=BOOGYMAN, code=code, detail=detail),),
+        settle=(Settlement(key=IdempotencyKey(f"{event}/0")),),
+    )
+
+
+def seen(number: int, expires_at: float) -> SeenKey:
+    envelope = message(number)
+    return SeenKey(
+        network=envelope.origin.network,
+        account=envelope.origin.account,
+        remote_id=str(envelope.origin.remote_id),
+        event=envelope.id,
+        expires_at=expires_at,
+    )
+
+
+class Loop:
+    """The reactor's part: runs, when asked to, what was called from the journal's thread."""
+
+    def __init__(self) -> None:
+        import queue
+
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def call(self, function: Callable[[], None]) -> None:
+        self._calls.put(function)
+
+    def until(self, finished: Callable[[], bool]) -> None:
+        while not finished():
+            self._calls.get(timeout=20)()
+
+    def drain(self) -> None:
+        while not self._calls.empty():
+            self._calls.get()()
+
+
+def running(world: World, loop: Loop, **options: Any) -> GroupCommitJournal:
+    journal = GroupCommitJournal(world.writer, loop.call, **options)
+    journal.start()
+    return journal
