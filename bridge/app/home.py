@@ -135,9 +135,14 @@ class Home:
         """Returns the vault of network passwords; its key file is made where there is none."""
         return Vault.of_file(KeyringFile(self.keys / "vault.key"))
 
-    def signer(self, *, create: bool) -> NoteSigner:
-        """Returns the signer of checkpoints."""
-        return open_signer(self.keys / "log.key", self.log_name, create=create)
+    @property
+    def log_folder(self) -> Path:
+        """Where the log's tiles and checkpoints are published."""
+        return self.config.bridge.data_dir / "log"
+
+    def signer(self, log_id: str, *, create: bool) -> NoteSigner:
+        """Returns the signer of the checkpoints of a log."""
+        return open_signer(self.keys / "log.key", log_id, create=create)
 
     def sip_secret(self) -> bytes:
         """Returns the secret that names of SIP requests are derived with; made where there is none."""

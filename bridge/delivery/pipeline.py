@@ -61,7 +61,10 @@ class Settings:
     offline_seconds: float = 7 * 86400.0
     """How long a message waits for its recipient."""
     tell_after: float = 5.0
+    """Seconds after which a sender is told that a message waits."""
     retention_class: str = "default"
+    max_per_lane: int = 1000
+    max_total: int = 200_000
 
 
 @define(eq=False)
@@ -92,7 +95,8 @@ class Pipeline:
     _commits: int = field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self.lanes = Lanes(self._send, self._settled)
+        settings = self.settings
+        self.lanes = Lanes(self._send, self._settled, max_per_lane=settings.max_per_lane, max_total=settings.max_total)
 
     # Intake
 
@@ -139,18 +143,36 @@ class Pipeline:
     ) -> None:
         """Records an event that could not be translated, as it came, and refuses it."""
         self.counters.dead_letters += 1
+        raw = repr(native).encode("utf-8", "backslashreplace")
+        code = _CODES.get(problem.feature, "unsupported")
+        self.refuse_raw(network, account, raw, f"{problem.feature}: {problem.reason}", code, on_recorded)
+
+    def refuse_raw(
+        self, network: NetworkId, account: str, raw: bytes, reason: str, code: str, on_recorded: OnRecorded
+    ) -> None:
+        """Records what was refused before it became an event, as it came.
+
+        Args:
+            network: where it came from.
+            account: whose it is, or claims to be.
+            raw: what came.
+            reason: why it is refused.
+            code: a code of ``Refusal``.
+            on_recorded: gets the refusal, after the commit.
+        """
         event = self.mint()
-        refusal = Refusal(code="unsupported", reason=problem.reason, reference=event)
-        draft = record.dead_letter(
+        direction = Direction.OUTBOUND if network == SIP else Direction.INBOUND
+        letter = record.dead_letter(
             event,
             network=network,
             account=account,
-            direction=Direction.OUTBOUND if network == SIP else Direction.INBOUND,
-            raw=repr(native).encode("utf-8", "backslashreplace"),
-            reason=f"{problem.feature}: {problem.reason}",
+            direction=direction,
+            raw=raw,
+            reason=reason,
             retention_class=self.settings.retention_class,
         )
-        self._commit_refusal((draft,), event, refusal, on_recorded)
+        refusal = Refusal(code=code, reason=reason.partition(": ")[2] or reason, reference=event)
+        self._commit_refusal((letter, _undecided(event, "forbid", code)), event, refusal, on_recorded)
 
     def _remembering(self, key: tuple[str, str, str], on_recorded: OnRecorded) -> OnRecorded:
         def answer(intake: Intake) -> None:
@@ -374,6 +396,10 @@ class Pipeline:
         )
         records = [self._intake(envelope), _undecided(envelope.id, "allow", "system")]
         self._commit_taken(envelope, records, item, _nobody_waits)
+
+
+_CODES = {"address": "not-found", "sender": "forbidden", "length": "too-large"}
+"""The code of a refusal by the feature that a mapping could not translate."""
 
 
 def _undecided(event: EventId, effect: str, reason_code: str) -> RecordDraft:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.app.config import Config, ConfigError, find, load
+from bridge.app.home import Home
 
 FOUND = 1
 WRONG = 2
@@ -42,6 +43,10 @@ class Context:
     path: Path | None = None
     json: bool = False
     _config: Config | None = field(default=None, init=False)
+
+    def home(self) -> Home:
+        """Returns the home of the configured bridge. Raises Wrong."""
+        return Home(self.config())
 
     def config(self) -> Config:
         """Returns the configuration.
@@ -84,9 +89,15 @@ def common_options(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped  # type: ignore[return-value]  # click fills in the context
 
 
+def one_line(error: Exception) -> list[str]:
+    """Returns an error's text, a line for each thing that is wrong."""
+    return [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+
+
 def console() -> Console:
     """Returns a console on standard output."""
-    return Console(file=sys.stdout, soft_wrap=True)
+    # Where nobody looks at a window, a program or a file reads: nothing is cut.
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

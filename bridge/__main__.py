@@ -1,0 +1,5 @@
+"""``python -m bridge`` is ``simplebridge``."""
+
+from bridge.app.main import main
+
+main()

@@ -1,0 +1,38 @@
+"""``simplebridge check``: configuration and policy, without starting anything."""
+
+import click
+
+from bridge.app.cli.common import Context, common_options
+from bridge.app.sipside import endpoint_config, tls_files
+from bridge.policy.linting import lint
+from transports.sip.tls import TlsError, load_options
+
+
+@click.command()
+@common_options
+def check(context: Context) -> None:
+    """Check configuration and policy without starting."""
+    home = context.home()
+    config = home.config
+    endpoint_config(config)
+    if config.sip.certificate is not None:
+        files = tls_files(config)
+        if files is not None:
+            try:
+                load_options(files)
+            except TlsError as e:
+                raise config.error(("sip", "certificate"), str(e)) from e
+    policy = home.policy()
+    findings = lint(policy.policy)
+    warnings = [f"{config.policy.file}:{f.line}: {f.code}: {f.subject}: {f.message}" for f in findings]
+    if config.policy.file is None:
+        warnings.append("no policy is configured: everything is refused")
+    answer = {"ok": True, "config": str(config.path), "policy_digest": policy.digest, "warnings": warnings}
+
+    def human() -> None:
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
+        rules = len(policy.policy.rules)
+        click.echo(f"{config.path}: good; {len(config.networks)} networks, {rules} rules, policy {policy.digest[:16]}")
+
+    context.show(answer, human)

@@ -1,0 +1,377 @@
+"""The daemon: everything bound together, started in order and stopped in order."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy
+import structlog
+from attrs import define, evolve, field
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+
+from bridge.app import control
+from bridge.app.config import load
+from bridge.app.home import ERRORS, Home
+from bridge.app.refusals import EdgeRefusals
+from bridge.app.registry import Network, Surroundings, kinds
+from bridge.app.sipside import build_sip, tls_files
+from bridge.compliance import record
+from bridge.compliance.checkpoint import Checkpoint
+from bridge.delivery.ephemeral import EphemeralDelivery
+from bridge.delivery.ingress import Ingress
+from bridge.delivery.judge import Judge
+from bridge.delivery.notices import Notices
+from bridge.delivery.pipeline import Pipeline, Settings
+from bridge.delivery.ports import Entry, Link
+from bridge.identity.bindings import Binding, NameKey
+from bridge.identity.snapshot import IdentitySnapshot, delta
+from bridge.identity.vault import Vault
+from bridge.model.ids import SIP, EventIdMint, NetworkId
+from bridge.policy.snapshot import Snapshot
+from bridge.presence.hub import PresenceHub
+from bridge.store import identity as identity_store
+from bridge.store.database import connect_readonly, sqlalchemy_over
+from bridge.store.journal import GroupCommitJournal
+from bridge.store.publishing import PublisherThread, publisher_of
+from mappings.sip import SipMapping
+from transports.sip.connector import SipTransport
+from transports.sip.tls import TlsError
+
+log = structlog.get_logger(__name__)
+
+TICK = 0.25
+"""Seconds between looks at what time asks for: retries, expiry, waiting senders."""
+IDENTITY_POLL = 1.0
+"""Seconds until a change of identities by a command is seen."""
+
+
+@define(eq=False)
+class Daemon:
+    """One running bridge.
+
+    Args:
+        home: what it keeps.
+        reactor: Twisted's.
+    """
+
+    home: Home
+    reactor: Any
+    started_at: float = field(init=False, factory=time.time)
+    people: IdentitySnapshot = field(init=False)
+    policy: Snapshot = field(init=False)
+    vault: Vault = field(init=False)
+    journal: GroupCommitJournal = field(init=False)
+    pipeline: Pipeline = field(init=False)
+    ephemeral: EphemeralDelivery = field(init=False)
+    hub: PresenceHub = field(init=False)
+    sip: SipTransport = field(init=False)
+    networks: dict[NetworkId, Network] = field(init=False, factory=dict)
+    ingresses: dict[NetworkId, Ingress] = field(init=False, factory=dict)
+    refusals: EdgeRefusals = field(init=False)
+    _reading: sqlalchemy.Connection = field(init=False)
+    _publisher: PublisherThread = field(init=False)
+    _checkpoint: tuple[int, float] | None = field(init=False, default=None)
+    _loops: list[LoopingCall] = field(init=False, factory=list)
+    _control: Any = field(init=False, default=None)
+    _metrics: Any = field(init=False, default=None)
+    _stopping: bool = field(init=False, default=False)
+
+    async def start(self) -> None:
+        """Starts everything.
+
+        Raises:
+            OSError: a listener cannot be opened.
+            one of ``home.ERRORS``, ControlError, TlsError: something is wrong with what the configuration names.
+        """
+        home = self.home
+        home.prepare()
+        self._control = control.listen(self.reactor, home.config.bridge.data_dir, self._questions())
+        self.vault = home.vault()
+        self.policy = home.policy()
+        writer = home.writer()
+        self.journal = GroupCommitJournal(
+            writer, self.reactor.callFromThread, max_waiting=home.config.store.max_waiting
+        )
+        self._reading = sqlalchemy_over(connect_readonly(home.database))
+        self.people = identity_store.load_snapshot(self._reading, home.rules())
+        self.journal.start()
+        self._publisher = PublisherThread(
+            publisher_of(home.database, home.log_folder, home.signer(self.journal.log_id, create=True)),
+            on_published=self._published,
+            interval=home.config.compliance.checkpoint_interval,
+        )
+        self._build()
+        self._record(record.START, {"policy_digest": self.policy.digest})
+        await self._open()
+        recovered = self.pipeline.recover()
+        self._begin_loops()
+        log.info(
+            "started",
+            domain=home.config.bridge.domain,
+            log_id=self.journal.log_id,
+            people=len(self.people.accounts()),
+            accounts=len(self.people.bindings()),
+            recovered=recovered,
+            listeners=[f"{at.transport}:{at.host}:{at.port}" for at in self.sip.listeners],
+        )
+
+    def _build(self) -> None:
+        config = self.home.config
+        clock, monotonic = time.time, self.reactor.seconds
+        mint = EventIdMint(clock, os.urandom)
+        judge = Judge(policy=self.policy, directory=self.people)
+        self.pipeline = Pipeline(
+            judge=judge,
+            journal=self.journal,
+            mint=mint,
+            clock=clock,
+            monotonic=monotonic,
+            notices=Notices(address=f"{config.delivery.notices_from}@{config.bridge.domain}"),
+            settings=Settings(
+                offline_seconds=config.delivery.offline_hours * 3600,
+                tell_after=config.delivery.tell_after,
+                retention_class=config.compliance.retention_class,
+                max_per_lane=config.delivery.max_waiting_per_conversation,
+                max_total=config.delivery.max_waiting,
+            ),
+        )
+        links = self.pipeline.links
+        self.ephemeral = EphemeralDelivery(links, judge, mint, clock, monotonic)
+        self.hub = PresenceHub(self.ephemeral, self.ephemeral.may_see)
+        self.refusals = EdgeRefusals(self.pipeline)
+        self.sip = build_sip(
+            self.home,
+            reactor=self.reactor,
+            journal=self.journal,
+            people=lambda: self.people,
+            tls=tls_files(config),
+            on_refused=self.refusals.refused,
+            now=clock(),
+        )
+        mapping = SipMapping(addresses=self.home.addresses(), clock=clock)
+        self._add(SIP, Link(transport=self.sip, mapping=mapping))
+        for name, section in config.networks.items():
+            around = Surroundings(
+                network=NetworkId(name),
+                section=section,
+                options=self.home.options[name],
+                reactor=self.reactor,
+                clock=clock,
+            )
+            try:
+                network = kinds()[section.kind].build(around)
+            except ValueError as e:
+                raise config.error(("networks", name), str(e)) from e
+            self.networks[NetworkId(name)] = network
+            self._add(NetworkId(name), network.link)
+
+    def _add(self, network: NetworkId, link: Link) -> None:
+        self.pipeline.links[network] = link
+        self.ingresses[network] = Ingress(network, link, self.pipeline, self.ephemeral, self.hub)
+
+    async def _open(self) -> None:
+        await self.sip.start(self.ingresses[SIP])
+        for name, network in self.networks.items():
+            await network.start(self.ingresses[name])
+        for binding in self.people.bindings():
+            self._sign_on(binding)
+
+    def _begin_loops(self) -> None:
+        self._every(TICK, lambda: self.pipeline.tick(time.time()))
+        self._every(IDENTITY_POLL, self._look_at_people)
+        self._publisher.start()
+        if self.home.config.metrics.listen is not None:
+            from bridge.app.metrics import serve
+
+            self._metrics = serve(self.reactor, self.home.config.metrics.listen, self)
+
+    def _every(self, seconds: float, call: Callable[[], object]) -> None:
+        def guarded() -> object:
+            try:
+                return call()
+            except Exception:  # a defect of one look must not end all later ones
+                log.exception("periodic work failed", work=getattr(call, "__name__", "tick"))
+                return None
+
+        loop = LoopingCall(guarded)
+        loop.clock = self.reactor
+        loop.start(seconds, now=False).addErrback(_loop_failed)
+        self._loops.append(loop)
+
+    # Stop
+
+    async def stop(self) -> None:
+        """Stops taking new messages, gives what is under way its time, and closes everything. Nothing is lost."""
+        if self._stopping:
+            return
+        self._stopping = True
+        drain = self.home.config.bridge.drain
+        log.info("stopping", sending=self.pipeline.lanes.sending, waiting=self.pipeline.lanes.total)
+        self.pipeline.lanes.close()
+        end = self.reactor.seconds() + drain
+        while self.pipeline.lanes.sending and self.reactor.seconds() < end:
+            await deferLater(self.reactor, 0.05)
+        await self.sip.stop(drain=max(0.0, end - self.reactor.seconds()))
+        for network in self.networks.values():
+            await network.stop(drain=max(0.0, end - self.reactor.seconds()))
+        for loop in self._loops:
+            if loop.running:
+                loop.stop()
+        self._record(record.STOP, {})
+        await deferToThread(self.journal.close)
+        await deferToThread(self._publisher.stop)
+        self._reading.close()
+        for port in (self._control, self._metrics):
+            if port is not None:
+                closing = port.stopListening()
+                if isinstance(closing, Deferred):
+                    await closing
+        log.info("stopped", waiting=self.pipeline.lanes.total)
+
+    # Reload
+
+    def reload(self) -> list[str]:
+        """Reads configuration, policy and certificates again. What is wrong is told, and the old stays in force.
+
+        Returns:
+            what was not taken, a line each.
+        """
+        problems: list[str] = []
+        try:
+            fresh = Home(load(self.home.config.path))
+            self.home = _reloaded(self.home, fresh, problems)
+            self._put_in_force(self.home.policy())
+        except ERRORS as e:
+            problems.append(str(e))
+        try:
+            self.sip.reload_tls()
+        except TlsError as e:
+            problems.append(str(e))
+        for problem in problems:
+            log.error("not reloaded", problem=problem)
+        log.info("reloaded", policy=self.policy.digest, problems=len(problems))
+        return problems
+
+    def _put_in_force(self, policy: Snapshot) -> None:
+        if policy.digest == self.policy.digest:
+            return
+        before = self.policy.digest
+
+        def done(outcome: object) -> None:
+            self.policy = policy
+            self.pipeline.judge.policy = policy
+            self.hub.review()
+            log.info("policy in force", digest=policy.digest, version=policy.policy.version, before=before)
+
+        fields = {"policy_digest": policy.digest, "policy_before": before, "policy_version": policy.policy.version}
+        draft = record.event(record.POLICY_CHANGE, actor="simplebridge", fields=fields)
+        self.journal.commit(Entry(records=(draft,)), done)
+
+    # People
+
+    def _look_at_people(self) -> None:
+        if identity_store.version(self._reading) != self.people.version:
+            ensureDeferred(self._load_people()).addErrback(_loop_failed)
+
+    async def _load_people(self) -> None:
+        def read() -> IdentitySnapshot:
+            return self.home.people()
+
+        people = await deferToThread(read)
+        if people.version <= self.people.version:
+            return
+        change = delta(self.people, people)
+        self.people = people
+        self.pipeline.judge.directory = people
+        for binding in change.links_down:
+            network = self.networks.get(binding.network)
+            if network is not None:
+                network.sign_off(binding.account)
+        for binding in change.links_up:
+            self._sign_on(binding)
+        self.hub.review()
+        log.info("people changed", version=people.version, down=len(change.links_down), up=len(change.links_up))
+
+    def _sign_on(self, binding: Binding) -> None:
+        network = self.networks.get(binding.network)
+        if network is None or binding.credential is None:
+            return
+        key = NameKey(binding.network, binding.name)
+        secret = identity_store.credential(self._reading, self.vault, key)
+        if secret is not None:
+            network.sign_on(binding.account, secret, self.hub.presence_of(binding.person))
+
+    # Record
+
+    def _record(self, kind: str, fields: Mapping[str, Any]) -> None:
+        draft = record.event(kind, actor="simplebridge", fields=fields)
+        self.journal.commit(Entry(records=(draft,)), lambda _: None)
+
+    def _published(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = (checkpoint.size, time.time())
+
+    # Questions
+
+    def _questions(self) -> Mapping[str, control.Answer]:
+        return {"status": lambda _: self.status(), "reload": lambda _: {"problems": self.reload()}}
+
+    def status(self) -> dict[str, Any]:
+        """Returns what ``simplebridge status`` shows."""
+        if not hasattr(self, "sip"):
+            return {"state": "starting"}
+        return {
+            "state": "stopping" if self._stopping else "up",
+            "domain": self.home.config.bridge.domain,
+            "uptime_seconds": round(time.time() - self.started_at, 1),
+            "pid": os.getpid(),
+            "log_id": self.journal.log_id,
+            "policy": {"version": self.policy.policy.version, "digest": self.policy.digest},
+            "checkpoint": None
+            if self._checkpoint is None
+            else {"size": self._checkpoint[0], "age_seconds": round(time.time() - self._checkpoint[1], 1)},
+            "identity_version": self.people.version,
+            "listeners": [f"{at.transport}:{at.host}:{at.port}" for at in self.sip.listeners],
+            "links": [
+                {"network": name, "account": account, "state": state.value, "reason": self._reason(name, account)}
+                for name, network in self.networks.items()
+                for account, state in sorted(network.states().items())
+            ],
+            "queues": {"waiting": self.pipeline.lanes.total, "sending": self.pipeline.lanes.sending},
+            "sip": self.sip.counts,
+            "messages": self.message_numbers(),
+        }
+
+    def message_numbers(self) -> dict[str, int]:
+        """Returns counters of messages since the start."""
+        c = self.pipeline.counters
+        plain = {
+            "received": c.received,
+            "recorded": c.recorded,
+            "refused": c.refused,
+            "held": c.held,
+            "duplicates": c.duplicates,
+            "unrecorded": c.unrecorded,
+            "dead_letters": c.dead_letters,
+        }
+        return plain | {f"outcome_{code}": count for code, count in sorted(c.outcomes.items())}
+
+    def _reason(self, network: NetworkId, account: str) -> str:
+        change = self.ingresses[network].states.get(account)
+        return "" if change is None else change.reason
+
+
+def _loop_failed(failure: Failure) -> None:
+    log.error("periodic work ended", error=failure.getErrorMessage(), traceback=failure.getTraceback())
+
+
+def _reloaded(old: Home, fresh: Home, problems: list[str]) -> Home:
+    """Returns the home after a reload: what needs new sockets or links stays as it was, and is told."""
+    fixed = ("bridge", "store", "sip", "networks", "delivery", "compliance", "metrics")
+    changed = [name for name in fixed if getattr(old.config, name) != getattr(fresh.config, name)]
+    problems += [f"{fresh.config.path}: [{name}] has changed: that needs a restart" for name in changed]
+    config = evolve(old.config, policy=fresh.config.policy, source=fresh.config.source)
+    return Home(config)
