@@ -16,6 +16,8 @@ from typing import Final
 
 from attrs import frozen
 
+from mappings.text import clean
+
 MAX_TAG: Final = 4096
 """The longest tag, in characters; what is longer is text."""
 MAX_ATTRIBUTES: Final = 32
@@ -209,4 +211,7 @@ def _entity(name: str) -> str | None:
     except ValueError:
         return None
     # unescape knows the numbers that Windows clients write for their code page, and refuses what is no character
-    return " " if number == 0xA0 else unescape(f"&#{number};")
+    if number == 0xA0:
+        return " "
+    # &#13;&#10; is one line end; no other control comes in by an entity either
+    return "" if number == 0x0D else clean(unescape(f"&#{number};"))[0]

@@ -1,7 +1,7 @@
 """OSCAR's native events and the model: AIM's HTML and ICQ's plain text, typing, presence, acknowledgements.
 
-The mapping keeps nothing but a bounded memo of names. An ICBM cookie is derived from the event and its recipient, so that
-a retry has the same.
+The mapping keeps nothing but a bounded memo of names. An ICBM cookie is derived from the event and its recipient, so
+that a retry has the same.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
+from attrs import evolve
+
 from bridge.model.envelope import Loss
 from bridge.model.presence import Activity, Basic, Device, PersonPresence
 from mappings.content import ContentError
@@ -52,10 +54,14 @@ def to_pidf(presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, .
     if presence.idle_since is not None or any(device.idle_since is not None for device in presence.devices):
         losses = (*losses, Loss(feature="idle", detail="the document does not say since when"))
     devices = presence.devices if presence.basic is Basic.OPEN else ()
+    if not any(device.basic is Basic.OPEN for device in devices):
+        devices = ()  # or a reader, who finds no open tuple, would hold an open person for closed
     if len(devices) > MAX_DEVICES:
         losses = (*losses, Loss(feature="devices", detail=f"{len(devices)} devices, of which {MAX_DEVICES} are told"))
-    if not devices:
-        devices = (Device(id="t1", basic=presence.basic, activity=presence.activity, note=presence.note),)
+    if len(devices) <= 1:
+        # where there is one tuple it says what the person's presence is: many clients read nothing else
+        only = devices[0] if devices else Device(id="t1", basic=presence.basic)
+        devices = (evolve(only, basic=presence.basic, activity=presence.activity, note=presence.note),)
     document = Pidf(
         entity=target,
         tuples=_tuples(devices[:MAX_DEVICES], target, activity),
@@ -113,7 +119,7 @@ def _first_note(document: Pidf) -> str:
 
 def _told(activity: Activity, note: str) -> tuple[Activity, str, tuple[Loss, ...]]:
     """What a document says of an activity: none is lost that a <show/> carries, but the note is for all readers."""
-    _, told, losses = RPID.word(activity, note)
+    _, told, losses = RPID.word(activity, _note(note))
     return activity, told, () if activity in SHOWS else losses
 
 

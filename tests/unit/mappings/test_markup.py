@@ -59,6 +59,7 @@ def test_tokens(source: str, expected: list[Token]) -> None:
         ("&#8364;&#x1F600;", "\u20ac\U0001f600"),
         ("&#128;&#150;", "\u20ac\u2013"),  # Windows clients write their own code page
         ("&#0;", "\ufffd"),
+        ("a&#13;&#10;b&#9;c&#7;d&#127;e&#129;f", "a\nb\tcdef"),
         ("&#xD800;&#1114112;", "\ufffd\ufffd"),
         ("&bogus; &; &#; &#x; &#xzz; &#-1; &#+1;", "&bogus; &; &#; &#x; &#xzz; &#-1; &#+1;"),
         ("&amp;lt;", "&lt;"),
