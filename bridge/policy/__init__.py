@@ -8,7 +8,7 @@ from bridge.policy.errors import PolicyError, Problem
 from bridge.policy.explanation import Explanation, explain
 from bridge.policy.linting import Finding, lint
 from bridge.policy.loader import Surroundings
-from bridge.policy.loading import ExampleResult, load_policy, load_text, run_examples
+from bridge.policy.loading import ExampleResult, load_policy, load_text, run_examples, subject_between
 from bridge.policy.snapshot import Snapshot
 from bridge.policy.values import DEFAULT_DENY, Decision, GroupSource, Hit, Party, Subject, direction_between
 
@@ -34,4 +34,5 @@ __all__ = [
     "load_policy",
     "load_text",
     "run_examples",
+    "subject_between",
 ]

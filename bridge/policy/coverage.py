@@ -1,6 +1,6 @@
 """Whether one rule holds wherever another does. Cautious: it says so only where the file itself shows it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bridge.policy.language import Group, Rule
 
@@ -22,6 +22,30 @@ def nested_groups(groups: Collection[Group]) -> dict[str, frozenset[str]]:
                 waiting.extend(direct.get(group, ()))
         found[name] = frozenset(seen)
     return found
+
+
+def covering_pairs(rules: Sequence[Rule], groups: Collection[Group]) -> Iterator[tuple[Rule, Rule]]:
+    """Each pair of different rules of which the first covers the second."""
+    nested = nested_groups(groups)
+    around: dict[str, set[str]] = {}
+    for outer, inner in nested.items():
+        for name in inner:
+            around.setdefault(f"group:{name}", set()).add(f"group:{outer}")
+    naming: dict[str, dict[int, None]] = {}
+    for number, rule in enumerate(rules):
+        for term in {*rule.ends[0], *rule.ends[1]}:
+            naming.setdefault(term, {})[number] = None
+    for number, narrow in enumerate(rules):
+        # Only a rule that names something around one of the narrow rule's terms can cover it; take the rarest term.
+        wider = ({"any", term, *around.get(term, ()), *_networks(term)} for side in narrow.ends[:2] for term in side)
+        fewest = min(([name for term in terms for name in naming.get(term, ())] for terms in wider), key=len)
+        for other in dict.fromkeys(fewest):
+            if other != number and covers(rules[other], narrow, nested):
+                yield rules[other], narrow
+
+
+def _networks(term: str) -> tuple[str, ...]:
+    return (f"network:{term[8:].partition('/')[0]}",) if term.startswith("contact:") else ()
 
 
 def covers(wide: Rule, narrow: Rule, nested: Mapping[str, frozenset[str]]) -> bool:

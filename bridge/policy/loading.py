@@ -10,7 +10,15 @@ from bridge.policy.errors import PolicyError, Problem
 from bridge.policy.language import Example
 from bridge.policy.loader import Surroundings, parse_policy, read_file
 from bridge.policy.snapshot import Snapshot
-from bridge.policy.values import Decision, GroupSource, NormalForm, Subject, default_normal_form, direction_between
+from bridge.policy.values import (
+    Decision,
+    GroupSource,
+    Kind,
+    NormalForm,
+    Subject,
+    default_normal_form,
+    direction_between,
+)
 
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -119,6 +127,23 @@ def subject_of(example: Example, around: Surroundings) -> Subject:
         user_agent=example.user_agent,
         file_name=example.file_name,
     )
+
+
+def subject_between(
+    around: Surroundings,
+    sender: str,
+    recipient: str,
+    *,
+    at: datetime,
+    text: str | None = None,
+    kind: Kind = "message",
+) -> Subject:
+    """A subject from what a person types: addresses or network/name, a text, a time.
+
+    Direction and class follow from the parties. Raises ValueError for a party that is neither.
+    """
+    example = Example(sender=sender, recipient=recipient, expect="allow", text=text, at=at, kind=kind)
+    return subject_of(example, around)
 
 
 def _leaky_marks(snapshot: Snapshot, file: str) -> list[Problem]:

@@ -175,7 +175,7 @@ def _told(decision: Decision) -> tuple[str, str, list[str], list[str], list[str]
     )  # fmt: skip
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(_policies, st.lists(_subjects, min_size=1, max_size=6))
 def test_decisions_are_those_of_the_reference(rules: tuple[Rule, ...], subjects: list[Subject]) -> None:
     snapshot = _snapshot(rules)
@@ -183,7 +183,7 @@ def test_decisions_are_those_of_the_reference(rules: tuple[Rule, ...], subjects:
         assert _told(snapshot.decide(one)) == _reference(rules, one)
 
 
-@settings(max_examples=70)
+@settings(max_examples=40)
 @given(_policies, _subjects)
 def test_explanations_agree_with_decisions(rules: tuple[Rule, ...], one: Subject) -> None:
     explanation = explain(_snapshot(rules), one)
@@ -192,7 +192,7 @@ def test_explanations_agree_with_decisions(rules: tuple[Rule, ...], one: Subject
     assert [v.matched for v in explanation.verdicts] == [_holds(rule, one) for rule in rules]
 
 
-@settings(max_examples=70)
+@settings(max_examples=40)
 @given(_policies, _subjects, st.randoms(use_true_random=False))
 def test_the_order_of_rules_does_not_change_the_effect(
     rules: tuple[Rule, ...], one: Subject, source: random.Random
@@ -208,7 +208,7 @@ def test_the_order_of_rules_does_not_change_the_effect(
     assert set(before.deciders) == set(after.deciders)
 
 
-@settings(max_examples=70)
+@settings(max_examples=40)
 @given(_policies, _rules("extra"), _subjects)
 def test_a_further_rule_moves_the_effect_one_way_only(rules: tuple[Rule, ...], extra: Rule, one: Subject) -> None:
     before, after = _snapshot(rules).decide(one), _snapshot((*rules, extra)).decide(one)
@@ -224,7 +224,7 @@ def test_a_further_rule_moves_the_effect_one_way_only(rules: tuple[Rule, ...], e
         assert after.effect == before.effect or (before.effect, after.effect) == ("hold", "hold")
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(_policies, _subjects)
 def test_enforcing_what_is_in_shadow_gives_what_it_would_have_been(rules: tuple[Rule, ...], one: Subject) -> None:
     enforced = tuple(attrs.evolve(rule, mode="enforce") if rule.mode == "shadow" else rule for rule in rules)

@@ -1,5 +1,6 @@
 """Lint: what it finds, and that what it says of rules is true."""
 
+from itertools import permutations
 from typing import Any
 
 import attrs
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.policy import lint
-from bridge.policy.coverage import covers, nested_groups
+from bridge.policy.coverage import covering_pairs, covers, nested_groups
 from bridge.policy.language import Rule
 from tests.unit.policy.builders import lexicon, load, rule
 from tests.unit.policy.test_laws import _GROUPS, _rules, _snapshot, _subjects
@@ -66,7 +67,16 @@ def test_nested_groups_cover_their_parts() -> None:
     assert "redundant: rule 'n': adds nothing to rule 'w' (line 7)" in str(lint(policy)[1])
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
+@given(st.lists(_rules("r"), max_size=6))
+def test_the_pairs_are_all_that_cover(rules: list[Rule]) -> None:
+    named = [attrs.evolve(one, id=f"r{number}") for number, one in enumerate(rules)]
+    nested = nested_groups(_GROUPS)
+    slow = {(wide.id, narrow.id) for wide, narrow in permutations(named, 2) if covers(wide, narrow, nested)}
+    assert {(wide.id, narrow.id) for wide, narrow in covering_pairs(named, _GROUPS)} == slow
+
+
+@settings(max_examples=60)
 @given(_rules("wide"), _rules("narrow"), st.lists(_subjects, min_size=5, max_size=20))
 def test_a_covering_rule_matches_wherever_the_other_does(wide: Rule, narrow: Rule, subjects: list[Any]) -> None:
     if not covers(wide, narrow, nested_groups(_GROUPS)):

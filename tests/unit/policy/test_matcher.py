@@ -194,7 +194,7 @@ _everything = Matcher(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(_soup, _soup)
 def test_touching_never_misses_what_searching_finds(text: str, preceding: str) -> None:
     for hit in _everything.find(text, ~0, preceding):
