@@ -383,6 +383,7 @@ def test_reason_phrases() -> None:
         ("SIP/2.0/UDP h;rport;branch=z1", "[2001:db8::1]", 4, "SIP/2.0/UDP h;rport=4;branch=z1;received=2001:db8::1"),
         # What the sender claims of its own address would send the answer elsewhere.
         ("SIP/2.0/UDP h;received=6.6.6.6;rport=66;branch=z1", "192.0.2.9", 4, "SIP/2.0/UDP h;rport=4;branch=z1;received=192.0.2.9"),
+        ("SIP/2.0/UDP h;received;branch=z1", "192.0.2.9", 4, "SIP/2.0/UDP h;branch=z1;received=192.0.2.9"),
         ("SIP/2.0/UDP h;rport=66;branch=z1", "192.0.2.9", 4, "SIP/2.0/UDP h;rport=4;branch=z1;received=192.0.2.9"),
         ("SIP/2.0/UDP 192.0.2.9;received=6.6.6.6;branch=z1", "192.0.2.9", 4, "SIP/2.0/UDP 192.0.2.9;branch=z1"),
         ('SIP/2.0/UDP h;x=";rport";branch=z1', "192.0.2.9", 4, 'SIP/2.0/UDP h;x=";rport";branch=z1;received=192.0.2.9'),

@@ -61,7 +61,7 @@ def test_aor(text: str, aor: str) -> None:
         "", "sip", "sip:", "sip:@host", "sip:a@", "sip:a@b@c", "sip: a@b", "sip:a@b c", "sip:a@b\r\nX: y", "sip:a@b\x00",
         "sip:a@[::1", "sip:a@::1", "sip:a@[::1%25eth0]", "sip:a@[g::1]", "sip:a@1.2.3", "sip:a@1.2.3.256", "sip:a@h..x",
         "sip:a@-!", "sip:a@h:", "sip:a@h:99999", "sip:a@h:5o60", "sip:a@h;", "sip:a@h;;lr", "sip:a@h;=x", "sip:a@h;a=",
-        "sip:a@h;a=b=c", "sip:a%4@h", "sip:a%zz@h", "sip:a\\b@h", 'sip:"a"@h', "<sip:a@h>", "sip:a@h?", "sip:a@h?a=b&",
+        "sip:a@h;a=b=c", "sip:a%4@h", "sip:a%zz@h", "sip:%ff@h", "sip:%C3@h", "sip:a\\b@h", 'sip:"a"@h', "<sip:a@h>", "sip:a@h?", "sip:a@h?a=b&",
         "1sip:a", ":a", "sip:a:b:c@h", "sip:a@\u0665", "sip:a@h:\u0665", "tel:+1 2", 'tel:"1"', f"sip:a@{'h' * 256}",
     ],
 )  # fmt: skip

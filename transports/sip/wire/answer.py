@@ -10,7 +10,7 @@ from typing import Final
 from transports.sip.wire.base import Lines, Request, Response, check_header, check_status
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.grammar import check_text, check_token, split_commas
-from transports.sip.wire.headers import Via
+from transports.sip.wire.headers import ASKS_RPORT, Via
 from transports.sip.wire.names import canonical
 
 REASONS: Final[dict[int, str]] = {
@@ -112,7 +112,7 @@ def respond_bytes(
 ) -> bytes:
     """The same as `respond(...).to_bytes()`, without the message in between."""
     if reason is None:
-        reason = reason_phrase(status)
+        reason = REASONS.get(status) or reason_phrase(status)
     else:
         check_status(status, reason)
     index = request._index  # noqa: SLF001 - one package, and the hot path
@@ -150,10 +150,16 @@ def _same_host(sent_by: str, source: str) -> bool:
 
 def _noted(text: str, via: Via, host: str, port: int) -> tuple[str, Via]:
     """The text of a Via with what we saw of its sender, and the same, read."""
+    params = via.params
+    if len(params) == 2 and params[1] is ASKS_RPORT and text.endswith(";rport"):  # what nearly all send over UDP
+        params = (params[0], ("rport", str(port)), ("received", host))
+        return f"{text}={port};received={host}", Via(
+            via.transport, via.host, via.port, params, via.version, via.sent_by
+        )
     rport = via.rport
     note = rport is not None or not _same_host(via.host, host)
-    received = via.received
-    if not note and received is None:
+    claims = any(name == "received" for name, _ in params)
+    if not note and not claims:
         return text, via
     kept = [
         ("rport", str(port)) if name == "rport" else (name, value) for name, value in via.params if name != "received"
@@ -161,7 +167,7 @@ def _noted(text: str, via: Via, host: str, port: int) -> tuple[str, Via]:
     if note:
         kept.append(("received", host))
     noted = Via(via.transport, via.host, via.port, tuple(kept), via.version)
-    if received is not None or (rport is not None and rport is not True) or '"' in text:
+    if claims or (rport is not None and rport is not True) or '"' in text:
         return str(noted), noted
     if text.endswith(";rport"):
         text = f"{text}={port}"

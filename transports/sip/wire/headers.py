@@ -112,13 +112,24 @@ Contact: TypeAlias = NameAddr | Literal["*"]
 
 
 class Via:
-    """One Via value. Not to be changed after it was made. `transport` is in upper case, `host` in lower case."""
+    """One Via value. Not to be changed after it was made.
 
-    __slots__ = ("host", "params", "port", "transport", "version")
+    `transport` is in upper case, `host` in lower case, `sent_by` is `host` or `host:port`.
+    """
+
+    __slots__ = ("host", "params", "port", "sent_by", "transport", "version")
 
     def __init__(
-        self, transport: str, host: str, port: int | None = None, params: Pairs = (), version: str = "SIP/2.0"
+        self,
+        transport: str,
+        host: str,
+        port: int | None = None,
+        params: Pairs = (),
+        version: str = "SIP/2.0",
+        sent_by: str | None = None,
     ) -> None:
+        """`sent_by` is made of host and port; who has it already may give it."""
+        self.sent_by: str = sent_by or (host if port is None else f"{host}:{port}")
         self.version = version
         self.transport = transport
         self.host = host
@@ -146,11 +157,6 @@ class Via:
             if name == "rport":
                 return True if value is None else parse_port(value)
         return None
-
-    @property
-    def sent_by(self) -> str:
-        """`host` or `host:port`."""
-        return self.host if self.port is None else f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.version}/{self.transport} {self.sent_by}{format_params(self.params)}"
@@ -296,11 +302,12 @@ def parse_contacts(values: Iterable[str]) -> list[Contact]:
 
 # -- Via --------------------------------------------------------------------------------------------------------------
 
-_SENT_BY: Final[Memo[tuple[str, str, str, int | None]]] = Memo()
+_SENT_BY: Final[Memo[Via]] = Memo()
 _VIA: Final = re.compile(r"([^\s/]+)[ \t]*/[ \t]*([^\s/]+)[ \t]*/[ \t]*([^\s/]+)[ \t]+(\S.*)")
 
 
-def _parse_sent_by(text: str) -> tuple[str, str, str, int | None]:
+def _parse_sent_by(text: str) -> Via:
+    """A Via without parameters."""
     match = _VIA.fullmatch(text.strip(" \t"))
     if match is None:
         raise SipSyntaxError(f"bad Via {text[:80]!r}")
@@ -308,12 +315,8 @@ def _parse_sent_by(text: str) -> tuple[str, str, str, int | None]:
     if not (is_token(name) and is_token(version) and is_token(transport)):
         raise SipSyntaxError(f"bad protocol in Via {text[:80]!r}")
     host, colon, port = _partition_port(sent_by.strip(" \t"))
-    return (
-        f"{name.upper()}/{version}",
-        transport.upper(),
-        parse_host(host),
-        parse_port(port) if colon else None,
-    )
+    number = parse_port(port) if colon else None
+    return Via(transport.upper(), parse_host(host), number, (), f"{name.upper()}/{version}")
 
 
 def _partition_port(text: str) -> tuple[str, str, str]:
@@ -323,7 +326,7 @@ def _partition_port(text: str) -> tuple[str, str, str]:
     return head.rstrip(" \t"), colon, port.lstrip(" \t")  # COLON allows blanks around it
 
 
-_USUAL_TAIL: Final[dict[str, Pairs]] = {"": (), "rport": (("rport", None),)}  # after the branch
+ASKS_RPORT: Final = ("rport", None)  # RFC 3581, as a parameter
 
 
 def parse_via(text: str) -> Via:
@@ -333,11 +336,13 @@ def parse_via(text: str) -> Via:
     if known is None:
         known = _parse_sent_by(head)
         _SENT_BY.put(head, known)
-    version, transport, host, port = known
     branch, _, tail = rest[7:].partition(";")
-    if rest[:7] == "branch=" and tail in _USUAL_TAIL and (branch.isalnum() or is_token(branch)):
-        return Via(transport, host, port, (("branch", branch), *_USUAL_TAIL[tail]), version)
-    return Via(transport, host, port, parse_params(semicolon + rest), version)
+    params: Pairs
+    if rest[:7] == "branch=" and (not tail or tail == "rport") and (branch.isalnum() or is_token(branch)):
+        params = (("branch", branch), ASKS_RPORT) if tail else (("branch", branch),)
+    else:
+        params = parse_params(semicolon + rest)
+    return Via(known.transport, known.host, known.port, params, known.version, known.sent_by)
 
 
 def parse_vias(values: Iterable[str]) -> list[Via]:

@@ -62,8 +62,10 @@ def parse_message(data: bytes, limits: Limits = DEFAULT) -> Request | Response:
     bare = "".join(lines)
     if "\r" in bare or "\n" in bare or "\x00" in bare:
         return _parse_any(data, limits)
-    method, _, rest = lines[0].partition(" ")
-    uri, _, version = rest.partition(" ")
+    start = lines[0].split(" ")
+    if len(start) != 3:
+        return _parse_any(data, limits)
+    method, uri, version = start
     if version != "SIP/2.0" or method not in METHODS or not uri or len(uri) > limits.uri:
         return _parse_any(data, limits)
     del lines[0]

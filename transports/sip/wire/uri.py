@@ -273,6 +273,14 @@ def _parse_pairs(text: str, separator: str, grammar: re.Pattern[str], what: str)
     return tuple(pairs)
 
 
+def _check_utf8(user: str) -> None:
+    # Two users that decode to nothing readable must not become one and the same.
+    try:
+        unquote(user, "utf-8", "strict")
+    except UnicodeDecodeError as error:
+        raise SipSyntaxError(f"escapes in user are not UTF-8: {user[:80]!r}") from error
+
+
 def _parse_sip(scheme: str, text: str, rest: str) -> SipUri:
     userinfo, at, rest = rest.rpartition("@")
     user = password = None
@@ -280,6 +288,8 @@ def _parse_sip(scheme: str, text: str, rest: str) -> SipUri:
         user, colon, secret = userinfo.partition(":")
         if not _USER.fullmatch(user):
             raise SipSyntaxError(f"bad user in URI {text[:120]!r}")
+        if "%" in user:
+            _check_utf8(user)
         if colon:
             if not _PASSWORD.fullmatch(secret):
                 raise SipSyntaxError("bad password in URI")
