@@ -1,6 +1,6 @@
 """A policy in force: compiled, indexed, immutable to its users. Put another in its place to change the policy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -43,11 +43,24 @@ class _Late:
 
 @attrs.frozen(kw_only=True, slots=True)
 class _Entry:
-    """What the metadata of a message settle. ``clean`` is the decision where none of ``late`` matches."""
+    """What the metadata of a message settle: ``sure`` rules match. The others look at the message.
+
+    ``lexical`` rules ask for lexicons alone, ``wanted`` of them all; ``conditional`` rules ask for more than the text.
+    ``clean`` is the decision where none of them matches.
+    """
 
     sure: int
-    late: tuple[_Late, ...]
+    lexical: tuple[_Late, ...]
+    conditional: tuple[_Late, ...]
+    wanted: int
     clean: Decision
+
+
+def _all_lexicons(rules: Iterable[_Late]) -> int:
+    bits = 0
+    for rule in rules:
+        bits |= rule.lexicons
+    return bits
 
 
 class Snapshot:
@@ -76,6 +89,7 @@ class Snapshot:
         self._effects = {effect: self._bits_where("effect", effect) for effect in _REASONS}
         self._minutes: dict[int, int] = {}
         self._outcomes: dict[int, Decision] = {}
+        self._entries: dict[int, _Entry] = {}
         self._decisions: TwoGenerationCache[Key, _Entry] = TwoGenerationCache(DECISION_LIMIT)
 
     def _bits_where(self, name: str, value: object) -> int:
@@ -104,7 +118,7 @@ class Snapshot:
         entry = self._decisions.get(key)
         if entry is None:
             entry = self._enter(key, subject, in_time)
-        if not entry.late:
+        if not entry.lexical and not entry.conditional:
             return entry.clean
         return self._look(entry, subject, preceding)
 
@@ -130,25 +144,43 @@ class Snapshot:
         bits = in_time & self._index.matching(
             subject.sender, subject.recipient, subject.direction, subject.kind, subject.conversation
         )
-        sure = bits & ~self._late_bits
-        late = tuple(self._late[number] for number in numbers(bits & self._late_bits))
-        entry = _Entry(sure=sure, late=late, clean=self._outcome(sure))
+        entry = self._entries.get(bits)
+        if entry is None:
+            entry = self._make_entry(bits)
         if len(key[0]) <= KEY_LIMIT and len(key[1]) <= KEY_LIMIT:
             self._decisions.put(key, entry)
+        return entry
+
+    def _make_entry(self, bits: int) -> _Entry:
+        sure = bits & ~self._late_bits
+        late = [self._late[number] for number in numbers(bits & self._late_bits)]
+        lexical = tuple(rule for rule in late if not rule.conditions)
+        entry = _Entry(
+            sure=sure,
+            lexical=lexical,
+            conditional=tuple(rule for rule in late if rule.conditions),
+            wanted=_all_lexicons(lexical),
+            clean=self._outcome(sure),
+        )
+        if len(self._entries) >= _OUTCOME_LIMIT:
+            self._entries = {}
+        self._entries[bits] = entry
         return entry
 
     def _look(self, entry: _Entry, subject: Subject, preceding: str) -> Decision:
         """The decision where rules depend on the message: cheap conditions first, then one scan of the text."""
         matched = entry.sure
-        asking: list[_Late] = []
-        wanted = 0
-        for late in entry.late:
-            if all(condition(subject) for _, condition in late.conditions):
-                if late.lexicons:
-                    asking.append(late)
-                    wanted |= late.lexicons
-                else:
+        asking = entry.lexical
+        wanted = entry.wanted
+        if entry.conditional:
+            holding = [
+                late for late in entry.conditional if all(condition(subject) for _, condition in late.conditions)
+            ]
+            for late in holding:
+                if not late.lexicons:
                     matched |= late.bit
+            asking += tuple(late for late in holding if late.lexicons)
+            wanted |= _all_lexicons(holding)
         text = subject.text
         hits: tuple[Hit, ...] = ()
         if wanted and text is not None and self._matcher.touches(text, preceding) & wanted:

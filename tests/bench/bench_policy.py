@@ -63,6 +63,13 @@ def _lexicon_of(count: int) -> Snapshot:
     return load_text(text, surroundings=Surroundings(networks=["aim"]))
 
 
+def _thousand_lexical() -> Snapshot:
+    rules = [f'[[rule]]\nid = "r{number}"\neffect = "hold"\nlexicon = ["l{number % 50}"]\n' for number in range(1_000)]
+    lexicons = [f'[lexicons.l{number}]\nwords = ["secret{number}"]\n' for number in range(50)]
+    text = '[policy]\nversion = "bench"\n[[rule]]\nid = "open"\neffect = "allow"\n' + "".join(rules + lexicons)
+    return load_text(text, surroundings=Surroundings(networks=["aim"], domains=["corp.example"]))
+
+
 def _rules() -> dict[str, float]:
     snapshot = _thousand_rules()
     same = _subjects(1)[0]
@@ -82,7 +89,9 @@ def _rules() -> dict[str, float]:
     begin = time.process_time()
     first_time()
     first = (time.process_time() - begin) / len(many) * 1e6
+    lexical = _thousand_lexical()
     return {
+        "1000 rules with lexicons, a short text": _best(lambda: lexical.decide(same), 10_000),
         "1000 rules, one pair": _best(lambda: snapshot.decide(same), 20_000),
         "1000 rules, 1000 pairs in turn": _best(walk, 20_000),
         "1000 rules, pair never seen": first,
