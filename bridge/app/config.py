@@ -153,9 +153,8 @@ class SipSection:
     """The digest realm; the domain by default."""
     digest_algorithms: tuple[str, ...] = ("MD5",)
     """Challenges in this order. Some clients read only the first, and some know only MD5."""
-    digest_qop: bool = True
-    """Offer qop=auth. Clients that answer without it (RFC 2069) are let in only with ``digest_legacy``."""
     digest_legacy: bool = True
+    """Let clients in that answer without qop (RFC 2069), as libpurple does; their nonces live shorter."""
     nonce_lifetime: float = field(default=600.0, validator=_positive)
     """Seconds until a nonce is stale."""
     expires_min: int = field(default=60, validator=_positive)

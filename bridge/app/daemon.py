@@ -45,6 +45,8 @@ log = structlog.get_logger(__name__)
 
 TICK = 0.25
 """Seconds between looks at what time asks for: retries, expiry, waiting senders."""
+SIP_DUPLICATE_SECONDS = 64.0
+"""Twice the life of a transaction (RFC 3261 section 17.1.2.2): libpurple makes the same Call-IDs anew at each start."""
 IDENTITY_POLL = 1.0
 """Seconds until a change of identities by a command is seen."""
 
@@ -153,7 +155,7 @@ class Daemon:
             now=clock(),
         )
         mapping = SipMapping(addresses=self.home.addresses(), clock=clock)
-        self._add(SIP, Link(transport=self.sip, mapping=mapping))
+        self._add(SIP, Link(transport=self.sip, mapping=mapping, duplicate_seconds=SIP_DUPLICATE_SECONDS))
         for name, section in config.networks.items():
             around = Surroundings(
                 network=NetworkId(name),

@@ -27,6 +27,8 @@ class OpenRecord:
     fields: dict[str, Any]
     envelope: Envelope | None = None
     payload: dict[str, Any] | None = None
+    opened: Opened | None = None
+    """The plaintexts and nonces as they were sealed: what an export shows."""
 
 
 def attachment_texts(body: Body) -> tuple[Attachment, ...]:
@@ -124,12 +126,12 @@ class Opener:
         if opened.body_commit.hex() != fields["body_commit"]:
             raise CodecError("body_commit: is not the commitment of the body")
         if "header_commit" not in fields:
-            return OpenRecord(seq=leaf.seq, hash=leaf.hash, fields=fields, payload=self._payload(opened))
+            return OpenRecord(seq=leaf.seq, hash=leaf.hash, fields=fields, payload=self._payload(opened), opened=opened)
         if opened.header_commit.hex() != fields["header_commit"]:
             raise CodecError("header_commit: is not the commitment of the headers")
         envelope = codec.decode(opened.header, opened.body)
         self._check_envelope(envelope, opened, fields)
-        return OpenRecord(seq=leaf.seq, hash=leaf.hash, fields=fields, envelope=envelope)
+        return OpenRecord(seq=leaf.seq, hash=leaf.hash, fields=fields, envelope=envelope, opened=opened)
 
     def _unseal(self, leaf: LeafRow, sealed: SealedRow | None, retention_class: str) -> Opened:
         if sealed is None or (sealed.ciphertext is None and sealed.wrapped is None):

@@ -101,6 +101,8 @@ class Opened:
 
     header: bytes
     body: bytes
+    header_nonce: bytes
+    body_nonce: bytes
     header_commit: bytes
     body_commit: bytes
     attachment_nonces: tuple[bytes, ...]
@@ -239,6 +241,8 @@ def _unpack(plaintext: bytes, seq: int) -> Opened:
     return Opened(
         header,
         body,
+        nonces[:32],
+        nonces[32:64],
         commit(HEADER_DOMAIN, nonces[:32], header),
         commit(BODY_DOMAIN, nonces[32:64], body),
         tuple(nonces[at : at + 32] for at in range(64, len(nonces), 32)),

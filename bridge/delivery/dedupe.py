@@ -17,11 +17,9 @@ class Seen:
     A duplicate that comes while the first is still on its way to the disk waits for the same answer.
 
     Args:
-        lifetime: seconds for which a key is kept.
         limit: how many keys are kept; beyond it the oldest go first.
     """
 
-    lifetime: float = 600.0
     limit: int = 200_000
     _done: OrderedDict[Key, tuple[float, Intake]] = field(init=False, factory=OrderedDict)
     _waiting: dict[Key, list[Callable[[Intake], None]]] = field(init=False, factory=dict)
@@ -48,11 +46,11 @@ class Seen:
         """Notes that an event is on its way to the disk."""
         self._waiting[key] = []
 
-    def end(self, key: Key, answer: Intake, now: float) -> None:
+    def end(self, key: Key, answer: Intake, now: float, until: float) -> None:
         """Notes the answer. One that was not made durable is forgotten, so that another try can succeed."""
         done = self._done
         if answer.event is not None:
-            done[key] = (now + self.lifetime, answer)
+            done[key] = (until, answer)
             while len(done) > self.limit or (done and next(iter(done.values()))[0] <= now):
                 done.popitem(last=False)
         for again in self._waiting.pop(key, ()):

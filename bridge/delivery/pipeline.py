@@ -176,7 +176,8 @@ class Pipeline:
 
     def _remembering(self, key: tuple[str, str, str], on_recorded: OnRecorded) -> OnRecorded:
         def answer(intake: Intake) -> None:
-            self.seen.end(key, intake, self.clock())
+            now = self.clock()
+            self.seen.end(key, intake, now, now + self._duplicate_seconds(key[0]))
             on_recorded(intake)
 
         return answer
@@ -251,7 +252,7 @@ class Pipeline:
         origin = envelope.origin
         seen: tuple[SeenKey, ...] = ()
         if origin.remote_id is not None:
-            expires = envelope.received_at + self.seen.lifetime
+            expires = envelope.received_at + self._duplicate_seconds(origin.network)
             seen = (
                 SeenKey(
                     network=origin.network,

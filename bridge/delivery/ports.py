@@ -97,6 +97,8 @@ class Link:
 
     transport: Transport[Any]
     mapping: Mapping[Any]
+    duplicate_seconds: float = 600.0
+    """How long an id of an incoming event is known again. Ids that clients make anew after a restart live shorter."""
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,5 @@
 """Reads the log from SQLite, suspicious of everything: a damaged file gives typed errors, never wrong values."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
