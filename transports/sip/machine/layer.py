@@ -49,6 +49,7 @@ class Failure(Enum):
     TRANSPORT = "the connection broke"
     """What was sent may have arrived."""
     UNREACHABLE = "no connection could be made"
+    MALFORMED = "the answer cannot be read"
     OVERLOAD = "too many requests are under way"
 
 

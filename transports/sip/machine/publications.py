@@ -10,6 +10,7 @@ from transports.sip.machine.layer import ServerTransaction, TransactionLayer
 from transports.sip.machine.ports import Entropy
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.native import SipPublished
+from transports.sip.wire.pidf import parse_pidf
 
 PIDF = "application/pidf+xml"
 
@@ -60,7 +61,11 @@ class Publications:
         return len(self._by_id)
 
     def publish(self, transaction: ServerTransaction, aor: str, now: float) -> None:
-        """Takes an authenticated PUBLISH of a person's own presence."""
+        """Takes an authenticated PUBLISH of a person's own presence.
+
+        Raises:
+            SipSyntaxError: the body is not a presence document; nothing was changed.
+        """
         request = transaction.request
         answer = self._layer.answer
         lifetimes, limits = self._config.lifetimes, self._config.limits
@@ -82,6 +87,7 @@ class Publications:
             if len(body) > limits.max_body:
                 answer(transaction, 413, None, now)
                 return
+            parse_pidf(body)
         elif match is None:
             answer(transaction, 400, "PUBLISH without a body and without SIP-If-Match", now)
             return

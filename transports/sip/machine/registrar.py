@@ -216,7 +216,7 @@ class Registrar:
         lifetimes = self._config.lifetimes
         text = contact.param("expires")
         if text is not None:
-            expires = int(text) if text.isdigit() and len(text) <= 10 else lifetimes.default
+            expires = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else lifetimes.default
         else:
             expires = lifetimes.default if header is None else header
         if 0 < expires < lifetimes.minimum:

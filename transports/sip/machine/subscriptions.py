@@ -430,4 +430,4 @@ class Notifier:
 
 def _retry_after(response: Response) -> float:
     text = (response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
-    return min(float(text), 3600.0) if text.isdigit() else 60.0
+    return min(float(text), 3600.0) if text.isascii() and text.isdigit() and len(text) <= 10 else 60.0

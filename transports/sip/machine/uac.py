@@ -21,7 +21,7 @@ from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.transactions import Timers
 from transports.sip.wire.auth import ALGORITHMS, Challenge, answer, ha1, parse_challenges
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
-from transports.sip.wire.message import Request, Response
+from transports.sip.wire.message import Request, Response, validate_response
 
 ALLOW = "MESSAGE, NOTIFY, OPTIONS"
 ACCEPT = ("text/plain", "text/html", "application/im-iscomposing+xml", "message/imdn+xml")
@@ -312,6 +312,12 @@ class UserAgent:
         return ("Proxy-Authorization" if proxy else "Authorization"), str(value)
 
     def _answered(self, again: Callable[..., None], done: Done, tries: int, outcome: Outcome, now: float) -> None:
+        if isinstance(outcome, Response):
+            try:
+                validate_response(outcome)
+                _ = outcome.contacts
+            except SipSyntaxError:
+                outcome = Failure.MALFORMED
         if isinstance(outcome, Response) and outcome.status in {401, 407} and tries > 1:
             proxy = outcome.status == 407
             try:
@@ -349,7 +355,7 @@ class UserAgent:
         for contact in outcome.contacts:
             if contact != "*" and str(contact.uri) == self.contact:
                 text = contact.param("expires") or ""
-                granted = int(text) if text.isdigit() else wanted
+                granted = int(text) if text.isascii() and text.isdigit() else wanted
         self._events.append(Registered(granted))
         if wanted and granted:
             self._queue.after(now, granted * REFRESH_AT, self.register)
