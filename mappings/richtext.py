@@ -146,9 +146,20 @@ def split_rich(rich: Rich, limit: int, cost: Cost, write: Callable[[Rich], str])
     if cost(write(rich)) <= limit:
         return (rich,)
     if not rich.styled:
-        pieces = split(to_plain(rich), limit, lambda text: cost(write(Rich(((text, PLAIN),)))))
+        pieces = _split_plain(to_plain(rich), limit, cost, lambda text: write(Rich(((text, PLAIN),))))
         return tuple(Rich(((piece, PLAIN),), rich.losses if index == 0 else ()) for index, piece in enumerate(pieces))
     return _split_styled(rich, limit, cost, write)
+
+
+def _split_plain(text: str, limit: int, cost: Cost, write: Callable[[str], str]) -> Iterable[str]:
+    """A blank mostly takes one character and sometimes the six of &nbsp;: hope first, and cut again where it failed."""
+    edges = 2 * cost("&nbsp;")
+    if limit < 8 * edges:
+        return split(text, limit, lambda unit: cost(write(unit)))
+    pieces: list[str] = []
+    for piece in split(text, limit - edges, lambda unit: cost(unit) if unit == " " else cost(write(unit))):
+        pieces += (piece,) if cost(write(piece)) <= limit else split(piece, limit, lambda unit: cost(write(unit)))
+    return pieces
 
 
 def _split_styled(rich: Rich, limit: int, cost: Cost, write: Callable[[Rich], str]) -> tuple[Rich, ...]:

@@ -280,3 +280,11 @@ def test_css() -> None:
     }  # fmt: skip
     assert lost == ["margin"]
     assert css_changes("font-weight:normal")[0] == {"bold": False}
+
+
+def test_words_fill_the_pieces_that_they_are_cut_into() -> None:
+    pieces = split_rich(plain("word " * 2000), 1000, utf8_cost, to_aim)
+    assert len(pieces) <= 11
+    several = split_rich(plain("w   " * 2000), 1000, utf8_cost, to_aim)
+    assert all(len(to_aim(piece)) <= 1000 for piece in several)
+    assert "".join(to_plain(piece) for piece in several) == "w   " * 2000
