@@ -93,6 +93,7 @@ _FONT: Final = (
     ("back", "background", colour),
     ("size", "size", font_size),
     ("ptsize", "size", points),
+    ("absz", "size", points),  # iChat
     ("face", "face", face),
 )
 

@@ -72,6 +72,11 @@ from mappings.text import utf8_cost
         ('<a href="http://a.example/?a=1&amp;b=&quot;">x</a>', 'x (http://a.example/?a=1&b=")',
          '<a href="http://a.example/?a=1&amp;b=&quot;">x</a>'),
         ("<a name=x>x</a>", "x", None),
+        ('<HTML><BODY ichatballooncolor="#ACB5BF" ichattextcolor="#000000"><FONT face="Lucida Grande" ABSZ=12 '
+         'color="#000000">hi</FONT></BODY></HTML>', "hi",
+         "<span style=\"color:#000000;font-size:12pt;font-family:'Lucida Grande'\">hi</span>"),
+        ('<HTML><BODY dir="ltr"><FONT face="Arial" color="#000000" size="2">a<BR>b</FONT></BODY></HTML>', "a\nb",
+         "<span style=\"color:#000000;font-size:small;font-family:'Arial'\">a<br>b</span>"),
         ("caf\u00e9 \U0001f600 &#x1F600;", "caf\u00e9 \U0001f600 \U0001f600", None),
         ("", "", None),
     ],
