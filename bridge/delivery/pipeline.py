@@ -182,6 +182,10 @@ class Pipeline:
 
         return answer
 
+    def _duplicate_seconds(self, network: str) -> float:
+        link = self.links.get(NetworkId(network))
+        return 0.0 if link is None else link.duplicate_seconds
+
     def _refuse(self, envelope: Envelope, refusal: Refusal, decision: Decision | None, on_recorded: OnRecorded) -> None:
         self.counters.refused += 1
         records = (self._intake(envelope), self._decision(envelope, decision, refusal.code))

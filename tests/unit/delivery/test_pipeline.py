@@ -391,4 +391,13 @@ def test_a_dead_letter_is_kept() -> None:
     refusal = w.answers.last.refusal
     assert refusal is not None
     assert (refusal.code, refusal.reason) == ("unsupported", "application/zip is not taken")
-    assert w.journal.events() == ["intake"]
+    assert w.journal.events() == ["intake", "decision"]
+
+
+def test_an_id_that_is_used_again_later_is_another_message() -> None:
+    w = World()
+    w.accept(values.draft(ALICE, BOOGY, remote_id="m1"))
+    w.now += 601
+    w.accept(values.draft(ALICE, BOOGY, remote_id="m1"))
+    w.aim.answers[0](RELAYED)
+    assert len(w.aim.sent) == 2
