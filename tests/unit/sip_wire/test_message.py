@@ -455,3 +455,24 @@ def test_any_octets_are_read_or_refused(data: bytes) -> None:
         except SipSyntaxError as error:
             status = error.status
         assert status in {400, 413, 414, 416, 501, 505, 513}
+
+
+def test_responses_as_nearly_all_are_written() -> None:
+    for code in (100, 200, 699):
+        message = parse_message(raw(*HEADERS, start=f"SIP/2.0 {code} Some  reason"))
+        assert isinstance(message, Response)
+        assert (message.status, message.reason, message.headers) == (code, "Some  reason", list(HEADERS))
+        assert message.to_bytes() == raw(*HEADERS, start=f"SIP/2.0 {code} Some  reason")
+
+
+def test_what_is_shown() -> None:
+    message = request()
+    assert "MESSAGE" in repr(message)
+    assert "200" in repr(respond(message, 200))
+    for value, word in (
+        (message.uri, "bob"),
+        (message.from_, "Alice"),
+        (message.top_via, "z9hG4bK1"),
+        (message.cseq, "7"),
+    ):
+        assert word in repr(value)

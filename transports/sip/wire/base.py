@@ -27,7 +27,7 @@ from transports.sip.wire.headers import (
     parse_via,
     parse_vias,
 )
-from transports.sip.wire.names import KNOWN, LISTS, canonical
+from transports.sip.wire.names import KNOWN, LISTS, SPELLINGS, canonical
 from transports.sip.wire.uri import Pairs, Uri, parse_uri
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Message:
         index: dict[str, str] = {}
         extra: dict[str, list[str]] = {}
         for name, value in lines:
-            key = canonical(name)
+            key = SPELLINGS.get(name) or canonical(name)
             if key not in index:
                 index[key] = value
             elif key in extra:

@@ -9,7 +9,7 @@ import attrs
 from transports.sip.wire.base import Lines, Message, Request, Response
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.grammar import TOKEN
-from transports.sip.wire.names import KNOWN, canonical
+from transports.sip.wire.names import KNOWN, SPELLINGS, canonical
 
 METHODS: Final = frozenset(
     {
@@ -17,6 +17,7 @@ METHODS: Final = frozenset(
         "REGISTER", "SUBSCRIBE", "UPDATE",
     }
 )  # fmt: skip
+_CODES: Final = frozenset(str(code) for code in range(100, 700))
 
 
 @attrs.frozen(kw_only=True)
@@ -62,11 +63,15 @@ def parse_message(data: bytes, limits: Limits = DEFAULT) -> Request | Response:
     bare = "".join(lines)
     if "\r" in bare or "\n" in bare or "\x00" in bare:
         return _parse_any(data, limits)
-    start = lines[0].split(" ")
+    start = lines[0].split(" ", 2)
     if len(start) != 3:
         return _parse_any(data, limits)
     method, uri, version = start
-    if version != "SIP/2.0" or method not in METHODS or not uri or len(uri) > limits.uri:
+    answer = method == "SIP/2.0"  # then uri is the status and version the reason
+    if answer:
+        if uri not in _CODES:
+            return _parse_any(data, limits)
+    elif version != "SIP/2.0" or method not in METHODS or not uri or len(uri) > limits.uri:
         return _parse_any(data, limits)
     del lines[0]
     index: dict[str, str] = {}
@@ -82,6 +87,8 @@ def parse_message(data: bytes, limits: Limits = DEFAULT) -> Request | Response:
         or len(lines) > limits.header_count
     ):
         return _parse_any(data, limits)
+    if answer:
+        return Response(int(uri), version, index, None, body)
     return Request(method, uri, index, None, body, text)
 
 
@@ -103,10 +110,11 @@ def _parse_any(data: bytes, limits: Limits) -> Request | Response:
 
 def _parse_head(head: str, limits: Limits) -> Request | Response:
     start, *lines = head.split("\r\n")
-    if head.count("\n") != len(lines) or head.count("\r") != len(lines):
+    bare = start + "".join(lines)
+    if "\r" in bare or "\n" in bare:
         raise SipSyntaxError("line end that is not CRLF")
-    if "\x00" in head:
-        _check_nul(head)
+    if "\x00" in bare:
+        _check_nul(bare)
     if "\r\n " in head or "\r\n\t" in head:
         lines = unfold(lines)
     if len(lines) > limits.header_count:
@@ -144,10 +152,11 @@ def _read_lines(texts: list[str]) -> Lines:
     lines: Lines = []
     for text in texts:
         name, colon, value = text.partition(":")
-        bare = name.rstrip(" \t")
-        if not colon or not (bare in KNOWN or TOKEN.fullmatch(bare)):
-            raise SipSyntaxError(f"header line without a name: {text[:60]!r}")
-        lines.append((bare, value.strip(" \t")))
+        if not colon or name not in SPELLINGS:
+            name = name.rstrip(" \t")
+            if not colon or not TOKEN.fullmatch(name):
+                raise SipSyntaxError(f"header line without a name: {text[:60]!r}")
+        lines.append((name, value.strip(" \t")))
     return lines
 
 

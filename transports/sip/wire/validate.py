@@ -91,7 +91,8 @@ def validate_response(response: Response) -> None:
         SipSyntaxError: the response is to be dropped, whatever the status in the error.
     """
     _check_common(response)
-    if len(response.vias) > 1:
+    via = response._index["Via"]  # noqa: SLF001
+    if ("," in via or response._extra is not None) and len(response.vias) > 1:  # noqa: SLF001
         raise SipSyntaxError("Via: more than one, so the response was meant for another element")
     if (after := response.first("Retry-After")) is not None:
         _check_retry_after(after)
