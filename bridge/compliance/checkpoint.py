@@ -247,6 +247,8 @@ class Proof:
         extra = b""
         if at < len(lines) and lines[at].startswith("extra "):
             extra = _unb64(lines[at][6:], "extra")
+            if not extra:
+                raise NoteError("extra: empty")
             at += 1
         if at >= len(lines) or not lines[at].startswith("index "):
             raise NoteError("a proof has an index line")

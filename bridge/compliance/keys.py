@@ -43,10 +43,11 @@ def read_private_file(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         raise KeyFileError(f"{path}: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise KeyFileError(f"{path}: not a plain file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyFileError(f"{path}: not a plain file")
         if stat.S_IMODE(status.st_mode) & 0o077:
             mode = stat.S_IMODE(status.st_mode)
             raise KeyFileError(f"{path}: mode {mode:04o} lets others in; it must be {MODE:04o} (chmod 600 {path})")

@@ -90,16 +90,24 @@ class Publisher:
         size = reader.state().size
         if size < last.size:
             raise HistoryError(f"a checkpoint of {last.size} leaves was signed, and the log has {size}: truncated")
-        try:
-            tree = TileReader(self._files, last.size).frontier()
-        except ProofError:
-            tree = Frontier()
+        tree = self._tree_of_tiles(last.size)
         if tree.root() != last.root:  # tiles are missing or damaged: made again from the rows, held against the root
             tree = Frontier()
             self._write_tiles(reader, tree, last.size)
         if tree.root() != last.root:
             raise HistoryError(f"the first {last.size} leaves are not those that were signed")
         return tree
+
+    def _tree_of_tiles(self, size: int) -> Frontier:
+        """Returns the tree that the tile files give, an empty one where a file is missing or cut short."""
+        names = set(self._files.names())
+        for tile in tiles_of(size):
+            if tile.path() not in names and Tile(tile.level, tile.index).path() not in names:
+                return Frontier()
+        try:
+            return TileReader(self._files, size).frontier()
+        except ProofError:
+            return Frontier()
 
     def _last_published(self, reader: PublishedReader) -> Checkpoint | None:
         """Returns the larger of the checkpoint in the file and the one in the store: either may lag by one."""

@@ -123,7 +123,7 @@ def test_a_duplicate_is_refused_until_it_has_expired(world: World) -> None:
     direct = world.direct
     first = Entry(records=sent(1).records, seen=(seen(1, NOW + 10),))
     direct.commit(first)
-    with pytest.raises(StoreError, match="^duplicate"):
+    with pytest.raises(StoreError, match=r"^duplicate"):
         direct.commit(Entry(records=sent(2).records, seen=(seen(1, NOW + 20),)))
     world.clock.now = NOW + 11
     direct.commit(Entry(records=sent(2).records, seen=(seen(1, NOW + 20),)))
@@ -135,8 +135,12 @@ def test_beyond_the_limit_entries_fail_at_once_and_the_others_go_on(world: World
     loop = Loop()
     journal = GroupCommitJournal(world.writer, loop.call, max_waiting=3)
     results: list[Any] = []
+
+    def commit(number: int) -> None:
+        journal.commit(sent(number), lambda result: results.append((number, result)))
+
     for number in range(5):
-        journal.commit(sent(number), lambda result, number=number: results.append((number, result)))
+        commit(number)
     loop.until(lambda: len(results) == 2)
     assert [(number, result.reason.split(":")[0]) for number, result in results] == [
         (3, "overloaded"),

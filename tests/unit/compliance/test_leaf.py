@@ -1,0 +1,105 @@
+"""Leaves are RFC 8785 to the byte; pseudonyms are stable within a period and tell nothing beyond it."""
+
+import math
+from typing import Any
+
+import orjson
+import pytest
+import rfc8785
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.compliance.errors import CodecError, UnrecordableError
+from bridge.compliance.leaf import SAFE_INTEGER, Pseudonyms, canonical, check_free_fields, microseconds, parse
+from bridge.model.address import Address
+from bridge.model.ids import PersonId, RemoteUserId
+from tests.unit.compliance.samples import AIM, ALICE, BOOGYMAN, message
+
+keys = st.text(st.characters(max_codepoint=127), max_size=8)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-SAFE_INTEGER, SAFE_INTEGER)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+)
+values: st.SearchStrategy[Any] = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=10
+)
+
+
+@given(st.dictionaries(keys, values, max_size=8))
+def test_what_is_let_into_a_leaf_is_written_as_rfc_8785_says(fields: dict[str, Any]) -> None:
+    check_free_fields(fields)
+    assert canonical(fields) == rfc8785.dumps(fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"é": 1},
+        {"a": 0.5},
+        {"a": math.nan},
+        {"a": SAFE_INTEGER + 1},
+        {"a": b"x"},
+        {"a": [{"b": [1.0]}]},
+        {"a": {"ü": 1}},
+    ],
+)
+def test_what_other_implementations_would_write_otherwise_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(UnrecordableError):
+        check_free_fields(fields)
+
+
+def test_a_leaf_is_at_most_an_entry_of_the_log() -> None:
+    canonical({"a": "x" * 65_527})
+    with pytest.raises(UnrecordableError, match="65536 bytes"):
+        canonical({"a": "x" * 65_528})
+    with pytest.raises(UnrecordableError):
+        canonical({"a": "\ud800"})
+
+
+def test_times() -> None:
+    assert microseconds(1_795_444_200.25) == 1_795_444_200_250_000
+    for moment in (math.nan, math.inf, 1e11):
+        with pytest.raises(UnrecordableError):
+            microseconds(moment)
+
+
+def test_parsing_is_strict() -> None:
+    good = {"v": 1, "log_id": "x", "seq": 0, "event": "start", "t_intake": 5}
+    assert parse(canonical(good)) == good
+    spaced = orjson.dumps(good, option=orjson.OPT_INDENT_2)
+    for bad in (
+        spaced,
+        b"[]",
+        b"{",
+        b"\xff",
+        canonical({**good, "v": 2}),
+        canonical({**good, "seq": True}),
+        canonical({"v": 1}),
+    ):
+        with pytest.raises(CodecError):
+            parse(bad)
+
+
+def test_pseudonyms() -> None:
+    november, december = Pseudonyms(b"k" * 32, "2026-11"), Pseudonyms(b"l" * 32, "2026-12")
+    assert november.of(ALICE) == november.of_person("alice@corp.example") != december.of(ALICE)
+    elsewhere = evolve(ALICE, address=Address(network=AIM, user=RemoteUserId("alice1")), display_name="A.")
+    assert november.of(elsewhere) == november.of(ALICE)
+    assert november.of(BOOGYMAN) == november.of(BOOGYMAN.address)
+    assert november.of(BOOGYMAN) != november.of(evolve(BOOGYMAN, person=PersonId("theboogyman")))
+    assert november.of_conversation(message().conversation) not in {november.of(ALICE), november.of(BOOGYMAN)}
+    assert len(november.of(ALICE)) == 32
+    with pytest.raises(UnrecordableError):
+        november.of(Address(network=AIM, user=RemoteUserId("\udc80")))
+
+
+def test_the_cache_of_pseudonyms_is_bounded() -> None:
+    names = Pseudonyms(b"k" * 32, "2026-11")
+    first = names.of_person("0")
+    for number in range(70_000):
+        names.of_person(str(number))
+    assert len(names._cache) <= 1 << 16
+    assert names.of_person("0") == first
