@@ -69,7 +69,8 @@ def test_one_nonce_serves_every_method_in_either_header() -> None:
     assert client.register().status == 200
     for header in ("Proxy-Authorization", "Authorization"):
         client.deliver(
-            client.request("MESSAGE", TARGET, [(header, client.credentials("MESSAGE", TARGET))], authenticate=False), 1.0
+            client.request("MESSAGE", TARGET, [(header, client.credentials("MESSAGE", TARGET))], authenticate=False),
+            1.0,
         )
         assert _taken(client)
 
@@ -104,7 +105,7 @@ def test_a_count_is_used_once_and_may_come_out_of_order() -> None:
     for number in (0, 2, 3):
         response = _message(client, lines[number])
         assert response.status == 407
-        assert 'stale=true' in (response.first("Proxy-Authenticate") or "")
+        assert "stale=true" in (response.first("Proxy-Authenticate") or "")
     assert not _taken(client)
 
 
@@ -214,7 +215,10 @@ def test_guessing_is_slowed_down_for_the_user_at_that_source_and_not_elsewhere()
         ('Digest realm="elsewhere", username="alice"', 407),
         (f'Digest realm="{DOMAIN}", username="alice"', 400),
         (f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth', 400),
-        (f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth, nc=1, cnonce="c"', 400),
+        (
+            f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth, nc=1, cnonce="c"',
+            400,
+        ),
         (f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth-int', 400),
         (f'Digest realm="{DOMAIN}", realm="{DOMAIN}"', 400),
         (f'Digest realm="{DOMAIN}", username="alice", nonce="n", uri="{TARGET}", response="é"', 407),

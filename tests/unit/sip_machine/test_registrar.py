@@ -72,7 +72,9 @@ def test_a_contact_is_kept_refreshed_and_removed(alice: Client) -> None:
 
 
 def test_expires_comes_from_the_contact_then_the_header_then_the_default(alice: Client) -> None:
-    response = _register(alice, "<sip:a@192.0.2.9>;expires=100", "<sip:b@192.0.2.9>", "<sip:c@192.0.2.9>;expires=x", expires="200")
+    response = _register(
+        alice, "<sip:a@192.0.2.9>;expires=100", "<sip:b@192.0.2.9>", "<sip:c@192.0.2.9>;expires=x", expires="200"
+    )
     assert _contacts(response) == [
         "<sip:a@192.0.2.9>;expires=100", "<sip:b@192.0.2.9>;expires=200", "<sip:c@192.0.2.9>;expires=3600"
     ]  # fmt: skip
@@ -124,7 +126,9 @@ def test_old_requests_do_not_undo_newer_ones(alice: Client) -> None:
     (response,) = alice.deliver(alice.request("REGISTER", URI, headers, cseq="1 REGISTER"), 2.0)
     assert isinstance(response, Response)
     assert response.status == 500
-    (response,) = alice.deliver(alice.request("REGISTER", URI, [("Contact", "*"), ("Expires", "0")], cseq="1 REGISTER"), 2.0)
+    (response,) = alice.deliver(
+        alice.request("REGISTER", URI, [("Contact", "*"), ("Expires", "0")], cseq="1 REGISTER"), 2.0
+    )
     assert isinstance(response, Response)
     assert response.status == 500
     (response,) = alice.deliver(alice.request("REGISTER", URI, headers, cseq="1 REGISTER", call_id="other"), 2.0)
@@ -203,13 +207,20 @@ def test_a_save_that_fails_changes_nothing() -> None:
 def test_registrations_survive_a_restart() -> None:
     store = Store()
     for port, transport in ((1, "udp"), (2, "tcp")):
-        client = Client(make_endpoint(bindings=store, now=0.0), "alice" if port == 1 else "bob", port=port, transport=transport)
+        client = Client(
+            make_endpoint(bindings=store, now=0.0), "alice" if port == 1 else "bob", port=port, transport=transport
+        )
         assert client.register(1.0, 300, ("User-Agent", "phone")).status == 200
     again = make_endpoint(bindings=store, now=100.0)
     assert again.counts["bindings"] == 2
     for user in ("alice", "bob"):
         native = SipMessage(
-            aor=f"{user}@{DOMAIN}", peer="sip:f@aim.example.test", call_id="", cseq=0, content_type="text/plain", body=b"x"
+            aor=f"{user}@{DOMAIN}",
+            peer="sip:f@aim.example.test",
+            call_id="",
+            cseq=0,
+            content_type="text/plain",
+            body=b"x",
         )
         again.send_message(native, user, 101.0)
     first, second = again.to_send(101.0)

@@ -46,7 +46,9 @@ def test_cancelled_timers_are_swept_out() -> None:
     assert len(queue._heap) < 200
 
 
-@given(st.lists(st.tuples(st.sampled_from([0.5, 1.0, 4.0, 32.0, 0.1, 7.0]), st.floats(0, 3), st.booleans()), max_size=60))
+@given(
+    st.lists(st.tuples(st.sampled_from([0.5, 1.0, 4.0, 32.0, 0.1, 7.0]), st.floats(0, 3), st.booleans()), max_size=60)
+)
 def test_they_fire_in_the_order_of_their_deadlines(plan: list[tuple[float, float, bool]]) -> None:
     queue, fired, wanted, now = TimerQueue((0.5, 1.0, 4.0, 32.0)), [], [], 0.0
     for number, (length, step, cancelled) in enumerate(plan):

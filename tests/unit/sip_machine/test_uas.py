@@ -280,7 +280,10 @@ def test_a_stream_that_is_broken_is_closed() -> None:
 def test_answers_go_where_rfc_3581_sends_them() -> None:
     endpoint = make_endpoint()
     client = Client(endpoint, "alice")
-    for via, port in (("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKx", 5070), ("SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKy", 5060)):
+    for via, port in (
+        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKx", 5070),
+        ("SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKy", 5060),
+    ):
         endpoint.receive(client.flow, client.request("OPTIONS", f"sip:{DOMAIN}", via=via), 1.0)
         ((flow, data),) = endpoint.to_send(1.0)  # type: ignore[misc]
         assert isinstance(flow, Flow)
