@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from bridge.model.body import TextPart
@@ -72,8 +74,8 @@ from mappings.text import utf8_cost
         ('<a href="http://a.example/?a=1&amp;b=&quot;">x</a>', 'x (http://a.example/?a=1&b=")',
          '<a href="http://a.example/?a=1&amp;b=&quot;">x</a>'),
         ("<a name=x>x</a>", "x", None),
-        ('<HTML><BODY ichatballooncolor="#ACB5BF" ichattextcolor="#000000"><FONT face="Lucida Grande" ABSZ=12 '
-         'color="#000000">hi</FONT></BODY></HTML>', "hi",
+        (('<HTML><BODY ichatballooncolor="#ACB5BF" ichattextcolor="#000000"><FONT face="Lucida Grande" ABSZ=12 '
+         'color="#000000">hi</FONT></BODY></HTML>'), "hi",
          "<span style=\"color:#000000;font-size:12pt;font-family:'Lucida Grande'\">hi</span>"),
         ('<HTML><BODY dir="ltr"><FONT face="Arial" color="#000000" size="2">a<BR>b</FONT></BODY></HTML>', "a\nb",
          "<span style=\"color:#000000;font-size:small;font-family:'Arial'\">a<br>b</span>"),
@@ -293,3 +295,28 @@ def test_words_fill_the_pieces_that_they_are_cut_into() -> None:
     several = split_rich(plain("w   " * 2000), 1000, utf8_cost, to_aim)
     assert all(len(to_aim(piece)) <= 1000 for piece in several)
     assert "".join(to_plain(piece) for piece in several) == "w   " * 2000
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<b>" * 20_000,
+        "<i>" * 64 + "</b>" * 16_000,
+        "<b><i><u><s><em><code><tt><big><small><ins><del><cite>" + "</b><b></i><i></u><u></s><s>" * 2000,
+        "<p>" * 20_000 + "x",
+        "a<br>" * 12_000,
+        "<a href=http://a.example>" * 2500 + "x",
+        "<font color=red>x</font>" * 2700,
+        "&nbsp;" * 10_000 + "\n " * 10_000,
+        "<li><td><tr>" * 5000,
+        "".join(f"<font color=#{number:06x}>x" for number in range(3000)),
+    ],
+    ids=range(10),
+)
+def test_hostile_html_costs_little(source: str) -> None:
+    started = time.process_time()
+    rich = from_html(source)
+    part = to_part(rich)
+    from_part(part)
+    split_rich(rich, 2000, utf8_cost, to_aim)
+    assert time.process_time() - started < 3
