@@ -6,7 +6,7 @@ from attrs import define, field
 
 from transports.sip.machine.config import EndpointConfig, Listener
 from transports.sip.machine.endpoint import Endpoint
-from transports.sip.machine.flow import Flow
+from transports.sip.machine.flow import CloseFlow, Flow
 from transports.sip.machine.ports import Account, BindingStore, Entropy, SubscriptionStore
 from transports.sip.wire.auth import Challenge, answer, ha1
 from transports.sip.wire.message import Request, Response, parse_message
@@ -163,7 +163,7 @@ class Client:
         """What the endpoint has for this client; what is for others is lost."""
         mine = []
         for output in self.endpoint.to_send(now):
-            if isinstance(output, tuple) and len(output) == 2 and isinstance(output[0], Flow):
+            if isinstance(output[0], Flow) and not isinstance(output, CloseFlow):
                 flow, data = output
                 assert isinstance(data, bytes)
                 if flow.key == self.flow.key:

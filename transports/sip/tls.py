@@ -12,7 +12,7 @@ from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
-from OpenSSL.crypto import X509, PKey
+from OpenSSL.crypto import X509
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -52,9 +52,9 @@ def load_options(files: TlsFiles) -> CertificateOptions:
             found.append(Certificate(X509.from_cryptography(one)))  # type: ignore[no-untyped-call]  # noqa: PERF401
         trust = trustRootFromCertificates(found)  # type: ignore[no-untyped-call]
     return CertificateOptions(
-        privateKey=PKey.from_cryptography_key(key),  # type: ignore[arg-type]
-        certificate=X509.from_cryptography(chain[0]),
-        extraCertChain=[X509.from_cryptography(one) for one in chain[1:]],
+        privateKey=key,  # type: ignore[arg-type]
+        certificate=chain[0],  # type: ignore[arg-type]
+        extraCertChain=chain[1:],  # type: ignore[arg-type]
         raiseMinimumTo=TLSVersion.TLSv1_2,
         trustRoot=trust,
     )

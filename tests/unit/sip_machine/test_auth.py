@@ -215,10 +215,7 @@ def test_guessing_is_slowed_down_for_the_user_at_that_source_and_not_elsewhere()
         ('Digest realm="elsewhere", username="alice"', 407),
         (f'Digest realm="{DOMAIN}", username="alice"', 400),
         (f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth', 400),
-        (
-            f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth, nc=1, cnonce="c"',
-            400,
-        ),
+        (f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth, nc=1', 400),
         (f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth-int', 400),
         (f'Digest realm="{DOMAIN}", realm="{DOMAIN}"', 400),
         (f'Digest realm="{DOMAIN}", username="alice", nonce="n", uri="{TARGET}", response="é"', 407),

@@ -38,7 +38,7 @@ class Link:
 
     def __init__(
         self, transport: str = "udp", loss: float = 0.0, seed: int = 0, password: str = PASSWORD, **changes: object
-    ):
+    ) -> None:
         self.endpoint: Endpoint = make_endpoint(**changes)  # type: ignore[arg-type]
         self.agent = UserAgent(
             UserAgentConfig(
@@ -186,7 +186,7 @@ def test_what_a_user_agent_does_not_serve() -> None:
 def test_keepalives() -> None:
     link = Link("tcp")
     link.agent.keepalive()
-    ((flow, data),) = link.agent.to_send(0.0)  # type: ignore[misc]
+    ((flow, data),) = link.agent.to_send(0.0)
     assert flow is link.ours
     link.endpoint.receive(link.theirs, data, 0.0)  # type: ignore[arg-type]
     assert link.endpoint.to_send(0.0) == [(link.theirs, b"\r\n")]

@@ -288,7 +288,7 @@ def test_subscriptions_survive_a_restart() -> None:
     assert event.native == SipWatch(aor=f"alice@{DOMAIN}", target=TARGET, id=tag, expires=501)
     assert _show(again, b"back", 100.0) == 1
     again.handle_timer(100.1)
-    ((flow, data),) = again.to_send(100.1)  # type: ignore[misc]
+    ((flow, data),) = again.to_send(100.1)
     assert isinstance(flow, Flow)
     assert flow.remote == alice.flow.remote
     from transports.sip.wire.message import parse_message

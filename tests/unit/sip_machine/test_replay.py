@@ -83,7 +83,7 @@ class Replay:
     def _take(self, now: float) -> list[tuple[Flow, Response]]:
         got = []
         for output in self.endpoint.to_send(now):
-            if not isinstance(output, tuple) or not isinstance(output[0], Flow):
+            if not isinstance(output[0], Flow):
                 continue
             parsed = parse_message(output[1])  # type: ignore[arg-type]
             if isinstance(parsed, Request):
@@ -134,7 +134,7 @@ def test_every_client_gets_in(path: object) -> None:
 def test_libpurple_is_let_in_with_the_branch_that_was_challenged() -> None:
     path = next(path for path in FILES if path.stem == "sip-libpurple-simple-tcp")
     replay = Replay(read(path))
-    pairs = {}
+    pairs: dict[tuple[str, str | None, int], list[int]] = {}
     for request, response in replay.answers:
         if request.method == "PUBLISH":
             pairs.setdefault((request.call_id, request.top_via.branch, request.cseq.number), []).append(response.status)

@@ -132,7 +132,7 @@ def _two_devices() -> tuple[Client, Client]:
 def _fork(desk: Client, mobile: Client) -> dict[int, Request]:
     desk.endpoint.send_message(_message(), "k", 1.0)
     requests = {}
-    for flow, data in desk.endpoint.to_send(1.0):  # type: ignore[misc]
+    for flow, data in desk.endpoint.to_send(1.0):
         assert isinstance(flow, Flow)
         client = desk if flow.key == desk.flow.key else mobile
         from transports.sip.wire.message import parse_message
@@ -179,7 +179,7 @@ def test_what_is_uncertain_outweighs_what_is_certain() -> None:
 
 
 def test_a_device_that_refused_a_type_is_not_asked_again() -> None:
-    desk, mobile = _two_devices()
+    desk, _ = _two_devices()
     typing = SipTyping(aor=f"alice@{DOMAIN}", peer="sip:f@aim.example.test", state="active", refresh=10)
     desk.endpoint.send_typing(typing, "t1", 1.0)
     (first,) = desk.take(1.0)
@@ -284,7 +284,7 @@ def test_a_new_connection_is_used_and_the_answer_may_come_by_another_one() -> No
     endpoint.receive(other.flow, respond_bytes(request, 200, to_tag="t"), 3.0)
     assert _results(endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
     endpoint.send_message(_message(), "k2", 4.0)
-    ((flow, _),) = endpoint.to_send(4.0)  # type: ignore[misc]
+    ((flow, _),) = endpoint.to_send(4.0)
     assert flow is opened
 
 

@@ -7,7 +7,8 @@ from transports.sip.machine.timers import TimerQueue
 
 
 def test_a_timer_fires_once_at_its_time() -> None:
-    queue, fired = TimerQueue((0.5,)), []
+    queue = TimerQueue((0.5,))
+    fired: list[float] = []
     queue.after(10.0, 0.5, fired.append)
     assert queue.next_deadline() == 10.5
     queue.fire(10.4)
@@ -19,7 +20,8 @@ def test_a_timer_fires_once_at_its_time() -> None:
 
 
 def test_a_cancelled_timer_does_not_fire() -> None:
-    queue, fired = TimerQueue((0.5,)), []
+    queue = TimerQueue((0.5,))
+    fired: list[float] = []
     for length in (0.5, 0.7):
         timer = queue.after(0.0, length, fired.append)
         queue.cancel(timer)
@@ -30,8 +32,13 @@ def test_a_cancelled_timer_does_not_fire() -> None:
 
 
 def test_an_action_may_start_a_timer_that_is_due_at_once() -> None:
-    queue, fired = TimerQueue(), []
-    queue.after(0.0, 1.0, lambda now: queue.after(now, 0.0, fired.append) and None)
+    queue = TimerQueue()
+    fired: list[float] = []
+
+    def again(now: float) -> None:
+        queue.after(now, 0.0, fired.append)
+
+    queue.after(0.0, 1.0, again)
     queue.fire(2.0)
     assert fired == [2.0]
 

@@ -272,7 +272,7 @@ def test_a_stream_that_is_broken_is_closed() -> None:
     outputs = endpoint.to_send(1.0)
     assert [type(output) for output in outputs] == [tuple, tuple, tuple, CloseFlow]
     assert outputs[1] == (client.flow, b"\r\n")  # RFC 5626 3.5.1: the pong
-    assert b"400 Content-Length is missing" in outputs[2][1]  # type: ignore[operator]
+    assert b"400 Content-Length is missing" in outputs[2][1]
     endpoint.receive(client.flow, good, 1.0)
     assert endpoint.to_send(1.0) == []
 
@@ -285,7 +285,24 @@ def test_answers_go_where_rfc_3581_sends_them() -> None:
         ("SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKy", 5060),
     ):
         endpoint.receive(client.flow, client.request("OPTIONS", f"sip:{DOMAIN}", via=via), 1.0)
-        ((flow, data),) = endpoint.to_send(1.0)  # type: ignore[misc]
+        ((flow, data),) = endpoint.to_send(1.0)
         assert isinstance(flow, Flow)
         assert flow.remote == ("192.0.2.9", port)
         assert b";received=192.0.2.9" in data
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_via_that_cannot_be_read_is_refused_to_where_the_request_came_from(transport: str) -> None:
+    """RFC 4475 section 3.1.2.1 wants a 400."""
+    client = Client(make_endpoint(), "alice", transport=transport)
+    via = "SIP/2.0/UDP 192.0.2.15;;,;,,"
+    response = _only(client.deliver(client.request("OPTIONS", f"sip:{DOMAIN}", via=via), 0.0))
+    assert response.status == 400
+    assert response.lines("Via") == [via]
+
+
+def test_without_any_via_there_is_no_answer() -> None:
+    client = Client(make_endpoint(), "alice")
+    data = client.request("OPTIONS", f"sip:{DOMAIN}")
+    lines = [line for line in data.split(b"\r\n") if not line.startswith(b"Via")]
+    assert client.deliver(b"\r\n".join(lines), 0.0) == []

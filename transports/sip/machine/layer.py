@@ -235,13 +235,16 @@ class TransactionLayer:
         self, flow: Flow, request: Request, status: int, reason: str, headers: Collection[tuple[str, str]] = ()
     ) -> None:
         """Answers without keeping anything (RFC 3261 8.2.7)."""
+        if not request.has("Via"):
+            return
         try:
             add_received(request, flow.source, flow.remote[1])
-            tag = blake2b(str(request.first("From")).encode(), digest_size=8, key=self._secret).hexdigest()
-            data = respond_bytes(request, status, reason, to_tag=tag, headers=headers)
-            self.outputs.append((self._reply_flow(flow, request), data))
+            way = self._reply_flow(flow, request)
         except SipSyntaxError:
-            return  # so broken that it names nowhere to answer to
+            way = flow  # a Via that cannot be read names nobody: back to where the packet came from
+        tag = blake2b(str(request.first("From")).encode(), digest_size=8, key=self._secret).hexdigest()
+        data = respond_bytes(request, status, reason, to_tag=tag, headers=headers)
+        self.outputs.append((way, data))
 
     def _reply_flow(self, flow: Flow, request: Request) -> Flow:
         """RFC 3261 18.2.2 and RFC 3581: where answers go. maddr is not followed: it would aim us at third parties."""

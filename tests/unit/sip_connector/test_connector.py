@@ -1,0 +1,520 @@
+"""The SIP transport over real sockets on loopback."""
+
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import pytest_twisted
+from attrs import frozen
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
+
+from bridge.model.body import Stage
+from bridge.model.capabilities import SendResult
+from tests.kit.sip import DOMAIN, PASSWORD, People
+from tests.unit.sip_connector.pem import make_pair
+from transports.sip.connector import SipTransport
+from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.events import RequestRefused
+from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.uac import AgentEvent, Arrived, Refused, Registered, Seen, Sent, UserAgent, UserAgentConfig
+from transports.sip.reactors import SipReactor
+from transports.sip.seams import STATUS, ConnectionLimits, SipTransportConfig, parse_listener
+from transports.sip.tls import TlsError, TlsFiles
+from transports.sip.wire.native import SipMessage, SipNative, SipPresence, SipRegistration, SipWatch
+
+TARGET = "sip:friend@aim.example.test"
+
+
+def _reactor() -> SipReactor:
+    from twisted.internet import reactor
+
+    return cast("SipReactor", reactor)
+
+
+async def pause(seconds: float = 0.01) -> None:
+    """Lets the reactor turn."""
+    await deferLater(_reactor(), seconds)
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Waits for a condition; fails where it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        await pause(0.005)
+
+
+@frozen
+class Refusal:
+    """As the bridge's."""
+
+    code: str
+    reason: str = "because"
+    reference: str = ""
+    retry_after: float | None = None
+
+
+@frozen
+class Intake:
+    """As the bridge's."""
+
+    accepted: bool
+    held: bool = False
+    refusal: Refusal | None = None
+
+
+class Sink:
+    """Takes what comes in, and answers as told."""
+
+    def __init__(self) -> None:
+        self.natives: list[SipNative] = []
+        self.intake: Intake | None = Intake(accepted=True)
+        self.waiting: list[Callable[[Intake], None]] = []
+        self.broken = False
+
+    def deliver(self, native: SipNative, on_recorded: Callable[[Any], None]) -> None:
+        """Notes it."""
+        if self.broken:
+            raise RuntimeError("a fault of the bridge")
+        self.natives.append(native)
+        if self.intake is None:
+            self.waiting.append(on_recorded)
+        else:
+            on_recorded(self.intake)
+
+    @property
+    def messages(self) -> list[SipMessage]:
+        """The MESSAGEs among them."""
+        return [native for native in self.natives if isinstance(native, SipMessage)]
+
+
+class Phone:
+    """A user agent with a blocking socket that is read without waiting."""
+
+    def __init__(self, transport: SipTransport, kind: str, user: str = "alice") -> None:
+        (self.port,) = (listener.port for listener in transport.listeners if listener.transport == kind)
+        raw = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+        raw.connect(("127.0.0.1", self.port))
+        self.raw = raw
+        self.socket: Any = raw
+        if kind == "tls":
+            self.socket = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), raw)
+            self.socket.set_connect_state()
+        raw.setblocking(False)
+        self.kind = kind
+        local = raw.getsockname()
+        self.flow = Flow(kind, local, ("127.0.0.1", self.port), 1)
+        config = UserAgentConfig(
+            aor=f"{user}@{DOMAIN}", username=user, password=PASSWORD, local=local,
+            server=Target(kind, "127.0.0.1", self.port),
+        )  # fmt: skip
+        self.agent = UserAgent(config, entropy=os.urandom)
+        self.agent.flow_opened(self.flow, 0.0)
+        self.events: list[AgentEvent] = []
+        self.closed = False
+        self._handshaken = kind != "tls"
+
+    def turn(self) -> None:
+        """Sends and reads what there is."""
+        try:
+            if not self._handshaken:
+                self.socket.do_handshake()
+                self._handshaken = True
+            for output in self.agent.to_send(0.0):
+                self.socket.send(output[1])
+            while not self.closed:
+                data = self.socket.recv(65536)
+                self.closed = not data
+                self.agent.receive(self.flow, data, time.monotonic())
+        except (BlockingIOError, SSL.WantReadError):
+            pass
+        except (ConnectionError, SSL.ZeroReturnError, SSL.SysCallError):
+            self.closed = True
+        while (event := self.agent.next_event()) is not None:
+            self.events.append(event)
+
+    async def see(self, kind: type[AgentEvent]) -> AgentEvent:
+        """Waits for an event of a kind, and takes it."""
+        end = time.monotonic() + 5
+        while True:
+            self.turn()
+            for event in self.events:
+                if isinstance(event, kind):
+                    self.events.remove(event)
+                    return event
+            assert time.monotonic() < end, f"no {kind.__name__}: {self.events}"
+            await pause(0.003)
+
+    async def register(self) -> None:
+        """Registers."""
+        self.agent.register(time.monotonic())
+        await self.see(Registered)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        self.raw.close()
+
+
+class Running:
+    """A transport with its sink."""
+
+    def __init__(self, transport: SipTransport, sink: Sink, refused: list[RequestRefused], files: TlsFiles) -> None:
+        self.transport = transport
+        self.sink = sink
+        self.refused = refused
+        self.files = files
+
+
+async def start(tmp_path: Path, **limits: Any) -> Running:
+    """Starts a transport on free ports of loopback."""
+    files = make_pair(tmp_path)
+    listen = tuple(parse_listener(f"{kind}:127.0.0.1:0") for kind in ("udp", "tcp", "tls"))
+    config = SipTransportConfig(
+        endpoint=EndpointConfig(domain=DOMAIN, listeners=listen, network_domains=frozenset({"aim.example.test"})),
+        tls=files,
+        limits=ConnectionLimits(**limits),
+    )
+    refused: list[RequestRefused] = []
+    sink = Sink()
+    transport = SipTransport(
+        config, reactor=_reactor(), accounts=People({"alice", "bob"}), secret=b"0123456789abcdef",
+        on_refused=refused.append,
+    )  # fmt: skip
+    await transport.start(sink)
+    return Running(transport, sink, refused, files)
+
+
+@pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    """A transport that runs."""
+    it = await start(tmp_path)
+    yield it
+    await it.transport.stop(drain=0.0)
+    await pause(0.02)
+
+
+def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Deferred[None]]:
+    """Runs a coroutine as a test."""
+
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> Deferred[None]:
+        return Deferred.fromCoroutine(test(*args, **kwargs))
+
+    return cast("Callable[..., Deferred[None]]", pytest_twisted.inlineCallbacks(_waiting(run)))
+
+
+def _waiting(run: Callable[..., Deferred[None]]) -> Callable[..., Any]:
+    @wraps(run)
+    def generator(*args: Any, **kwargs: Any) -> Any:
+        yield run(*args, **kwargs)
+
+    return generator
+
+
+def _out(
+    running: Running, key: str, body: bytes = b"hi", user: str = "alice", seconds: float = 10.0
+) -> list[SendResult]:
+    results: list[SendResult] = []
+    native = SipMessage(aor=f"{user}@{DOMAIN}", peer=TARGET, call_id="", cseq=0, content_type="text/plain", body=body)
+    deadline = _reactor().seconds() + seconds
+    running.transport.send(native, key=key, deadline=deadline, on_result=results.append)
+    return results
+
+
+@pytest.mark.parametrize("kind", ["udp", "tcp", "tls"])
+@asynchronous
+async def test_a_conversation(running: Running, kind: str) -> None:
+    phone = Phone(running.transport, kind)
+    await phone.register()
+    assert (
+        SipRegistration(aor=f"alice@{DOMAIN}", contacts=1, user_agents=("simplebridge-softphone",))
+        in running.sink.natives
+    )
+    phone.agent.send(TARGET, b"hello", "one", time.monotonic())
+    assert await phone.see(Sent) == Sent("one", 202)
+    (message,) = running.sink.messages
+    assert (message.aor, message.peer, message.body) == (f"alice@{DOMAIN}", TARGET, b"hello")
+    results = _out(running, "two", "größer".encode())
+    arrived = await phone.see(Arrived)
+    assert isinstance(arrived, Arrived)
+    assert arrived.body == "größer".encode()
+    phone.turn()
+    await until(lambda: results)
+    assert results == [SendResult(stage=Stage.DELIVERED)]
+    key = phone.agent.subscribe(TARGET, time.monotonic())
+    await phone.see(Seen)
+    (watch,) = (native for native in running.sink.natives if isinstance(native, SipWatch))
+    told: list[SendResult] = []
+    shown = SipPresence(
+        target=TARGET, watcher=None, pidf=b"<x/>", state="terminated", reason="rejected", subscription=watch.id
+    )
+    running.transport.send(shown, key="p", deadline=0.0, on_result=told.append)
+    assert await phone.see(Seen) == Seen(TARGET, "terminated", b"<x/>", True)
+    assert told == [SendResult(stage=Stage.RELAYED)]
+    assert key
+    phone.close()
+
+
+@asynchronous
+async def test_the_wire_is_answered_after_the_commit(running: Running) -> None:
+    phone = Phone(running.transport, "udp")
+    await phone.register()
+    running.sink.intake = None
+    for number in range(20):
+        phone.agent.send(TARGET, b"%d" % number, str(number), time.monotonic())
+    phone.turn()
+    await until(lambda: len(running.sink.waiting) == 20)
+    phone.turn()
+    assert phone.events == []
+    for on_recorded in running.sink.waiting:
+        on_recorded(Intake(accepted=True))
+    for _ in range(20):
+        await phone.see(Sent)
+    phone.close()
+
+
+@pytest.mark.parametrize(("code", "status"), [pair for pair in STATUS.items() if pair[1] >= 300])
+@asynchronous
+async def test_refusals(running: Running, code: str, status: int) -> None:
+    phone = Phone(running.transport, "udp")
+    await phone.register()
+    running.sink.intake = Intake(accepted=False, refusal=Refusal(code, "no\r\nway", "0199-ref", 7.0))
+    phone.agent.send(TARGET, b"x", "k", time.monotonic())
+    refused = await phone.see(Refused)
+    assert refused == Refused("MESSAGE", "k", status, "no way (reference 0199-ref)")
+    phone.close()
+
+
+@asynchronous
+async def test_a_duplicate_is_thanked_for(running: Running) -> None:
+    phone = Phone(running.transport, "udp")
+    await phone.register()
+    running.sink.intake = Intake(accepted=False, refusal=Refusal("duplicate"))
+    phone.agent.send(TARGET, b"x", "k", time.monotonic())
+    assert await phone.see(Sent) == Sent("k", 202)
+    phone.close()
+
+
+@asynchronous
+async def test_a_fault_of_the_bridge_is_a_500_and_the_next_message_goes_on(running: Running) -> None:
+    phone = Phone(running.transport, "udp")
+    await phone.register()
+    running.sink.broken = True
+    phone.agent.send(TARGET, b"x", "k", time.monotonic())
+    refused = await phone.see(Refused)
+    assert isinstance(refused, Refused)
+    assert refused.status == 500
+    running.sink.broken = False
+    phone.agent.send(TARGET, b"x", "k2", time.monotonic())
+    await phone.see(Sent)
+    phone.close()
+
+
+@asynchronous
+async def test_a_burst_of_datagrams(running: Running) -> None:
+    phone = Phone(running.transport, "udp")
+    await phone.register()
+    for number in range(300):
+        phone.agent.send(TARGET, b"%d" % number, str(number), time.monotonic())
+    for _ in range(300):
+        await phone.see(Sent)
+    assert sorted(int(message.body) for message in running.sink.messages) == list(range(300))
+    phone.close()
+
+
+@asynchronous
+async def test_messages_out_in_a_burst_over_tcp(running: Running) -> None:
+    phone = Phone(running.transport, "tcp")
+    await phone.register()
+    results = [_out(running, str(number), b"%d" % number) for number in range(100)]
+    for number in range(100):
+        arrived = await phone.see(Arrived)
+        assert isinstance(arrived, Arrived)
+        assert int(arrived.body) == number
+    phone.turn()
+    await until(lambda: all(results))
+    phone.close()
+
+
+@asynchronous
+async def test_nobody_there(running: Running) -> None:
+    results = _out(running, "k")
+    await until(lambda: results)
+    assert results[0].failure is not None
+    assert results[0].failure.reason == "offline"
+
+
+@asynchronous
+async def test_the_deadline_holds(running: Running) -> None:
+    phone = Phone(running.transport, "udp")
+    await phone.register()
+    begin = time.monotonic()
+    results = _out(running, "k", seconds=0.1)
+    await until(lambda: results)
+    assert results[0].stage is Stage.UNKNOWN
+    assert time.monotonic() - begin < 2
+    phone.close()
+
+
+@asynchronous
+async def test_a_connection_that_is_lost_is_gone(running: Running) -> None:
+    phone = Phone(running.transport, "tcp")
+    await phone.register()
+    assert running.transport.counts["connections"] == 1
+    results = _out(running, "k")
+    await phone.see(Arrived)
+    phone.close()
+    await until(lambda: results)
+    assert running.transport.counts["connections"] == 0
+    assert running.transport.counts["flows"] == 0
+
+
+@asynchronous
+async def test_a_contact_is_dialled_where_its_connection_is_gone(running: Running) -> None:
+    got: list[bytes] = []
+
+    class Far(Protocol):
+        def dataReceived(self, data: bytes) -> None:  # noqa: N802
+            got.append(data)
+
+    factory = cast("Any", Factory.forProtocol(Far))
+    port: Any = _reactor().listenTCP(0, factory, interface="127.0.0.1")
+    phone = Phone(running.transport, "tcp")
+    await phone.register()
+    assert running.transport.endpoint is not None
+    (binding,) = running.transport.endpoint.registrar.contacts(f"alice@{DOMAIN}")
+    from transports.sip.wire.uri import SipUri, parse_uri
+
+    uri = parse_uri(f"sip:alice@127.0.0.1:{port.getHost().port};transport=tcp")
+    assert isinstance(uri, SipUri)
+    binding.uri = uri
+    phone.close()
+    await until(lambda: running.transport.counts["connections"] == 0)
+    _out(running, "k1", b"first")
+    _out(running, "k2", b"second")
+    await until(lambda: b"second" in b"".join(got))
+    assert b"".join(got).count(b"MESSAGE sip:") == 2
+    assert running.transport.counts["connections"] == 1  # both on one connection
+    await port.stopListening()
+    await until(lambda: True)
+    for connection in list(running.transport._made):
+        connection.abort()
+    await until(lambda: running.transport.counts["connections"] == 0)
+    failed = _out(running, "k3")
+    await until(lambda: failed)
+    assert failed[0].failure is not None
+    assert (failed[0].failure.reason, failed[0].failure.certain) == ("unreachable", True)
+
+
+@asynchronous
+async def test_too_many_connections_from_one_source(tmp_path: Path) -> None:
+    running = await start(tmp_path, connections_per_source=2)
+    phones = [Phone(running.transport, "tcp") for _ in range(3)]
+    await phones[0].register()
+    await phones[1].register()
+    for _ in range(20):
+        phones[2].turn()
+        await pause(0.01)
+    assert [phone.closed for phone in phones] == [False, False, True]
+    for phone in phones:
+        phone.close()
+    await running.transport.stop(drain=0.0)
+    await pause(0.02)
+
+
+@asynchronous
+async def test_a_peer_that_does_not_read_is_dropped(tmp_path: Path) -> None:
+    running = await start(tmp_path, write_buffer=100_000)
+    phone = Phone(running.transport, "tcp")
+    await phone.register()
+    for number in range(2000):
+        _out(running, str(number), b"x" * 10_000)
+        if number % 50 == 0:
+            await pause(0.001)
+        if running.transport.counts["connections"] == 0:
+            break
+    await until(lambda: running.transport.counts["connections"] == 0)
+    phone.close()
+    await running.transport.stop(drain=0.0)
+    await pause(0.02)
+
+
+@asynchronous
+async def test_a_message_that_never_ends_is_dropped(tmp_path: Path) -> None:
+    running = await start(tmp_path, unfinished=0.0)
+    phone = Phone(running.transport, "tcp")
+    phone.raw.send(b"MESSAGE sip:x SIP/2.0\r\nVia")
+    await until(lambda: running.transport.counts["connections"] == 1)
+    await pause(0.02)
+    for _ in range(2):
+        running.transport._sweep()
+        await pause(0.01)
+    await until(lambda: running.transport.counts["connections"] == 0)
+    phone.close()
+    await running.transport.stop(drain=0.0)
+    await pause(0.02)
+
+
+@asynchronous
+async def test_a_certificate_is_changed_under_living_connections(running: Running, tmp_path: Path) -> None:
+    first = Phone(running.transport, "tls")
+    await first.register()
+    old = first.socket.get_peer_certificate().get_serial_number()
+    make_pair(tmp_path)
+    running.transport.reload_tls()
+    second = Phone(running.transport, "tls", "bob")
+    await second.register()
+    assert second.socket.get_peer_certificate().get_serial_number() != old
+    await first.register()
+    (tmp_path / "key.pem").write_text("nonsense")
+    with pytest.raises(TlsError, match=r"key\.pem"):
+        running.transport.reload_tls()
+    third = Phone(running.transport, "tls", "bob")
+    await third.register()
+    for phone in (first, second, third):
+        phone.close()
+
+
+@asynchronous
+async def test_refused_requests_are_told(running: Running) -> None:
+    phone = Phone(running.transport, "udp", "nobody")
+    phone.agent.register(time.monotonic())
+    await phone.see(Refused)
+    assert [(event.method, event.challenged) for event in running.refused] == [("REGISTER", False)]
+    phone.close()
+
+
+@asynchronous
+async def test_an_address_in_use_is_an_oserror_and_leaves_nothing_open(running: Running, tmp_path: Path) -> None:
+    taken = next(listener.port for listener in running.transport.listeners if listener.transport == "udp")
+    listen = (parse_listener("tcp:127.0.0.1:0"), parse_listener(f"udp:127.0.0.1:{taken}"))
+    config = SipTransportConfig(endpoint=EndpointConfig(domain=DOMAIN, listeners=listen))
+    other = SipTransport(config, reactor=_reactor(), accounts=People(set()), secret=b"0123456789abcdef")
+    with pytest.raises(OSError, match="in use"):
+        await other.start(Sink())
+
+
+@pytest.mark.parametrize("text", ["udp", "udp:host", "udp::5060", "ws:127.0.0.1:80", "tcp:127.0.0.1:x", "tcp:h:70000"])
+def test_listeners_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(ValueError, match="transport"):
+        parse_listener(text)
+
+
+def test_listeners() -> None:
+    listener = parse_listener("tls:[::1]:5061")
+    assert (listener.transport, listener.host, listener.port, listener.sent_by) == ("tls", "::1", 5061, "[::1]:5061")
+
+
+@asynchronous
+async def test_what_cannot_be_sent(running: Running) -> None:
+    native = SipRegistration(aor="a@b", contacts=0)
+    with pytest.raises(TypeError):
+        running.transport.send(native, key="k", deadline=0.0, on_result=lambda result: None)
