@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import field, frozen, validators
+from attrs import define, field, frozen, validators
 
-from tests.kit.oscar_server.accounts import Account, Accounts
+from tests.kit.oscar_server.accounts import Account, Accounts, Stored
 from tests.kit.oscar_server.rating import WIDE, Profile
 from tests.kit.oscar_server.residents import Resident
 from transports.oscar.wire import buddy, icbm
@@ -47,6 +47,14 @@ class Config:
     motd: str = "Welcome"
 
 
+@define(eq=False)
+class Move:
+    """Somebody on the way from one connection to the next: what came meanwhile, and who shall not notice."""
+
+    messages: list[icbm.IncomingMessage] = field(factory=list)
+    seen_by: set[Resident] = field(factory=set)
+
+
 class Waker(Protocol):
     """Calls something later, in the thread of the server."""
 
@@ -77,7 +85,7 @@ class Network:
         self.acks_held_until = 0.0
         self._cookies: dict[bytes, tuple[Account, float, bool]] = {}
         self._unwritten: list[Connection] = []
-        self._moving: dict[str, list[icbm.IncomingMessage]] = {}
+        self._moving: dict[str, Move] = {}
 
     # -- writing
 
@@ -113,7 +121,7 @@ class Network:
         """A session begins; an older one of the same name ends."""
         older = self.sessions.get(session.name)
         if older is not None:
-            if moving:
+            if moving and session.name in self._moving:
                 older.leave_quietly()
             else:
                 self.counts["signed_on_elsewhere"] += 1
@@ -128,15 +136,32 @@ class Network:
         session = self.sessions.get(normal(name))
         if session is None:
             return None
-        self._moving[session.name] = []
+        move = self._moving[session.name] = Move()
+        self.later(COOKIE_LIFE, lambda: self._did_not_come(session.account, move))
         return self.cookie(session.account, moving=True)
+
+    def _did_not_come(self, account: Account, move: Move) -> None:
+        """A move has lasted too long: who has not come is gone, and the messages wait."""
+        if self._moving.get(account.name) is not move:
+            return
+        del self._moving[account.name]
+        if account.name in self.residents:
+            return
+        for each in move.messages:
+            message = icbm.SendMessage(cookie=each.cookie, channel=each.channel, to=account.display, tlvs=each.tlvs)
+            account.stored.append(Stored(sender=each.sender.name, sent=self.now(), message=message))
+        self._say_gone(account.name, move.seen_by)
+        self.flush()
 
     def went_online(self, resident: Resident) -> None:
         """Sign-on is complete: tell those who want to know, and this one of those whom it wants to know."""
         resident.online = True
+        move = self._moving.pop(resident.name, None)
+        if move is not None:
+            resident.seen_by |= move.seen_by
         self.tell(resident)
         self.look_around(resident)
-        for held in self._moving.pop(resident.name, []):
+        for held in move.messages if move is not None else ():
             resident.deliver(held)
 
     def leave(self, resident: Resident) -> None:
@@ -146,8 +171,9 @@ class Network:
             self.sessions.pop(resident.name, None)
         resident.online = False
         self.unwatch(resident, set(resident.watching))
-        if resident.name in self._moving:
-            # nobody shall notice: the next connection takes over who was told
+        move = self._moving.get(resident.name)
+        if move is not None:
+            move.seen_by |= resident.seen_by
             return
         self._tell_gone(resident, set(resident.seen_by))
 
@@ -188,7 +214,10 @@ class Network:
 
     def _tell_gone(self, subject: Resident, watchers: set[Resident]) -> None:
         subject.seen_by -= watchers
-        gone = buddy.Departed((UserInfo(name=subject.name, tlvs=Tlvs([(CLASS, u16(0))])),))
+        self._say_gone(subject.name, watchers)
+
+    def _say_gone(self, name: str, watchers: set[Resident]) -> None:
+        gone = buddy.Departed((UserInfo(name=name, tlvs=Tlvs([(CLASS, u16(0))])),))
         for watcher in watchers:
             if watcher.online:
                 watcher.deliver(gone)
@@ -219,10 +248,10 @@ class Network:
 
     def held_for(self, name: str) -> list[icbm.IncomingMessage] | None:
         """Where messages gather for one who is moving to another connection and is not there yet."""
-        held = self._moving.get(normal(name))
-        if held is None or self.resident(name) is not None or len(held) >= _MAX_HELD:
+        move = self._moving.get(normal(name))
+        if move is None or len(move.messages) >= _MAX_HELD:
             return None
-        return held
+        return move.messages
 
     # -- time
 
