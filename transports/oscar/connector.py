@@ -257,6 +257,7 @@ class OscarTransport:
             held.session.stop(self.now())
             held.pump()
             held.deadline = None
+            self._arm()
 
     def accounts(self) -> dict[str, str]:
         """Each account and the phase of its session."""

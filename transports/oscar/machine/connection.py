@@ -190,6 +190,8 @@ class Connection:
 
     def wake(self) -> float | None:
         """When `flush` has something to do; None when nothing waits."""
+        while self._expiries and self._expiries[0][2].done:
+            heapq.heappop(self._expiries)
         times = [self._expiries[0][0]] if self._expiries else []
         if not self.paused and self.tracker is not None:
             for class_id, queue in self._queues.items():

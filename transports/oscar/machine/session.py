@@ -40,6 +40,8 @@ from transports.oscar.wire.tlv import Tlvs
 
 DISCONNECT_REASON = 0x09
 MAX_SERVICES = 8
+LEAST_WAIT = 0.5
+"""Seconds between two attempts at the very least."""
 # what servers send of their own accord; some repeat in it the request id of another client's SNAC
 _PUSHED: tuple[tuple[int, int], ...] = (
     (0x01, 0x0A), (0x01, 0x0B), (0x01, 0x0D), (0x01, 0x10), (0x01, 0x12), (0x01, 0x13), (0x03, 0x0A), (0x03, 0x0B),
@@ -287,6 +289,9 @@ class OscarSession:
 
     def _begin(self, now: float) -> None:
         self._retry_at = None
+        if not self._credential:
+            self._refused("there is no password", None, now)
+            return
         self.phase = Phase.AUTHORIZING
         self._signon_until = now + self._config.connect_timeout + self._config.signon_timeout
         self._tell(Link.CONNECTING, "signing on")
@@ -321,7 +326,7 @@ class OscarSession:
         """Try again by and by: backoff with full jitter, so that many accounts do not come at once."""
         self._end(now)
         ceiling = min(self._config.backoff_cap, self._config.backoff_base * 2.0 ** min(self._attempts, 32))
-        wait = self._rng.uniform(0.0, ceiling)
+        wait = self._rng.uniform(min(LEAST_WAIT, ceiling), ceiling)
         if at_least:
             wait = at_least * self._rng.uniform(1.0, 1.5)
         self._attempts += 1

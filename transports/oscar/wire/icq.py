@@ -48,7 +48,7 @@ class _Envelope(Body):
             type=reader.le16("request type"),
             sequence=reader.le16("request sequence"),
             data=reader.rest(),
-            rest=tlvs.without(_ENVELOPE),
+            rest=tlvs.without_first(_ENVELOPE),
         )
 
 

@@ -99,6 +99,11 @@ class Tlvs:
         """These TLVs without any of this tag."""
         return Tlvs(item for item in self.items if item[0] != tag)
 
+    def without_first(self, tag: int) -> Tlvs:
+        """These TLVs without the first of this tag."""
+        at = next((index for index, item in enumerate(self.items) if item[0] == tag), len(self.items))
+        return Tlvs(self.items[:at] + self.items[at + 1 :])
+
     def encode(self) -> bytes:
         """The TLVs one after another (a "rest block")."""
         return b"".join(u16(tag) + bytes16(value, f"TLV {tag:#06x}") for tag, value in self.items)
