@@ -62,7 +62,7 @@ def media_type(text: str) -> MediaType:
     try:
         parsed = parse_content_type(text)
     except SipSyntaxError as error:
-        raise ContentError("content-type", error.reason) from error
+        raise ContentError("malformed", error.reason) from error
     found = MediaType(parsed.media_type, (parsed.param("charset") or "").strip('"').lower())
     if len(text) <= _MEMO_KEY:
         if len(_memo) >= MEMO_ENTRIES:

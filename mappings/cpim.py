@@ -53,16 +53,16 @@ def _block(data: bytes) -> tuple[bytes, bytes]:
         at = data.find(mark, 0, MAX_HEAD)
         if at >= 0:
             return data[:at], data[at + len(mark) :]
-    raise ContentError("content-type", "a CPIM message has two blocks of headers, each with an empty line behind")
+    raise ContentError("malformed", "a CPIM message has two blocks of headers, each with an empty line behind")
 
 
 def _headers(block: bytes) -> dict[str, str]:
     try:
         lines = block.decode("utf-8").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError as error:
-        raise ContentError("content-type", "CPIM headers are UTF-8") from error
+        raise ContentError("malformed", "CPIM headers are UTF-8") from error
     if len(lines) > MAX_HEADERS:
-        raise ContentError("content-type", f"more than {MAX_HEADERS} CPIM headers")
+        raise ContentError("malformed", f"more than {MAX_HEADERS} CPIM headers")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")

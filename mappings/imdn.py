@@ -35,16 +35,16 @@ def parse_imdn(data: bytes) -> Receipt:
     try:
         root = read_xml(data, "IMDN", MAX_DOCUMENT)
     except SipSyntaxError as error:
-        raise ContentError("length" if error.status == 413 else "content-type", error.reason) from error
+        raise ContentError("length" if error.status == 413 else "malformed", error.reason) from error
     target = (root.findtext(f"{_NAMESPACE}message-id") or "").strip()
     if root.tag != f"{_NAMESPACE}imdn" or not target or len(target) > 256 or not target.isprintable():
-        raise ContentError("content-type", "a disposition notification that names no message")
+        raise ContentError("malformed", "a disposition notification that names no message")
     for status in root.iterfind(f"*/{_NAMESPACE}status/*"):
         word = status.tag.removeprefix(_NAMESPACE)
         stage = _STAGES.get(word)
         if stage is not None:
             return Receipt(target=RemoteMessageId(target), stage=stage, failure=_failure(stage, word))
-    raise ContentError("content-type", "a disposition notification without a status that is known")
+    raise ContentError("malformed", "a disposition notification without a status that is known")
 
 
 def _failure(stage: Stage, word: str) -> Failure | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -332,10 +332,13 @@ class _Content:
 
 
 def _remote_id(native: SipMessage) -> RemoteMessageId:
-    """Call-ID and CSeq: with the sender, which the origin's account is, they name a request for good."""
-    name = f"{native.call_id}/{native.cseq}"
+    """Call-ID, CSeq and content: with the sender, which the origin's account is, they name a request.
+
+    Call-ID and CSeq alone do not: libpurple makes the same ones anew each time that it starts.
+    """
+    name = f"{native.call_id}/{native.cseq}/{blake2b(native.body, digest_size=8).hexdigest()}"
     if len(name) > MAX_REMOTE_ID:
-        name = f"sha256:{sha256(native.call_id.encode('utf-8', 'surrogatepass')).hexdigest()}/{native.cseq}"
+        name = f"sha256:{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
     return RemoteMessageId(name)
 
 
@@ -367,7 +370,7 @@ def _typing(body: bytes) -> Typing:
     try:
         composing = parse_iscomposing(body)
     except SipSyntaxError as error:
-        raise ContentError("content-type", error.reason) from error
+        raise ContentError("malformed", error.reason) from error
     return Typing(state=TypingState.ACTIVE if composing.state == "active" else TypingState.IDLE)
 
 

@@ -403,7 +403,13 @@ class Pipeline:
         self._commit_taken(envelope, records, item, _nobody_waits)
 
 
-_CODES = {"address": "not-found", "sender": "forbidden", "length": "too-large"}
+_CODES = {
+    "address": "not-found",
+    "sender": "forbidden",
+    "length": "too-large",
+    "presence": "bad-request",
+    "malformed": "bad-request",
+}
 """The code of a refusal by the feature that a mapping could not translate."""
 
 

@@ -130,7 +130,9 @@ def text(words: str, **more: Any) -> Message:
 
 def test_a_plain_message() -> None:
     assert read(incoming("caf\u00e9 \U0001f600".encode(), display_name="Alice")) == Draft(
-        origin=Origin(network=SIP, account="alice@corp.example", remote_id=RemoteMessageId("a84b4c76e66710/314")),
+        origin=Origin(
+            network=SIP, account="alice@corp.example", remote_id=RemoteMessageId("a84b4c76e66710/314/2d0b6872ef82a755")
+        ),
         conversation=ConversationKey(
             network=SIP,
             remote_id=RemoteConversationId("alice@corp.example"),
@@ -234,11 +236,11 @@ def test_what_is_no_text_is_told(body: bytes, words: str, feature: str) -> None:
         ({"content_type": "image/png"}, "content-type"),
         ({"content_type": "application/sdp"}, "content-type"),
         ({"content_type": "multipart/mixed;boundary=x"}, "content-type"),
-        ({"content_type": "garbage"}, "content-type"),
+        ({"content_type": "garbage"}, "malformed"),
         ({"content_type": "text/plain;charset=zlib_codec"}, "charset"),
         ({"content_type": "text/plain;charset=idna"}, "charset"),
-        ({"content_type": "message/cpim"}, "content-type"),
-        ({"content_type": "message/imdn+xml"}, "content-type"),
+        ({"content_type": "message/cpim"}, "malformed"),
+        ({"content_type": "message/imdn+xml"}, "malformed"),
         ({"content_type": "application/im-iscomposing+xml"}, "content-type"),
         ({"headers": (("Content-Encoding", "br"),)}, "content-encoding"),
         ({"headers": (("Content-Encoding", "deflate"),)}, "content-encoding"),
@@ -320,7 +322,7 @@ def test_the_cpim_from_must_be_the_senders_own(sender: bytes, taken: bool) -> No
      b"x" * 20_000 + b"\r\n\r\n\r\n\r\n"],
 )  # fmt: skip
 def test_broken_cpim(body: bytes) -> None:
-    assert refused(incoming(body, content_type="message/cpim")).feature == "content-type"
+    assert refused(incoming(body, content_type="message/cpim")).feature == "malformed"
 
 
 IMDN = (
@@ -360,7 +362,7 @@ def test_imdn_is_a_receipt_and_never_a_text(group: bytes, word: bytes, stage: St
     ],
 )
 def test_broken_imdn(body: bytes) -> None:
-    assert refused(incoming(body, content_type="message/imdn+xml")).feature == "content-type"
+    assert refused(incoming(body, content_type="message/imdn+xml")).feature == "malformed"
     assert refused(incoming(IMDN + b" " * 20_000, content_type="message/imdn+xml")).feature == "length"
 
 
@@ -523,3 +525,9 @@ def test_memos_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(50):
         read(incoming(display_name=f"Alice {number}"))
     assert len(MAPPING._parties_of) <= 8
+
+
+def test_a_client_that_makes_its_call_ids_anew_says_something_new() -> None:
+    first, second, again = (read(incoming(body)).origin.remote_id for body in (b"one", b"two", b"one"))
+    assert first == again
+    assert first != second
