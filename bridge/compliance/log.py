@@ -16,7 +16,7 @@ from attrs import frozen
 from bridge.compliance.codec import encode_body, encode_header
 from bridge.compliance.errors import SealError, UnrecordableError
 from bridge.compliance.keys import KEY_BYTES, Keyring
-from bridge.compliance.leaf import Pseudonyms, canonical, check_free_fields, microseconds
+from bridge.compliance.leaf import DecisionLeaves, Pseudonyms, canonical, check_free_fields, microseconds
 from bridge.compliance.merkle import Frontier
 from bridge.compliance.opening import Opener, attachment_plaintext, attachment_texts
 from bridge.compliance.record import RecordDraft, Recorded, take_licence
@@ -77,6 +77,7 @@ class Appender:
         self._frontier = Frontier()
         self._keks: dict[tuple[str, str, str], KekRow] = {}
         self._pseudonyms: Pseudonyms | None = None
+        self.decisions = DecisionLeaves(log_id)
 
     @property
     def size(self) -> int:
@@ -228,9 +229,9 @@ class Batch:
         parents: dict[str, int] = {}
         try:
             for seq, draft in enumerate(drafts, first):
-                content = self._leaf(draft, seq, parents.get(draft.msg_id))
+                moment, content = self._leaf(draft, seq, parents.get(draft.msg_id))
                 digest = sha256(b"\x00" + content).digest()
-                self.leaves += (seq, draft.event, draft.msg_id or None, self._time(draft), digest, content)
+                self.leaves += (seq, draft.event, draft.msg_id or None, moment, digest, content)
                 staged.append((seq, digest, draft))
                 if draft.msg_id:
                     parents[draft.msg_id] = seq
@@ -244,23 +245,20 @@ class Batch:
             append(digest)
         return staged
 
-    def _time(self, draft: RecordDraft) -> int:
+    def _leaf(self, draft: RecordDraft, seq: int, parent: int | None) -> tuple[int, bytes]:
+        """Returns the time of a record and its leaf."""
+        if draft.parent is not None:
+            parent = draft.parent
         envelope = draft.envelope
-        return self._t if envelope is None else microseconds(envelope.received_at)
-
-    def _leaf(self, draft: RecordDraft, seq: int, parent: int | None) -> bytes:
+        if envelope is not None:
+            return self._intake(draft, envelope, seq, parent)
+        if draft.form is not None and parent is not None:
+            return self._t, self._appender.decisions.leaf(draft.form, draft.fields, draft.msg_id, parent, seq, self._t)
         fields: dict[str, Any] = {"v": 1, "log_id": self._log_id, "seq": seq, "event": draft.event, "t_intake": self._t}
         if draft.msg_id:
             fields["msg_id"] = draft.msg_id
-        if draft.parent is not None:
-            parent = draft.parent
         if parent is not None:
             fields["parent_leaf"] = parent
-        envelope = draft.envelope
-        if envelope is not None:
-            fields.update(draft.fields)
-            self._envelope(draft, envelope, seq, fields)
-            return canonical(fields)
         if draft.outcomes:
             self._outcomes(draft, fields)
         else:
@@ -269,7 +267,7 @@ class Batch:
             fields.update(draft.fields)
         if draft.payload is not None:
             self._seal(draft, seq, fields, b"", draft.payload, ())
-        return canonical(fields)
+        return self._t, canonical(fields)
 
     def _outcomes(self, draft: RecordDraft, fields: dict[str, Any]) -> None:
         names = self._pids()
@@ -281,20 +279,31 @@ class Batch:
             for who, code, twice in draft.outcomes
         ]
 
-    def _envelope(self, draft: RecordDraft, envelope: Envelope, seq: int, fields: dict[str, Any]) -> None:
+    def _intake(self, draft: RecordDraft, envelope: Envelope, seq: int, parent: int | None) -> tuple[int, bytes]:
         names = self._names or self._pids()
         body = envelope.body
+        moment = microseconds(envelope.received_at)
+        fields: dict[str, Any] = {
+            "v": 1,
+            "log_id": self._log_id,
+            "seq": seq,
+            "event": draft.event,
+            "t_intake": moment,
+            "msg_id": draft.msg_id,
+            "connector": envelope.origin.network,
+            "network": envelope.conversation.network,
+            "direction": envelope.direction._value_,
+            "kind": body.kind,
+            "period": names.period,
+            "conv_id": names.of_conversation(envelope.conversation),
+            "sender_pid": names.of(envelope.sender),
+            "recipient_pids": list(map(names.of, envelope.recipients)),
+            **draft.fields,
+        }
         if envelope.claimed_at is not None:
             fields["t_source"] = microseconds(envelope.claimed_at)
-        fields["t_intake"] = microseconds(envelope.received_at)
-        fields["connector"] = envelope.origin.network
-        fields["network"] = envelope.conversation.network
-        fields["direction"] = envelope.direction._value_
-        fields["kind"] = body.kind
-        fields["period"] = names.period
-        fields["conv_id"] = names.of_conversation(envelope.conversation)
-        fields["sender_pid"] = names.of(envelope.sender)
-        fields["recipient_pids"] = list(map(names.of, envelope.recipients))
+        if parent is not None:
+            fields["parent_leaf"] = parent
         attachments = attachment_texts(body)
         texts = tuple(map(attachment_plaintext, attachments)) if attachments else ()
         commits = self._seal(draft, seq, fields, encode_header(envelope), encode_body(body), texts)
@@ -309,6 +318,7 @@ class Batch:
                 }
                 for attachment, digest in zip(attachments, commits, strict=True)
             ]
+        return moment, canonical(fields)
 
     def _seal(
         self, draft: RecordDraft, seq: int, fields: dict[str, Any], header: bytes, body: bytes, texts: tuple[bytes, ...]

@@ -128,12 +128,14 @@ class RecordDraft:
         parent: the leaf that this one follows from, if it is not in the same entry.
         scans: the virus scanner's word on attachments, by their sha256.
         free: whether a caller chose the fields, so that they are checked before they go into a leaf.
+        form: for decisions, equal where ``fields`` is.
     """
 
     __slots__ = (
         "envelope",
         "event",
         "fields",
+        "form",
         "free",
         "msg_id",
         "outcomes",
@@ -156,6 +158,7 @@ class RecordDraft:
         parent: Recorded | int | None = None,
         scans: Mapping[str, str] | None = None,
         free: bool = False,
+        form: tuple[object, ...] | None = None,
     ) -> None:
         self.event = event
         self.msg_id = msg_id
@@ -167,6 +170,7 @@ class RecordDraft:
         self.parent = parent.seq if isinstance(parent, Recorded) else parent
         self.scans = scans
         self.free = free
+        self.form = form
 
     def __repr__(self) -> str:
         return f"RecordDraft({self.event} {self.msg_id or '-'})"
@@ -276,7 +280,8 @@ def decision(
     }
     if would_have:
         fields["would_have"] = list(would_have)
-    return RecordDraft(DECISION, msg_id=event_id, fields=fields, parent=parent)
+    form = (effect, deciding, tuple(matched), reason_code, policy_digest, tuple(would_have))
+    return RecordDraft(DECISION, msg_id=event_id, fields=fields, parent=parent, form=form)
 
 
 def outcome(

@@ -10,11 +10,20 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.compliance import record
 from bridge.compliance.errors import CodecError, UnrecordableError
-from bridge.compliance.leaf import SAFE_INTEGER, Pseudonyms, canonical, check_free_fields, microseconds, parse
+from bridge.compliance.leaf import (
+    SAFE_INTEGER,
+    DecisionLeaves,
+    Pseudonyms,
+    canonical,
+    check_free_fields,
+    microseconds,
+    parse,
+)
 from bridge.model.address import Address
-from bridge.model.ids import PersonId, RemoteUserId
-from tests.unit.compliance.samples import AIM, ALICE, BOOGYMAN, message
+from bridge.model.ids import EventId, PersonId, RemoteUserId
+from tests.unit.compliance.samples import AIM, ALICE, BOOGYMAN, event_id, message
 
 keys = st.text(st.characters(max_codepoint=127), max_size=8)
 scalars = (
@@ -103,3 +112,44 @@ def test_the_cache_of_pseudonyms_is_bounded() -> None:
         names.of_person(str(number))
     assert len(names._cache) <= 1 << 16
     assert names.of_person("0") == first
+
+
+rules = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), max_size=2)
+
+
+@given(rules, rules, st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.integers(0, 2**40))
+def test_decisions_from_pieces_are_what_the_canonical_form_is(
+    matched: list[str], shadow: list[str], odd: str, number: int
+) -> None:
+    leaves = DecisionLeaves("corp.example/log")
+    for msg_id in (event_id(number), odd):
+        draft = record.decision(
+            EventId(msg_id),
+            effect="allow",
+            deciding=odd,
+            matched=matched,
+            reason_code="rule",
+            policy_digest="5e" * 32,
+            would_have=shadow,
+        )
+        assert draft.form is not None
+        whole = {
+            **draft.fields,
+            "v": 1,
+            "log_id": "corp.example/log",
+            "event": "decision",
+            "msg_id": msg_id,
+            "parent_leaf": number,
+            "seq": number + 1,
+            "t_intake": 5,
+        }
+        assert leaves.leaf(draft.form, draft.fields, msg_id, number, number + 1, 5) == canonical(whole)
+
+
+def test_the_forms_of_decisions_are_bounded() -> None:
+    leaves = DecisionLeaves("corp.example/log")
+    for number in range(5000):
+        leaves.leaf((number,), {"deciding": str(number)}, "m", 0, 1, 2)
+    assert len(leaves._pieces) <= 4096
+    with pytest.raises(UnrecordableError, match="bytes"):
+        leaves.leaf(("long",), {"deciding": "x" * 65_500}, "m", 0, 1, 2)
