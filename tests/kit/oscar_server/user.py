@@ -3,9 +3,9 @@
 ``python -m tests.kit.oscar_server.user --server HOST:PORT --name theboogyman --password x [--echo] [--count]``
 
 Commands (each with an optional ``id``, which the ``result`` repeats): ``send`` (``to``, ``text``, which is plain
-unless ``html``, and ``auto``, ``store``), ``typing`` (``to``, ``state``: typing, typed, none), ``away`` (``text``), ``back``, ``invisible``,
-``idle`` (``seconds``), ``add`` and ``remove`` (``name``), ``ask`` (``to``, ``text``) and ``authorize`` (``to``,
-``accepted``) between ICQ numbers, ``summary``, ``quit``.
+unless ``html``, and ``auto``, ``store``), ``typing`` (``to``, ``state``: typing, typed, none), ``away`` (``text``),
+``back``, ``invisible``, ``idle`` (``seconds``), ``add`` and ``remove`` (``name``), ``ask`` (``to``, ``text``) and
+``authorize`` (``to``, ``accepted``) between ICQ numbers, ``summary``, ``quit``.
 
 Events: ``signed_on``, ``link`` (``state``), ``message`` (``from``, ``text`` in plain, ``raw`` as it came, ``auto``,
 ``offline``), ``presence`` (``name``, ``online``, ``away``, ``idle`` minutes, ``message``), ``typing`` (``from``,
