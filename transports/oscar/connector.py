@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from transports.oscar.machine.actions import Connect, SendDone, ServiceReady
 from transports.oscar.machine.config import SessionConfig
 from transports.oscar.machine.messages import failed
-from transports.oscar.machine.session import OscarSession
+from transports.oscar.machine.session import Event, OscarSession
 from transports.oscar.wire.names import normal
 from transports.oscar.wire.native import Inbound, Outbound, OwnPresence, SendResult
 
@@ -90,7 +90,7 @@ class _Wire(TwistedProtocol):
 class _Account:
     """A session with its connections and the callbacks that wait for results."""
 
-    __slots__ = ("connecting", "deadline", "results", "session", "transport", "wires")
+    __slots__ = ("again", "connecting", "deadline", "pumping", "results", "session", "transport", "wires")
 
     def __init__(self, transport: OscarTransport, session: OscarSession) -> None:
         self.transport = transport
@@ -99,6 +99,8 @@ class _Account:
         self.connecting: dict[int, Deferred[Any]] = {}
         self.results: dict[Hashable, OnResult] = {}
         self.deadline: float | None = None
+        self.pumping = False
+        self.again = False
 
     def connected(self, wire: _Wire) -> None:
         """A connection stands."""
@@ -118,20 +120,36 @@ class _Account:
         self.pump()
 
     def pump(self) -> None:
-        """Carry out what the session wants: write, connect, disconnect, tell, and be woken."""
-        session = self.session
+        """Carry out what the session wants: write, connect, disconnect, tell, and be woken.
+
+        What is told may call back (a send within a result, a recording at once): the outer call then goes round again,
+        so that a long queue of events is no deep stack.
+        """
+        if self.pumping:
+            self.again = True
+            return
+        self.pumping = True
+        try:
+            self.again = True
+            while self.again:
+                self.again = False
+                self._act()
+                self._tell()
+                self._write()
+        finally:
+            self.pumping = False
+        self.transport.schedule(self)
+
+    def _act(self) -> None:
         while True:
             self._write()
-            action = session.next_action()
+            action = self.session.next_action()
             if action is None:
-                break
+                return
             if isinstance(action, Connect):
                 self._connect(action)
             else:
                 self._disconnect(action.conn_id)
-        self._tell()
-        self._write()
-        self.transport.schedule(self)
 
     def _write(self) -> None:
         for conn_id, data in self.session.to_send():
@@ -141,14 +159,22 @@ class _Account:
 
     def _tell(self) -> None:
         while (event := self.session.next_event()) is not None:
-            if isinstance(event, SendDone):
-                on_result = self.results.pop(event.key, None)
-                if on_result is not None:
-                    on_result(event.result)
-            elif isinstance(event, ServiceReady):
-                _log.info("{account}: food group {group}: {error}", **_fields(event))
-            else:
-                self.transport.deliver(self, event)
+            try:
+                self._tell_one(event)
+            except Exception:  # noqa: BLE001 - a fault of whoever listens must not stop the session of the account
+                _log.failure(
+                    "{account}: what was told of {event} failed", account=self.session.account, event=type(event)
+                )
+
+    def _tell_one(self, event: Event) -> None:
+        if isinstance(event, SendDone):
+            on_result = self.results.pop(event.key, None)
+            if on_result is not None:
+                on_result(event.result)
+        elif isinstance(event, ServiceReady):
+            _log.info("{account}: food group {group}: {error}", **_fields(event))
+        else:
+            self.transport.deliver(self, event)
 
     def _connect(self, action: Connect) -> None:
         factory = Factory.forProtocol(lambda: _Wire(self, action.conn_id))

@@ -17,7 +17,7 @@ from transports.oscar.wire.tlv import Tlvs
 from transports.oscar.wire.userinfo import UserInfo
 
 GROUPS = (0x01, 0x02, 0x03, 0x04, 0x09, 0x13, 0x15)
-OPEN = RateClass(id=1, window=80, clear=2, alert=1, limit=1, disconnect=0, current=6000, maximum=6000)
+OPEN = RateClass(id=1, window=80, clear=0, alert=0, limit=0, disconnect=0, current=6000, maximum=6000)
 AOL = RateClass(id=3, window=20, clear=5100, alert=5000, limit=4000, disconnect=3000, current=6000, maximum=6000)
 WIDE = oservice.RatesReply(classes=(OPEN,), members=(RateMembers(class_id=1, members=((4, 6), (4, 0x14))),))
 STRICT = oservice.RatesReply(

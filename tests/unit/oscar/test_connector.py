@@ -15,7 +15,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from bridge.model.body import Stage
-from tests.unit.oscar.kit import GROUPS, STRICT, WIDE
+from tests.unit.oscar.kit import GROUPS, STRICT, WIDE, message
 from transports.oscar.connector import OscarTransport, TransportConfig
 from transports.oscar.machine.config import SessionConfig
 from transports.oscar.wire import bucp, feedbag, icbm, native, oservice
@@ -299,6 +299,51 @@ def test_recording_reaches_the_session() -> None:
     for on_recorded in net.recorded:
         on_recorded()
     assert net.transport.counters() == {"waiting": 0, "unknown_snacs": 0, "syntax_errors": 0}
+
+
+def test_thousands_of_events_recorded_at_once_are_no_deep_stack() -> None:
+    net = Network().up("aima")
+    told = len(net.delivered)
+
+    def deliver(value: native.Inbound, on_recorded: Callable[[], None]) -> None:
+        net.delivered.append(value)
+        on_recorded()
+
+    net.deliver = deliver  # type: ignore[method-assign,assignment]
+    pushed = b"".join(
+        net.peers[-1].numbers.frame(DATA, encode_snac(message(cookie=number.to_bytes(8, "big")), 0x80000000))
+        for number in range(3000)
+    )
+    net.peers[-1].protocol.dataReceived(pushed)
+    cookies = [event.cookie for event in net.delivered[told:] if isinstance(event, native.ImReceived)]
+    assert cookies == [number.to_bytes(8, "big") for number in range(3000)]
+
+
+def test_a_listener_that_fails_does_not_stop_the_account() -> None:
+    net = Network().up("aima")
+
+    def broken(_: native.SendResult) -> None:
+        raise RuntimeError("listener")
+
+    results: list[native.SendResult] = []
+    net.transport.send(im(1), "a", None, broken)
+    net.transport.send(im(2), "b", None, results.append)
+    net.settle()
+    assert len(results) == 1
+
+
+def test_sending_from_within_a_result() -> None:
+    net = Network().up("aima")
+    results: list[native.SendResult] = []
+
+    def next_one(result: native.SendResult) -> None:
+        results.append(result)
+        if len(results) < 500:
+            net.transport.send(im(len(results) + 1), len(results), None, next_one)
+
+    net.transport.send(im(1), 0, None, next_one)
+    net.settle()
+    assert [result.stage for result in results] == [Stage.RELAYED] * 500
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0])

@@ -46,7 +46,7 @@ def test_md5_sign_on() -> None:
     assert net.states() == [Link.CONNECTING, Link.UP]
     assert net.closed == [1]
     assert net.link().account == "aima"
-    assert net.link().max_message_bytes == 512
+    assert net.link().max_message_bytes == 2048
 
 
 def test_the_older_digest() -> None:

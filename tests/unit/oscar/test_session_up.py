@@ -95,11 +95,11 @@ def test_the_other_client_refuses() -> None:
 
 def test_too_long() -> None:
     net = Net().up()
-    net.send(net.im(1, text="x" * 513))
+    net.send(net.im(1, text="x" * 2049))
     failure = net.results()["k"].failure
     assert failure is not None
-    assert "more than 512 bytes" in failure.reason
-    net.send(net.im(2, text="x" * 512), "fits")
+    assert "more than 2048 bytes" in failure.reason
+    net.send(net.im(2, text="x" * 2048), "fits")
     assert net.results()["fits"].stage is Stage.RELAYED
 
 

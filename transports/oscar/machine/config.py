@@ -54,7 +54,7 @@ class SessionConfig:
         stable_after: up for so long, the count of attempts begins anew.
         rate_limited_wait: at least so long after a server said that we connect too often.
         rate_margin: how far (milliseconds) above a rate class's threshold we stay.
-        max_message_bytes: the longest message text on the wire; None: what the server says.
+        max_message_bytes: the longest message text on the wire; None: what the server says, and at least 2,048.
         max_queue: how many SNACs may wait; max_frame: the longest frame that we accept; max_roster: items, and
             buddies whose presence is kept.
         fetch_away_messages: ask for the away message of a buddy who goes away.

@@ -9,6 +9,8 @@ from transports.oscar.wire.rates import RateClass, RateMembers, next_level, wait
 
 _SETTLED = 1.0
 """Seconds after which the server has surely counted our last SNAC, so that its level is the better one."""
+_MARGIN_SHARE = 0.05
+"""The margin is at most this part of the threshold."""
 
 
 class _Class:
@@ -61,7 +63,8 @@ class RateTracker:
         """The level that a send must leave: above the alert or, once limited, above the clear level."""
         rate = state.rate
         wanted = max(rate.clear, rate.alert) if state.limited else rate.alert
-        return min(wanted + self._margin, float(rate.maximum))
+        # a class that allows much is not to be slowed down by a margin that is large beside its own threshold
+        return min(wanted + min(self._margin, _MARGIN_SHARE * wanted), float(rate.maximum))
 
     def ready_at(self, class_id: int) -> float:
         """From when on one more SNAC of the class may go, seconds."""

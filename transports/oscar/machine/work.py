@@ -24,6 +24,8 @@ from transports.oscar.wire.userinfo import UserInfo
 
 MAX_STORED = 10_000
 """The most messages of ICQ's store that may wait to be recorded."""
+LEAST_LIMIT = 2048
+"""Bytes of text that every server takes, whatever 04/05 says."""
 _EVENTS = {
     native.Typing.NONE: icbm.TYPING_NONE,
     native.Typing.TYPED: icbm.TYPING_TYPED,
@@ -98,8 +100,11 @@ class Work:
     # -- the session's course
 
     def limit(self, length: int) -> None:
-        """04/05: the longest message, where the configuration does not say otherwise."""
-        self.messages.limit = self._config.max_message_bytes or length
+        """04/05: the longest message, where the configuration does not say otherwise.
+
+        Servers tell here what they hand to a client that has not asked for more, and take at least `LEAST_LIMIT`.
+        """
+        self.messages.limit = self._config.max_message_bytes or max(length, LEAST_LIMIT)
 
     def begin(self, conn: Connection, now: float) -> None:
         """Sign-on is complete but for "ready": tell who we are, and ask for what is stored."""
