@@ -21,7 +21,7 @@ from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled, ConnectError
-from twisted.internet.interfaces import IDelayedCall, IOpenSSLTrustRoot, IStreamClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
@@ -466,10 +466,10 @@ def _own_address(server: Target) -> str:
         return str(probe.getsockname()[0])
 
 
-def _trust(pem: bytes) -> IOpenSSLTrustRoot:
+def _trust(pem: bytes) -> Any:
     """Raises ValueError: there is no certificate in it."""
     found = [Certificate(X509.from_cryptography(one)) for one in load_pem_x509_certificates(pem)]  # type: ignore[no-untyped-call]
-    return trustRootFromCertificates(found)  # type: ignore[no-untyped-call, no-any-return]
+    return trustRootFromCertificates(found)  # type: ignore[no-untyped-call]
 
 
 def _named(server: Target) -> str:
