@@ -113,8 +113,6 @@ class Keyring:
         active: str,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        if active not in keys or any(len(key) != KEY_BYTES for key in keys.values()):
-            raise KeyFileError(f"{path}: the active key is missing, or a key has not {KEY_BYTES} bytes")
         self._path = path
         self._keys = dict(keys)
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
@@ -141,18 +139,7 @@ class Keyring:
             except KeyFileError:
                 if not path.exists():  # else another process has made it just now, and its keys are the ones
                     raise
-        return cls._decode(path, read_private_file(path))
-
-    @classmethod
-    def _decode(cls, path: Path, data: bytes) -> "Keyring":
-        try:
-            content = orjson.loads(data)
-            if content["version"] != 1:
-                raise KeyFileError(f"{path}: version {content['version']!r} is not known")
-            keys = {str(name): base64.b64decode(key, validate=True) for name, key in content["keys"].items()}
-            active = str(content["active"])
-        except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
-            raise KeyFileError(f"{path}: not a key ring: {type(error).__name__}") from error
+        keys, active = _decode(path, read_private_file(path))
         return cls(path, keys, active)
 
     @property
@@ -166,7 +153,11 @@ class Keyring:
         Args:
             secret: what to protect.
             bound_to: what it belongs to; it opens only together with the same (AES-GCM's associated data).
+
+        Raises:
+            KeyFileError: the file of the ring cannot be read any more.
         """
+        self.refresh()  # another process may have rotated the ring: nothing new under a key that is on its way out
         nonce = self._entropy(NONCE_BYTES)
         return nonce + self._ciphers[self.active].encrypt(nonce, secret, bound_to)
 
@@ -178,11 +169,26 @@ class Keyring:
         """
         cipher = self._ciphers.get(master_id)
         if cipher is None:
+            self.refresh()
+            cipher = self._ciphers.get(master_id)
+        if cipher is None:
             raise SealError(f"master key {master_id!r} is not in the ring")
         try:
             return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], bound_to)
         except (InvalidTag, ValueError) as error:
             raise SealError("a wrapped key does not open") from error
+
+    def refresh(self) -> None:
+        """Reads the file again: another process may have rotated the ring. A ring in memory stays as it is.
+
+        Raises:
+            KeyFileError: the file is missing, open to others or malformed; the ring is as before.
+        """
+        if self._path is None:
+            return
+        keys, self.active = _decode(self._path, read_private_file(self._path))
+        self._keys = keys
+        self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
 
     def rotate(self) -> str:
         """Adds a new key and makes it the active one; returns its id. What is wrapped already stays readable.
@@ -190,6 +196,7 @@ class Keyring:
         Raises:
             KeyFileError: the file cannot be written; the ring is as before.
         """
+        self.refresh()
         before = self.active
         name = self._entropy(4).hex()
         key = self._entropy(KEY_BYTES)
@@ -210,6 +217,7 @@ class Keyring:
         Raises:
             KeyFileError: it is the active one or not there, or the file cannot be written.
         """
+        self.refresh()
         if name == self.active or name not in self._keys:
             raise KeyFileError(f"{self._path}: key {name!r} is the active one, or not in the ring")
         key = self._keys.pop(name)
@@ -223,6 +231,21 @@ class Keyring:
     def _save(self) -> None:
         if self._path is not None:
             write_private_file(self._path, _encode(self._keys, self.active), replace=True)
+
+
+def _decode(path: Path, data: bytes) -> tuple[dict[str, bytes], str]:
+    """Returns the keys in a file and the id of the active one. Raises KeyFileError."""
+    try:
+        content = orjson.loads(data)
+        if content["version"] != 1:
+            raise KeyFileError(f"{path}: version {content['version']!r} is not known")
+        keys = {str(name): base64.b64decode(key, validate=True) for name, key in content["keys"].items()}
+        active = str(content["active"])
+    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+        raise KeyFileError(f"{path}: not a key ring: {type(error).__name__}") from error
+    if active not in keys or any(len(key) != KEY_BYTES for key in keys.values()):
+        raise KeyFileError(f"{path}: the active key is missing, or a key has not {KEY_BYTES} bytes")
+    return keys, active
 
 
 def _encode(keys: Mapping[str, bytes], active: str) -> bytes:

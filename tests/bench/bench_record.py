@@ -19,7 +19,7 @@ from typing import Any
 
 from bridge.compliance import record
 from bridge.compliance.keys import Keyring
-from bridge.delivery.ports import CommitFailed, Entry, OutboxItem, Settlement
+from bridge.delivery.ports import CommitFailed, Entry, OutboxItem
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import Message, TextPart
 from bridge.model.envelope import Direction, Envelope, Origin
@@ -89,14 +89,6 @@ def _entry(event: EventId, number: int) -> Entry:
                 expires_at=time.time() + 3600,
             ),
         ),
-    )
-
-
-def _outcome(entry: Entry) -> Entry:
-    item = entry.enqueue[0]
-    recipient = Address(network=item.network, user=RemoteUserId(item.recipient))
-    return Entry(
-        records=(record.outcome(item.event, recipient=recipient, code="relayed"),), settle=(Settlement(key=item.key),)
     )
 
 
@@ -205,6 +197,10 @@ def _cpu_alone(count: int) -> dict[str, float]:
     }
 
 
+def _ratio(grouped: dict[str, Any], single: dict[str, Any]) -> float:
+    return round(float(grouped["entries_per_second"] / single["entries_per_second"]), 1)
+
+
 def run(scale: float = 1.0) -> dict[str, Any]:
     """Returns the numbers. ``scale`` makes the run longer or shorter (1.0: some ten seconds)."""
     with tempfile.TemporaryDirectory(prefix="simplebridge-bench-") as name:
@@ -218,9 +214,11 @@ def run(scale: float = 1.0) -> dict[str, Any]:
             out[f"in_flight_{in_flight}"] = _measure(folder, f"flight{in_flight}", sized(count), in_flight)
         out["one_commit_per_entry"] = _measure(folder, "single", sized(1500), 256, max_batch=1)
         out["busy_256"] = _busy(folder, sized(20000))
-        out["group_commit_ratio"] = round(
-            out["in_flight_256"]["entries_per_second"] / out["one_commit_per_entry"]["entries_per_second"], 1
-        )
+        out["group_commit_ratio"] = _ratio(out["in_flight_256"], out["one_commit_per_entry"])
+        plain = [Entry(records=entry.records[1:]) for entry in sized(40000)]
+        out["unsealed_256"] = _measure(folder, "plain", plain, 256)
+        out["unsealed_one_commit_each"] = _measure(folder, "plainsingle", plain[:1500], 256, max_batch=1)
+        out["group_commit_ratio_unsealed"] = _ratio(out["unsealed_256"], out["unsealed_one_commit_each"])
         return out
 
 

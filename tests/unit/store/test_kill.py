@@ -13,7 +13,7 @@ from tests.unit.compliance.samples import event_id
 from tests.unit.store.world import Loop, World, running, sent, settled
 
 ROUNDS = 20
-IN_FLIGHT = 32
+IN_FLIGHT = 12
 
 
 def _child(folder: Path, first: int, acknowledged: int) -> None:
@@ -61,7 +61,7 @@ def _run_and_kill(folder: Path, first: int, chance: random.Random) -> list[int]:
             os._exit(70)
     os.close(writing)
     head = os.read(reading, 8)  # at work
-    time.sleep(chance.uniform(0.0, 0.06))  # when to kill it, not what to wait for
+    time.sleep(chance.uniform(0.0, 0.04))  # when to kill it, not what to wait for
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     numbers = [int.from_bytes(head, "big"), *_read_all(reading)]

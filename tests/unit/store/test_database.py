@@ -1,0 +1,148 @@
+"""Opening a store: its URL, its file, its schema; and housekeeping."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+import bridge.store.schema_identity  # noqa: F401 - its tables are part of the whole
+from bridge.compliance import record
+from bridge.compliance.errors import KeyFileError
+from bridge.compliance.keys import Keyring
+from bridge.compliance.verify import verify_log
+from bridge.delivery.ports import Entry
+from bridge.store.database import connect, path_of, sqlalchemy_over
+from bridge.store.errors import SchemaNewerError, StoreConfigError, StoreError
+from bridge.store.housekeeping import purge_seen, retire_master_key, rotate_master_key
+from bridge.store.migrate import latest, migrate
+from bridge.store.reader import SqliteLogReader
+from bridge.store.schema import metadata
+from bridge.store.writer import LogWriter
+from tests.unit.compliance.samples import NOW
+from tests.unit.store.world import World, seen, sent
+
+
+def test_urls() -> None:
+    base = Path("/srv/bridge")
+    assert path_of("sqlite:///var/bridge.db", base) == Path("/srv/bridge/var/bridge.db")
+    assert path_of("sqlite:////var/lib/b%20c.db", base) == Path("/var/lib/b c.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://db/bridge", "PostgreSQL is not supported yet"),
+        ("mysql://db/bridge", "'mysql' is not a kind of store"),
+        ("bridge.db", "is not a URL"),
+        ("sqlite://host/bridge.db", "without host or options"),
+        ("sqlite:///bridge.db?mode=memory", "without host or options"),
+        ("sqlite:///:memory:", "would not be durable"),
+        ("sqlite:///", "would not be durable"),
+        ("sqlite:///a%00b", "would not be durable"),
+    ],
+)
+def test_other_urls_are_refused_with_what_to_write(url: str, said: str) -> None:
+    with pytest.raises(StoreConfigError, match=said):
+        path_of(url)
+
+
+def test_migrations_make_the_schema_that_the_code_declares(tmp_path: Path) -> None:
+    raw = connect(tmp_path / "x.db")
+    migrate(raw)
+    connection = sqlalchemy_over(raw)
+    assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    migrate(raw)
+    assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(latest(),)]
+
+
+def test_a_newer_schema_is_refused(world: World) -> None:
+    with sqlite3.connect(world.path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'r9999_future'")
+    with pytest.raises(SchemaNewerError, match=f"r9999_future.*{latest()}"):
+        world.open_writer()
+
+
+def test_another_programs_database_and_other_files_are_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    with pytest.raises(StoreConfigError, match="another program"):
+        connect(other)
+    (tmp_path / "text.db").write_text("hello " * 1000)
+    with pytest.raises(StoreConfigError, match="not a database"):
+        connect(tmp_path / "text.db")
+    with pytest.raises(StoreConfigError):
+        connect(tmp_path)
+    with pytest.raises(StoreConfigError, match="no such file"):
+        SqliteLogReader(tmp_path / "missing.db")
+
+
+@pytest.mark.parametrize("name", ["", "with space/x", "plus+name", "line\nbreak"])
+def test_a_log_name_must_fit_a_signed_note(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError, match="not a name for a log"):
+        LogWriter(tmp_path / "x.db", Keyring.ephemeral(), log_name=name)
+
+
+def test_a_copy_without_its_wal_is_verified_where_nothing_can_be_written(world: World, tmp_path: Path) -> None:
+    world.direct.commit(sent(1))
+    world.publish()
+    world.close()
+    copy = tmp_path / "medium"
+    copy.mkdir()
+    shutil.copy(world.path, copy / "bridge.db")
+    before = (copy / "bridge.db").read_bytes()
+    with SqliteLogReader(copy / "bridge.db") as reader:
+        report = verify_log(reader, files=world.files, keys=[world.signer.verifier])
+    assert report.ok
+    assert (report.size, report.unopened, report.opened) == (2, 1, 0)
+    assert (copy / "bridge.db").read_bytes() == before
+
+
+def test_the_wrong_keyring_is_found(world: World) -> None:
+    world.direct.commit(sent(1))
+    with SqliteLogReader(world.path) as reader:
+        report = verify_log(reader, files=None, keys=[world.signer.verifier], keyring=Keyring.ephemeral())
+    assert {finding.where for finding in report.findings} >= {"kek", "body", "outbox"}
+
+
+def test_rotation_while_another_process_writes(world: World) -> None:
+    """The daemon has read the ring before; the command line rotates and retires; both go on."""
+    daemon = LogWriter(world.path, Keyring.open(world.folder / "keys" / "master.key"), log_name="x", clock=world.clock)
+    from bridge.store.journal import DirectJournal
+
+    DirectJournal(daemon).commit(sent(1))
+    old = world.keyring.active
+    with pytest.raises(KeyFileError, match="active"):
+        retire_master_key(world.direct, world.keyring, old, actor="root")
+    new = rotate_master_key(world.direct, world.keyring, actor="root")
+    DirectJournal(daemon).commit(sent(2))
+    retire_master_key(world.direct, world.keyring, old, actor="root")
+    world.clock.now += 31 * 86400  # a new month: new keys, from the process that read the old ring
+    DirectJournal(daemon).commit(sent(3))
+    daemon.close()
+    assert Keyring.open(world.folder / "keys" / "master.key").ids == {new}
+    report = world.verify()
+    assert report.ok, report.findings
+    assert report.opened == 3
+
+
+def test_a_master_key_in_use_is_not_retired(world: World) -> None:
+    world.direct.commit(sent(1))
+    old = world.keyring.active
+    world.keyring.rotate()
+    with pytest.raises(KeyFileError, match="still in use"):
+        retire_master_key(world.direct, world.keyring, old, actor="root")
+    assert old in world.keyring.ids
+    assert world.verify().size == 2
+
+
+def test_what_duplicates_are_known_by_is_purged(world: World) -> None:
+    world.direct.commit(Entry(records=sent(1).records, seen=(seen(1, NOW + 10),)))
+    world.direct.commit(Entry(records=sent(2).records, seen=(seen(2, NOW + 20),)))
+    assert world.direct.submit(purge_seen(NOW + 10)).result == 1
+    assert world.direct.submit(purge_seen(NOW + 10)).result == 0
+    world.direct.commit(Entry(records=(record.event(record.STOP, actor="x"),)))
+    assert world.verify().ok
