@@ -547,6 +547,38 @@ def test_losing_the_connection_ends_edits() -> None:
     assert net.results()["two"].stage is Stage.FAILED
 
 
+def test_an_edit_refused_altogether() -> None:
+    net = with_list()
+    net.answers[feedbag.Insert] = lambda _: SnacError(group=0x13, code=0x0F)
+    net.send(native.BuddyAdd(account="aima", screen_name="x"), "one")
+    assert net.results()["one"].stage is Stage.FAILED
+    net.answers[feedbag.Insert] = lambda _: feedbag.EditStatus()
+    net.send(native.BuddyAdd(account="aima", screen_name="x"), "two")
+    assert net.results()["two"].stage is Stage.UNKNOWN
+    assert names(net) == [("Carl", "Buddies")]
+
+
+def test_too_many_edits() -> None:
+    net = with_list()
+    net.answers[feedbag.Insert] = None
+    for number in range(600):
+        net.send(native.BuddyAdd(account="aima", screen_name=f"n{number}"), f"k{number}")
+    assert len(net.results()) == 99
+
+
+def test_only_the_newest_presence_waits() -> None:
+    net = Net().up()
+    net.push(oservice.Pause())
+    for seconds in range(50):
+        state = native.OwnPresence(account="aima", state=Availability.ONLINE, idle_seconds=seconds)
+        net.send(state, f"p{seconds}")
+    net.log.clear()
+    net.push(oservice.Resume())
+    net.run()
+    assert net.got(oservice.Idle) == [oservice.Idle(49)]
+    assert len(net.got(locate.SetInfo)) == 1
+
+
 # -- moves and services
 
 

@@ -14,6 +14,7 @@ from enum import Enum
 
 from transports.oscar.machine import signon
 from transports.oscar.machine.actions import Connect, Disconnect, Purpose, SendDone, ServiceReady
+from transports.oscar.machine.backoff import Backoff
 from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.machine.connection import Connection, Outgoing
 from transports.oscar.machine.messages import failed
@@ -31,7 +32,7 @@ from transports.oscar.wire.codes import (
 )
 from transports.oscar.wire.common import SnacError
 from transports.oscar.wire.errors import OscarSyntaxError
-from transports.oscar.wire.flap import DATA, ERROR, KEEPALIVE, SIGNOFF, SIGNON, FlapFrame, SignonFrame
+from transports.oscar.wire.flap import DATA, ERROR, KEEPALIVE, SIGNOFF, SIGNON, FlapFrame
 from transports.oscar.wire.names import normal
 from transports.oscar.wire.native import Inbound, Link, LinkState, Outbound, OwnPresence
 from transports.oscar.wire.registry import decode_body
@@ -40,8 +41,6 @@ from transports.oscar.wire.tlv import Tlvs
 
 DISCONNECT_REASON = 0x09
 MAX_SERVICES = 8
-LEAST_WAIT = 0.5
-"""Seconds between two attempts at the very least."""
 # what servers send of their own accord; some repeat in it the request id of another client's SNAC
 _PUSHED: tuple[tuple[int, int], ...] = (
     (0x01, 0x0A), (0x01, 0x0B), (0x01, 0x0D), (0x01, 0x10), (0x01, 0x12), (0x01, 0x13), (0x03, 0x0A), (0x03, 0x0B),
@@ -98,7 +97,7 @@ class OscarSession:
         self._routes: dict[int, Connection] = {}
         self._farewells: list[tuple[int, bytes]] = []
         self._work = Work(self.account, config, rng, self._events.append)
-        self._attempts = 0
+        self._backoff = Backoff(config.backoff_base, config.backoff_cap, rng)
         self._up_since: float | None = None
         self._retry_at: float | None = None
         self._signon_until: float | None = None
@@ -140,7 +139,8 @@ class OscarSession:
     def start(self, now: float) -> None:
         """Sign on. Also after a failure, when something has changed; nothing while signed on or on the way."""
         if self.phase in {Phase.IDLE, Phase.WAITING}:
-            self._attempts = 0 if self.phase is Phase.IDLE else self._attempts
+            if self.phase is Phase.IDLE:
+                self._backoff.reset()
             self._begin(now)
 
     def set_credential(self, credential: str) -> None:
@@ -307,7 +307,7 @@ class OscarSession:
         self.phase = Phase.IDLE
         self._retry_at = self._signon_until = self._probe_until = None
         if self._up_since is not None and now - self._up_since >= self._config.stable_after:
-            self._attempts = 0
+            self._backoff.reset()
         self._up_since = None
         waiting = [] if self._bos is None else self._bos.drain()
         self._bos = self._next_bos = None
@@ -325,11 +325,7 @@ class OscarSession:
     def _transient(self, reason: str, now: float, *, code: int | None = None, at_least: float = 0.0) -> None:
         """Try again by and by: backoff with full jitter, so that many accounts do not come at once."""
         self._end(now)
-        ceiling = min(self._config.backoff_cap, self._config.backoff_base * 2.0 ** min(self._attempts, 32))
-        wait = self._rng.uniform(min(LEAST_WAIT, ceiling), ceiling)
-        if at_least:
-            wait = at_least * self._rng.uniform(1.0, 1.5)
-        self._attempts += 1
+        wait = self._backoff.next(at_least)
         self.phase = Phase.WAITING
         self._retry_at = now + wait
         self._tell(Link.TRANSIENT, reason, code=code, retry_in=wait)
@@ -364,14 +360,7 @@ class OscarSession:
             return
         conn.standing = True
         try:
-            if conn.purpose is not Purpose.AUTHORIZER:
-                conn.send_frame(SIGNON, signon.cookie_frame(conn.cookie).encode(), now)
-            elif self._config.method is SignOnMethod.ROASTED:
-                frame = signon.roasted_frame(self._name, self._credential, self._config)
-                conn.send_frame(SIGNON, frame.encode(), now)
-            else:
-                conn.send_frame(SIGNON, SignonFrame().encode(), now)
-                conn.send_now(signon.challenge_request(self._name), now)
+            signon.greet(conn, self._name, self._credential, self._config, now)
         except OscarSyntaxError as error:
             self._refused(f"the account cannot be used: {error}", None, now)
 
@@ -452,7 +441,7 @@ class OscarSession:
             return
         self._close(conn)
         try:
-            host, port = self._address(outcome.host)
+            host, port = signon.server_address(outcome.host, self._config)
         except OscarSyntaxError as error:
             self._transient(f"the server named no usable address: {error}", now)
             return
@@ -474,14 +463,6 @@ class OscarSession:
     def _refused(self, reason: str, code: int | None, now: float) -> None:
         self._end(now)
         self._tell(Link.AUTH_FAILED, reason, code=code)
-
-    def _address(self, named: str | None) -> tuple[str, int]:
-        """Where to connect when a server names an address."""
-        host, port = signon.parse_address(named or self._config.host, self._config.port)
-        for key in (f"{host}:{port}", host, "*"):
-            if key in self._config.server_override:
-                return self._config.server_override[key]
-        return (self._config.host if self._config.same_host else host), port
 
     def _host_online(self, conn: Connection, body: Body, now: float) -> None:
         assert isinstance(body, oservice.HostOnline)
@@ -545,7 +526,7 @@ class OscarSession:
         cookie = body.tlvs.get(oservice.TLV_COOKIE)
         if conn is not self._bos or self.phase is not Phase.UP or cookie is None or self._next_bos is not None:
             return
-        host, port = self._address(body.tlvs.text(oservice.TLV_HOST))
+        host, port = signon.server_address(body.tlvs.text(oservice.TLV_HOST), self._config)
         if body.groups and not {OSERVICE, ICBM}.intersection(body.groups):
             self._open_service(body.groups[0], host, port, cookie, now)
             return
@@ -558,7 +539,7 @@ class OscarSession:
         if isinstance(answer, oservice.ServiceResponse):
             cookie = answer.tlvs.get(oservice.TLV_COOKIE)
             if cookie is not None:
-                host, port = self._address(answer.tlvs.text(oservice.TLV_HOST))
+                host, port = signon.server_address(answer.tlvs.text(oservice.TLV_HOST), self._config)
                 self._open_service(group, host, port, cookie, now)
                 return
         error = answer.name if isinstance(answer, SnacError) else "the server gave no cookie"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from transports.oscar.machine.config import ClientIdentity, SessionConfig
+from transports.oscar.machine.actions import Purpose
+from transports.oscar.machine.config import ClientIdentity, SessionConfig, SignOnMethod
+from transports.oscar.machine.connection import Connection
 from transports.oscar.wire import bucp, caps, icbm, locate, oservice
 from transports.oscar.wire.codes import BUCP, BUDDY, FEEDBAG, ICBM, ICQ, LOCATE, OSERVICE, PRIVACY, STATS
 from transports.oscar.wire.errors import OscarSyntaxError
-from transports.oscar.wire.flap import SignonFrame
+from transports.oscar.wire.flap import SIGNON, SignonFrame
 from transports.oscar.wire.native import Availability, OwnPresence
 from transports.oscar.wire.roast import md5_response, password_bytes, roast
 from transports.oscar.wire.snac import Body
@@ -130,3 +132,23 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
     if not host or len(host) > 255 or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise OscarSyntaxError(f"server address: {text[:80]!r}")
     return host, int(port)
+
+
+def server_address(named: str | None, config: SessionConfig) -> tuple[str, int]:
+    """Where to connect when a server names an address; raises `OscarSyntaxError` when it is none."""
+    host, port = parse_address(named or config.host, config.port)
+    for key in (f"{host}:{port}", host, "*"):
+        if key in config.server_override:
+            return config.server_override[key]
+    return (config.host if config.same_host else host), port
+
+
+def greet(conn: Connection, name: str, credential: str, config: SessionConfig, now: float) -> None:
+    """Answer a server's first frame: with our cookie, our roasted password, or the wish for a challenge."""
+    if conn.purpose is not Purpose.AUTHORIZER:
+        conn.send_frame(SIGNON, cookie_frame(conn.cookie).encode(), now)
+    elif config.method is SignOnMethod.ROASTED:
+        conn.send_frame(SIGNON, roasted_frame(name, credential, config).encode(), now)
+    else:
+        conn.send_frame(SIGNON, SignonFrame().encode(), now)
+        conn.send_now(challenge_request(name), now)
