@@ -29,6 +29,7 @@ from bridge.model.capabilities import Capabilities, SendResult, Support
 from transports.sip.machine.config import Listener
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import (
+    EndpointEvent,
     MessageReceived,
     Published,
     RegistrationChanged,
@@ -117,6 +118,7 @@ class SipTransport:
         self._sweeper: IDelayedCall | None = None
         self._flushing: IDelayedCall | None = None
         self._busy = False
+        self._stopped = False
         self._sink: SinkLike | None = None
         self.endpoint: Endpoint | None = None
         self.listeners: tuple[Listener, ...] = ()
@@ -211,6 +213,8 @@ class SipTransport:
             if not self.endpoint.counts["pending"] and not self.endpoint.counts["deliveries"]:
                 break
             await deferLater(self._reactor, 0.05)
+        self._pump()
+        self._stopped = True
         for call in (self._timer, self._sweeper, self._flushing):
             if call is not None and call.active():
                 call.cancel()
@@ -282,33 +286,39 @@ class SipTransport:
         assert endpoint is not None
         assert sink is not None
         while (event := endpoint.next_event()) is not None:
-            if isinstance(event, MessageReceived):
-                try:
-                    sink.deliver(event.native, partial(self._recorded, event.tx))
-                except Exception:  # noqa: BLE001 - a fault of one message must not stop the others
-                    _log.failure("a message could not be handed in")
+            try:
+                self._hand_on(event, sink)
+            except Exception:  # noqa: BLE001 - a fault of one event must not stop the others, nor the sockets
+                _log.failure("an event of the SIP endpoint could not be handed on")
+                if isinstance(event, MessageReceived):
                     endpoint.answer(event.tx, 500, "The bridge could not take the message", now=self._clock())
-            elif isinstance(event, SendFinished):
-                self._settle(event.key, event.result)
-            elif isinstance(event, RequestRefused):
-                if self._on_refused is not None:
-                    self._on_refused(event)
-            elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened):
-                sink.deliver(event.native, _ignore)
-            else:
-                assert isinstance(event, SubscriptionClosed)
-                over = SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0)
-                sink.deliver(over, _ignore)
+
+    def _hand_on(self, event: EndpointEvent, sink: SinkLike) -> None:
+        if isinstance(event, MessageReceived):
+            sink.deliver(event.native, partial(self._recorded, event.tx))
+        elif isinstance(event, SendFinished):
+            self._settle(event.key, event.result)
+        elif isinstance(event, RequestRefused):
+            if self._on_refused is not None:
+                self._on_refused(event)
+        elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened):
+            sink.deliver(event.native, _ignore)
+        else:
+            assert isinstance(event, SubscriptionClosed)
+            sink.deliver(SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0), _ignore)
 
     # -- driving the endpoint -----------------------------------------------------------------------------------------
 
     def _datagram(self, flow: Flow, data: bytes) -> None:
         assert self.endpoint is not None
-        self.endpoint.receive(flow, data, self._clock())
+        try:
+            self.endpoint.receive(flow, data, self._clock())
+        except Exception:  # noqa: BLE001 - it would take the socket from the reactor, and everybody with it
+            _log.failure("a datagram from {source} could not be served", source=flow.key)
 
     def _flush_soon(self) -> None:
         """Has what is to be sent go out with all else that this turn of the reactor brings."""
-        if not self._busy and self._flushing is None:
+        if not self._busy and self._flushing is None and not self._stopped:
             self._flushing = self._reactor.callLater(0, self._flush)
 
     def _flush(self) -> None:
@@ -318,7 +328,7 @@ class SipTransport:
     def _pump(self) -> None:
         """Events out, bytes out, until there is nothing left; then one timer."""
         endpoint = self.endpoint
-        if endpoint is None or self._busy:
+        if endpoint is None or self._busy or self._stopped:
             return
         self._busy = True
         try:
@@ -376,7 +386,10 @@ class SipTransport:
     def _tick(self) -> None:
         assert self.endpoint is not None
         self._timer = None
-        self.endpoint.handle_timer(self._clock())
+        try:
+            self.endpoint.handle_timer(self._clock())
+        except Exception:  # noqa: BLE001 - the timers after it must fire all the same
+            _log.failure("a timer of the SIP endpoint failed")
         self._pump()
 
     # -- connections --------------------------------------------------------------------------------------------------
@@ -469,6 +482,10 @@ class SipTransport:
             self._flush_soon()
 
     def _sweep(self) -> None:
+        self._drop_stuck()
+        self._sweeper = self._reactor.callLater(SWEEP, self._sweep)
+
+    def _drop_stuck(self) -> None:
         """Drops connections that are silent for too long, or stuck in a handshake or in a message."""
         assert self.endpoint is not None
         now, limits = self._clock(), self._config.limits
@@ -484,7 +501,6 @@ class SipTransport:
                 stuck = since is not None and now - since > limits.unfinished
             if stuck or now - connection.heard_at > limits.idle:
                 connection.abort()
-        self._sweeper = self._reactor.callLater(SWEEP, self._sweep)
 
 
 def _ignore(intake: IntakeLike) -> None:

@@ -20,6 +20,7 @@ from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
 from tests.kit.sip import DOMAIN, PASSWORD, People
 from tests.unit.sip_connector.pem import make_pair
+from transports.sip import connector
 from transports.sip.connector import SipTransport
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.events import RequestRefused
@@ -96,6 +97,18 @@ class Sink:
         return [native for native in self.natives if isinstance(native, SipMessage)]
 
 
+class Log:
+    """Takes the place of the connector's log."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+
+    def failure(self, text: str, **values: object) -> None:
+        """Notes a failure."""
+        del values
+        self.failures.append(text)
+
+
 class Phone:
     """A user agent with a blocking socket that is read without waiting."""
 
@@ -124,6 +137,7 @@ class Phone:
 
     def turn(self) -> None:
         """Sends and reads what there is."""
+        self.agent.handle_timer(time.monotonic())
         try:
             if not self._handshaken:
                 self.socket.do_handshake()
@@ -304,7 +318,11 @@ async def test_a_duplicate_is_thanked_for(running: Running) -> None:
 
 
 @asynchronous
-async def test_a_fault_of_the_bridge_is_a_500_and_the_next_message_goes_on(running: Running) -> None:
+async def test_a_fault_of_the_bridge_is_a_500_and_the_next_message_goes_on(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log()
+    monkeypatch.setattr(connector, "_log", log)
     phone = Phone(running.transport, "udp")
     await phone.register()
     running.sink.broken = True
@@ -312,6 +330,7 @@ async def test_a_fault_of_the_bridge_is_a_500_and_the_next_message_goes_on(runni
     refused = await phone.see(Refused)
     assert isinstance(refused, Refused)
     assert refused.status == 500
+    assert log.failures == ["an event of the SIP endpoint could not be handed on"]
     running.sink.broken = False
     phone.agent.send(TARGET, b"x", "k2", time.monotonic())
     await phone.see(Sent)
@@ -455,7 +474,7 @@ async def test_a_message_that_never_ends_is_dropped(tmp_path: Path) -> None:
     await until(lambda: running.transport.counts["connections"] == 1)
     await pause(0.02)
     for _ in range(2):
-        running.transport._sweep()
+        running.transport._drop_stuck()
         await pause(0.01)
     await until(lambda: running.transport.counts["connections"] == 0)
     phone.close()
@@ -518,3 +537,44 @@ async def test_what_cannot_be_sent(running: Running) -> None:
     native = SipRegistration(aor="a@b", contacts=0)
     with pytest.raises(TypeError):
         running.transport.send(native, key="k", deadline=0.0, on_result=lambda result: None)
+
+
+@asynchronous
+async def test_a_fault_at_one_datagram_leaves_the_socket_open(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert running.transport.endpoint is not None
+    log = Log()
+    monkeypatch.setattr(connector, "_log", log)
+    phone = Phone(running.transport, "udp")
+    with monkeypatch.context() as patch:
+        patch.setattr(running.transport.endpoint._layer, "receive", None)
+        phone.agent.register(time.monotonic())
+        phone.turn()
+        await pause(0.05)
+    await phone.see(Registered)  # by its retransmission
+    assert log.failures == ["a datagram from {source} could not be served"]
+    phone.close()
+
+
+@asynchronous
+async def test_ipv6(tmp_path: Path) -> None:
+    listen = tuple(parse_listener(f"{kind}:[::1]:0") for kind in ("udp", "tcp"))
+    config = SipTransportConfig(endpoint=EndpointConfig(domain=DOMAIN, listeners=listen))
+    transport = SipTransport(config, reactor=_reactor(), accounts=People({"alice"}), secret=b"0123456789abcdef")
+    await transport.start(Sink())
+    for kind, listener in zip((socket.SOCK_DGRAM, socket.SOCK_STREAM), transport.listeners, strict=True):
+        raw = socket.socket(socket.AF_INET6, kind)
+        raw.connect(("::1", listener.port))
+        raw.setblocking(False)
+        port = raw.getsockname()[1]
+        raw.send(
+            f"OPTIONS sip:[::1] SIP/2.0\r\nVia: SIP/2.0/X [::1]:{port};branch=z9hG4bKa;rport\r\n"
+            "From: <sip:a@b>;tag=1\r\nTo: <sip:[::1]>\r\nCall-ID: a\r\nCSeq: 1 OPTIONS\r\n"
+            "Content-Length: 0\r\n\r\n".encode()
+        )
+        await pause(0.05)
+        assert raw.recv(65536).startswith(b"SIP/2.0 200 OK\r\n")
+        raw.close()
+    await transport.stop(drain=0.0)
+    await pause(0.02)

@@ -199,8 +199,6 @@ class Authenticator:
 
     def _credentials(self, request: Request) -> dict[str, str] | None:
         for header in ("Proxy-Authorization", "Authorization"):
-            if not request.has(header):
-                continue
             for line in request.lines(header):
                 params = _read(line)
                 if params is not None and params.get("realm") == self._realm:

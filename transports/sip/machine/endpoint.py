@@ -110,10 +110,7 @@ class Endpoint:
     def to_send(self, now: float) -> list[Output]:
         """Returns what is to be sent, in order, and forgets it."""
         del now
-        outputs = self._layer.outputs
-        if outputs:
-            self._layer.outputs = []
-        return outputs
+        return self._layer.take()
 
     def next_event(self) -> EndpointEvent | None:
         """Returns the oldest event that was not taken yet, or None."""

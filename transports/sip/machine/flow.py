@@ -29,7 +29,7 @@ class Flow:
         self.id = flow_id
         self.identity = identity
         self.reliable = transport != "udp"
-        self.source = remote[0]
+        self.source = remote[0].partition("%")[0]  # the zone of a link-local address is ours, not the peer's
         self.key = f"{transport}:{remote[0]}:{remote[1]}"
 
     def __repr__(self) -> str:

@@ -4,20 +4,18 @@ Server transactions are matched by RFC 3261 17.2.3 (branch, sent-by, method) and
 necessary: the source address and the From header (libpurple seeds its random numbers by the second, so two clients
 have the same branches, tags and Call-IDs), and the credentials (libpurple repeats a challenged request with its
 branch, only with credentials added). A true retransmission is the same in all of these.
-Client transactions are matched by branch and method alone (17.1.3), whatever flow the response came on: branches are
-made with a secret.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
-from enum import Enum
 from hashlib import blake2b
 from typing import TypeAlias
 
+from transports.sip.machine.clients import ClientTransaction, ClientTransactions, OnOutcome
 from transports.sip.machine.config import Limits
-from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, Output, Target
+from transports.sip.machine.flow import CloseFlow, Flow, Output, Target
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.machine.transactions import (
     TABLES,
@@ -42,19 +40,11 @@ from transports.sip.wire.message import (
 MAGIC = "z9hG4bK"
 
 
-class Failure(Enum):
-    """Why a client transaction ended without a final response."""
-
-    TIMEOUT = "nobody answered"
-    TRANSPORT = "the connection broke"
-    """What was sent may have arrived."""
-    UNREACHABLE = "no connection could be made"
-    MALFORMED = "the answer cannot be read"
-    OVERLOAD = "too many requests are under way"
+Key: TypeAlias = tuple[str, int]
 
 
-Outcome: TypeAlias = Response | Failure
-OnOutcome: TypeAlias = Callable[[Outcome, float], None]
+def _tag(key: Key) -> str:
+    return f"{key[1] & 0xFFFFFFFFFFFFFFFF:016x}"
 
 
 class ServerTransaction:
@@ -74,7 +64,7 @@ class ServerTransaction:
         "user",
     )
 
-    def __init__(self, key: bytes, flow: Flow, request: Request, machine: Machine, reply_flow: Flow) -> None:
+    def __init__(self, key: Key, flow: Flow, request: Request, machine: Machine, reply_flow: Flow) -> None:
         self.key = key
         self.flow = flow
         self.request = request
@@ -84,32 +74,14 @@ class ServerTransaction:
         self.last: bytes | None = None
         self.timers: dict[Action, Timer] | None = None
         self.starts = 0
-        self.merge: tuple[str, str, str] | None = None
+        self.merge: int | None = None
         self.user: str = ""
         """The address-of-record that the request proved to come from; empty before."""
 
     @property
     def tag(self) -> str:
         """Our To tag: the same for the same request (RFC 3261 8.2.7)."""
-        return self.key[:8].hex()
-
-
-class ClientTransaction:
-    """A request of ours that waits for its final response."""
-
-    __slots__ = ("branch", "data", "flow", "machine", "method", "outcome", "starts", "state", "target", "timers")
-
-    def __init__(self, branch: str, method: str, data: bytes, outcome: OnOutcome, machine: Machine) -> None:
-        self.branch = branch
-        self.method = method
-        self.data = data
-        self.outcome = outcome
-        self.machine = machine
-        self.state = State.INIT
-        self.flow: Flow | None = None
-        self.target: Target | None = None
-        self.timers: dict[Action, Timer] = {}
-        self.starts = 0
+        return _tag(self.key)
 
 
 class TransactionLayer:
@@ -137,19 +109,15 @@ class TransactionLayer:
         self._queue = queue
         self._secret = secret[:32]
         self._on_request = on_request
-        self._on_cancel: Callable[[ServerTransaction, float], None] | None = None
-        self._servers: dict[bytes, ServerTransaction | bytes] = {}
-        self._finished: deque[tuple[float, bytes, tuple[str, str, str] | None]] = deque()
+        self._servers: dict[Key, ServerTransaction | bytes] = {}
+        self._finished: deque[tuple[float, Key, int | None]] = deque()
         self._finish_timer: Timer | None = None
         self._ongoing = 0
         self._per_source: dict[str, int] = {}
-        self._merged: dict[tuple[str, str, str], bytes] = {}
-        self._clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._merged: dict[int, Key] = {}
         self._framers: dict[int, StreamFramer] = {}
         self._flows: dict[int, Flow] = {}
-        self._targets: dict[Target, Flow] = {}
-        self._connecting: dict[Target, list[ClientTransaction]] = {}
-        self._flow_clients: dict[int, set[ClientTransaction]] = {}
+        self._clients = ClientTransactions(timers, limits.client_transactions, queue, self.outputs, self._flows)
         self.bad_messages = 0
         self.absorbed = 0
 
@@ -160,27 +128,17 @@ class TransactionLayer:
         del now
         self._framers[flow.id] = StreamFramer()
         self._flows[flow.id] = flow
-        self._flow_clients[flow.id] = set()
-        if target is not None:
-            self._targets[target] = flow
-            for transaction in self._connecting.pop(target, ()):
-                if transaction.state < State.COMPLETED:
-                    transaction.flow = flow
-                    self._flow_clients[flow.id].add(transaction)
+        self._clients.flow_opened(flow, target)
 
     def connect_failed(self, target: Target, now: float) -> None:
         """No connection to ``target`` could be made: what was to go there has failed."""
-        for transaction in self._connecting.pop(target, ()):
-            self._client_step(transaction, Event.TRANSPORT_ERROR, now, None)
+        self._clients.connect_failed(target, now)
 
     def flow_lost(self, flow: Flow, now: float) -> None:
         """A connection is gone: requests that went out on it and have no answer have failed."""
         self._framers.pop(flow.id, None)
         self._flows.pop(flow.id, None)
-        for target in [target for target, known in self._targets.items() if known is flow]:
-            del self._targets[target]
-        for transaction in self._flow_clients.pop(flow.id, ()):
-            self._client_step(transaction, Event.TRANSPORT_ERROR, now, None)
+        self._clients.flow_lost(flow, now)
 
     def is_open(self, flow: Flow) -> bool:
         """Whether a flow can carry something now; UDP always can."""
@@ -192,6 +150,12 @@ class TransactionLayer:
         return framer is not None and framer.pending > 0
 
     # -- in -------------------------------------------------------------------------------------------------------
+
+    def take(self) -> list[Output]:
+        """Returns what is to be sent, in order, and forgets it."""
+        outputs = self.outputs.copy()
+        self.outputs.clear()
+        return outputs
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes a datagram, or what a connection has read."""
@@ -218,7 +182,7 @@ class TransactionLayer:
         try:
             message = parse_message(data)
             if isinstance(message, Response):
-                self._response(message, now)
+                self._clients.response(message, now)
             else:
                 self._request(flow, message, now)
         except SipSyntaxError as error:
@@ -258,24 +222,23 @@ class TransactionLayer:
             return flow
         return Flow("udp", flow.local, (flow.remote[0], port))
 
-    def _key(self, flow: Flow, request: Request) -> bytes:
+    @staticmethod
+    def _key(flow: Flow, request: Request) -> Key:
+        """Names a transaction; what is not in the branch is in the hash, which Python keys anew for each process."""
         via = request.top_via
         method = request.method
-        sender = request.first("From") or ""
-        credentials = ""
-        if method in {"ACK", "CANCEL"}:
-            method = "INVITE" if method == "ACK" else method
-        elif method != "INVITE":
-            credentials = request.first("Proxy-Authorization") or request.first("Authorization") or ""
+        sender = request.first("From")
+        credentials = None
+        if method == "ACK":
+            method = "INVITE"
+        elif method not in {"INVITE", "CANCEL"}:
+            credentials = request.first("Proxy-Authorization") or request.first("Authorization")
         branch = via.branch or ""
         if branch.startswith(MAGIC) and len(branch) > len(MAGIC):
-            text = f"{branch}\n{via.host}:{via.port}\n{method}\n{flow.key}\n{sender}\n{credentials}"
-        else:  # RFC 2543: no branch that tells transactions apart
-            text = (
-                f"{request.uri_text}\n{request.call_id}\n{request.cseq.number}\n{via}\n{method}\n{flow.key}\n"
-                f"{sender}\n{credentials}"
-            )
-        return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16, key=self._secret).digest()
+            return branch, hash((via.host, via.port, method, flow.key, sender, credentials))
+        # RFC 2543: no branch that tells transactions apart
+        more = (request.uri_text, request.cseq.number, str(via), method, flow.key, sender, credentials)
+        return request.call_id, hash(more)
 
     def _request(self, flow: Flow, request: Request, now: float) -> None:
         try:
@@ -290,6 +253,7 @@ class TransactionLayer:
         if request.method == "ACK":
             return  # of a 2xx to INVITE, which we never send, or of an answer that is forgotten
         validate_request(request)
+        reply_flow = self._reply_flow(flow, request)
         add_received(request, flow.source, flow.remote[1])
         if request.method == "CANCEL":
             self._cancel(flow, request)
@@ -302,7 +266,7 @@ class TransactionLayer:
             self.refuse_stateless(flow, request, 503, "Too many requests under way", after)
             return
         machine = Machine.INVITE_SERVER if request.method == "INVITE" else Machine.SERVER
-        transaction = ServerTransaction(key, flow, request, machine, self._reply_flow(flow, request))
+        transaction = ServerTransaction(key, flow, request, machine, reply_flow)
         transaction.state = TABLES[machine][State.INIT, Event.REQUEST][0]
         self._servers[key] = transaction
         self._ongoing += 1
@@ -326,14 +290,13 @@ class TransactionLayer:
 
     def _cancel(self, flow: Flow, request: Request) -> None:
         """RFC 3261 9.2. All our INVITEs are answered at once, so there is nothing left to be cancelled."""
-        text = f"{request.top_via.branch}\n{request.top_via.host}:{request.top_via.port}\nINVITE\n{flow.key}\n"
-        text += f"{request.first('From') or ''}\n"
-        key = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16, key=self._secret).digest()
+        via = request.top_via
+        key = (via.branch or "", hash((via.host, via.port, "INVITE", flow.key, request.first("From"), None)))
         invite = self._servers.get(key)
         if isinstance(invite, ServerTransaction):
             data = respond_bytes(request, 200, to_tag=invite.tag)
         else:
-            data = respond_bytes(request, 481, to_tag=key[:8].hex())
+            data = respond_bytes(request, 481, to_tag=_tag(key))
         self.outputs.append((self._reply_flow(flow, request), data))
 
     # -- server transactions --------------------------------------------------------------------------------------
@@ -346,7 +309,8 @@ class TransactionLayer:
         request = transaction.request
         if request.to.tag is not None:
             return True
-        key = (request.first("From") or "", request.call_id, str(request.cseq))
+        cseq = request.cseq
+        key = hash((request.first("From"), request.call_id, cseq.number, cseq.method))
         if self._merged.setdefault(key, transaction.key) != transaction.key:
             return False
         transaction.merge = key
@@ -473,122 +437,12 @@ class TransactionLayer:
     def request(
         self, method: str, branch: str, data: bytes, way: Flow | Target, now: float, outcome: OnOutcome
     ) -> ClientTransaction | None:
-        """Sends a request. ``outcome`` is called once with the final response, or why there is none.
-
-        A request whose transaction is still under way is the same request: it is not sent again, and None is returned.
-        """
-        key = (branch, method)
-        if key in self._clients:
-            return None
-        machine = Machine.INVITE_CLIENT if method == "INVITE" else Machine.CLIENT
-        transaction = ClientTransaction(branch, method, data, outcome, machine)
-        if len(self._clients) >= self._limits.client_transactions:
-            outcome(Failure.OVERLOAD, now)
-            return transaction
-        if isinstance(way, Flow):
-            transaction.flow = way
-            if way.reliable:
-                if way.id not in self._flows:
-                    outcome(Failure.UNREACHABLE, now)
-                    return transaction
-                self._flow_clients[way.id].add(transaction)
-        else:
-            transaction.target = way
-        self._clients[key] = transaction
-        self._client_step(transaction, Event.START, now, None)
-        return transaction
+        """Sends a request; see `ClientTransactions.request`."""
+        return self._clients.request(method, branch, data, way, now, outcome)
 
     def adopt(self, method: str, branch: str, outcome: OnOutcome) -> None:
         """Has the outcome of a request that is under way told to another callback."""
-        transaction = self._clients.get((branch, method))
-        if transaction is not None:
-            transaction.outcome = outcome
-
-    def _response(self, response: Response, now: float) -> None:
-        """RFC 3261 17.1.3. What the branch and CSeq do not vouch for is left unread until somebody needs it."""
-        vias = response.lines("Via")
-        if len(vias) != 1 or "," in vias[0]:
-            return  # RFC 3261 8.1.3.3: meant for another element
-        branch = response.top_via.branch or ""
-        transaction = self._clients.get((branch, response.cseq.method))
-        if transaction is None:
-            return  # late, repeated or forged: nothing waits for it
-        status = response.status
-        event = Event.R_1XX if status < 200 else Event.R_2XX if status < 300 else Event.R_FINAL
-        self._client_step(transaction, event, now, response)
-
-    def _client_step(self, transaction: ClientTransaction, event: Event, now: float, response: Response | None) -> None:
-        before = transaction.state
-        state, actions = TABLES[transaction.machine].get((before, event), (before, ()))
-        transaction.state = state
-        if state >= State.COMPLETED and before < State.COMPLETED:
-            self._stop(transaction)
-        for action in actions:
-            if action is Action.SEND or action is Action.RESEND:
-                self._send(transaction)
-            elif action is Action.SEND_ACK:
-                if response is not None:
-                    self._send_ack(transaction, response)
-            elif action is Action.TO_TU:
-                if response is not None and response.status >= 200:
-                    transaction.outcome(response, now)
-            elif action is Action.TIMED_OUT:
-                transaction.outcome(Failure.TIMEOUT, now)
-            elif action is Action.FAILED:
-                sent = transaction.flow is not None
-                transaction.outcome(Failure.TRANSPORT if sent else Failure.UNREACHABLE, now)
-            elif action >= Action.START_A:
-                self._start_client_timer(transaction, action, now)
-        if state is State.TERMINATED:
-            self._clients.pop((transaction.branch, transaction.method), None)
-
-    def _stop(self, transaction: ClientTransaction) -> None:
-        """The wait is over. State COMPLETED only drops late responses, which need no entry to be dropped."""
-        for timer in transaction.timers.values():
-            self._queue.cancel(timer)
-        transaction.timers.clear()
-        flow = transaction.flow
-        if flow is not None and flow.reliable:
-            self._flow_clients.get(flow.id, set()).discard(transaction)
-        if transaction.machine is Machine.CLIENT:
-            self._clients.pop((transaction.branch, transaction.method), None)
-
-    def _send(self, transaction: ClientTransaction) -> None:
-        flow, target = transaction.flow, transaction.target
-        if flow is None and target is not None:
-            flow = transaction.flow = self._targets.get(target)
-            if flow is not None:
-                self._flow_clients[flow.id].add(transaction)
-        if flow is not None:
-            self.outputs.append((flow, transaction.data))
-        elif target is not None:
-            self._connecting.setdefault(target, []).append(transaction)
-            self.outputs.append(ConnectTo(target, transaction.data))
-
-    def _send_ack(self, transaction: ClientTransaction, response: Response) -> None:
-        """RFC 3261 17.1.1.3: the ACK of a final response that is no success goes the way of its INVITE."""
-        invite = parse_message(transaction.data)
-        if transaction.flow is None or not isinstance(invite, Request):
-            return
-        headers = [("Via", str(invite.top_via)), *(("Route", line) for line in invite.lines("Route"))]
-        headers += [("From", invite.first("From") or ""), ("To", response.first("To") or "")]
-        headers += [("Call-ID", invite.call_id), ("CSeq", f"{invite.cseq.number} ACK"), ("Max-Forwards", "70")]
-        self.outputs.append((transaction.flow, Request.build("ACK", invite.uri_text, headers).to_bytes()))
-
-    def _start_client_timer(self, transaction: ClientTransaction, action: Action, now: float) -> None:
-        if action is Action.START_K:
-            return
-        reliable = transaction.flow is None or transaction.flow.reliable
-        length = self._timers.length(action, reliable, transaction.starts)
-        if length is None:
-            return
-        if action is Action.START_A or action is Action.START_E:
-            if action is Action.START_E and transaction.state is State.PROCEEDING:
-                length = self._timers.t2
-            transaction.starts += 1
-        event = TIMER_EVENT[action]
-        timer = self._queue.after(now, length, lambda at: self._client_step(transaction, event, at, None))
-        transaction.timers[action] = timer
+        self._clients.adopt(method, branch, outcome)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -600,5 +454,5 @@ class TransactionLayer:
             "flows": len(self._flows),
             "sources": len(self._per_source),
             "merged": len(self._merged),
-            "connecting": sum(len(waiting) for waiting in self._connecting.values()),
+            "connecting": self._clients.connecting,
         }

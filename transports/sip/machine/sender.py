@@ -14,9 +14,10 @@ from hashlib import blake2b
 from bridge.model.body import Failure as SendFailure
 from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
+from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Flow, Target
-from transports.sip.machine.layer import MAGIC, Failure, Outcome, TransactionLayer
+from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router, target_of
 from transports.sip.machine.timers import Timer, TimerQueue

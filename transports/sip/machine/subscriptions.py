@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow, Target
-from transports.sip.machine.layer import MAGIC, Failure, Outcome, ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
 from transports.sip.machine.names import Names
 from transports.sip.machine.ports import Entropy, StoredSubscription, SubscriptionStore
 from transports.sip.machine.registrar import Registrar

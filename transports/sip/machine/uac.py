@@ -13,9 +13,10 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import Flow, Output, Target
-from transports.sip.machine.layer import MAGIC, Failure, Outcome, ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
 from transports.sip.machine.ports import Entropy
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.transactions import Timers
@@ -174,8 +175,7 @@ class UserAgent:
     def to_send(self, now: float) -> list[Output]:
         """Returns what is to be sent, and forgets it."""
         del now
-        outputs, self._layer.outputs = self._layer.outputs, []
-        return outputs
+        return self._layer.take()
 
     def next_event(self) -> AgentEvent | None:
         """Returns the oldest event that was not taken yet, or None."""
