@@ -1,0 +1,47 @@
+"""All tests: the reactor that the daemon runs on, and a look at what each test leaves behind."""
+
+import gc
+import inspect
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from bridge.runtime.reactor import install
+
+reactor = install()  # before anything imports it, and before pytest-twisted would choose another loop
+
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher  # noqa: E402
+
+
+def _uses_the_reactor(item: pytest.Item) -> bool:
+    function = getattr(item, "obj", None)
+    return inspect.iscoroutinefunction(inspect.unwrap(function)) if function is not None else False
+
+
+class LeftBehindError(Exception):
+    """A test has left delayed calls or failures behind."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves a delayed call in the reactor, or a Deferred whose failure nobody has handled."""
+    before = set(reactor.getDelayedCalls())
+    failures: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if str(event.get("log_namespace")).startswith("twisted.internet.defer") and "log_failure" in event:
+            failures.append(event["log_failure"].getTraceback())
+
+    observer = cast("ILogObserver", observe)
+    globalLogPublisher.addObserver(observer)
+    yield
+    if _uses_the_reactor(request.node):
+        gc.collect()  # a Deferred tells of its failure when it is thrown away
+    globalLogPublisher.removeObserver(observer)
+    left = [call for call in reactor.getDelayedCalls() if call not in before]
+    told = [*map(str, left), *failures]
+    for call in left:
+        call.cancel()
+    if told:
+        raise LeftBehindError("\n".join(told))
