@@ -162,9 +162,8 @@ class _Account:
             try:
                 self._tell_one(event)
             except Exception:  # noqa: BLE001 - a fault of whoever listens must not stop the session of the account
-                _log.failure(
-                    "{account}: what was told of {event} failed", account=self.session.account, event=type(event)
-                )
+                kind = type(event).__name__
+                _log.failure("{account}: the listener failed at {kind}", account=self.session.account, kind=kind)
 
     def _tell_one(self, event: Event) -> None:
         if isinstance(event, SendDone):

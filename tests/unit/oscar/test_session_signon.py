@@ -121,6 +121,15 @@ def test_connecting_too_often_waits_long(code: int) -> None:
     assert len(net.opened) == 2
 
 
+def test_asking_again_does_not_hurry() -> None:
+    net = refuse(0x18)
+    for _ in range(10):
+        net.session.start(net.now)
+        net.run()
+        net.wait(10)
+    assert len(net.opened) == 1
+
+
 @pytest.mark.parametrize("code", sorted(TRANSIENT_LOGIN_FAILURES))
 def test_the_servers_own_trouble_is_retried(code: int) -> None:
     net = refuse(code)

@@ -207,6 +207,17 @@ def test_the_queue_has_an_end() -> None:
     assert len(full) >= 10
 
 
+def test_a_server_that_never_answers_is_not_buried() -> None:
+    net = Net(config=SessionConfig(host="h", port=1, max_in_flight=10)).up()
+    net.answers[icbm.SendMessage] = None
+    for number in range(20):
+        net.send(net.im(number), f"k{number}")
+    assert len(net.got(icbm.SendMessage)) == 10
+    net.wait(40)
+    stages = [result.stage for result in net.results().values()]
+    assert (stages.count(Stage.FAILED), stages.count(Stage.UNKNOWN)) == (10, 10)
+
+
 def test_typing_is_dropped_rather_than_late() -> None:
     rates = oservice.RatesReply(
         classes=STRICT.classes, members=(type(STRICT.members[0])(class_id=3, members=((4, 0x14),)),)

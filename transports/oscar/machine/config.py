@@ -55,8 +55,10 @@ class SessionConfig:
         rate_limited_wait: at least so long after a server said that we connect too often.
         rate_margin: how far (milliseconds) above a rate class's threshold we stay.
         max_message_bytes: the longest message text on the wire; None: what the server says, and at least 2,048.
-        max_queue: how many SNACs may wait; max_frame: the longest frame that we accept; max_roster: items, and
-            buddies whose presence is kept.
+        max_queue: how many SNACs may wait.
+        max_in_flight: how many messages may be without an answer.
+        max_frame: the longest frame that we accept.
+        max_roster: items, and buddies whose presence is kept.
         fetch_away_messages: ask for the away message of a buddy who goes away.
         status_flags: the high half of our ICQ status.
     """
@@ -82,6 +84,7 @@ class SessionConfig:
     rate_margin: float = field(default=100.0, validator=validators.ge(0))
     max_message_bytes: int | None = None
     max_queue: int = field(default=1000, validator=validators.ge(1))
+    max_in_flight: int = field(default=4000, validator=validators.ge(1))
     max_frame: int = field(default=0xFFFF, validator=validators.ge(1024))
     max_roster: int = field(default=5000, validator=validators.ge(1))
     fetch_away_messages: bool = True

@@ -137,10 +137,11 @@ class OscarSession:
         return 0 if self._bos is None else self._bos.waiting
 
     def start(self, now: float) -> None:
-        """Sign on. Also after a failure, when something has changed; nothing while signed on or on the way."""
-        if self.phase in {Phase.IDLE, Phase.WAITING}:
-            if self.phase is Phase.IDLE:
-                self._backoff.reset()
+        """Sign on, also again after a failure. Nothing while signed on, on the way, or waiting for the next attempt:
+        to hurry would be to hammer on the server's door.
+        """
+        if self.phase is Phase.IDLE:
+            self._backoff.reset()
             self._begin(now)
 
     def set_credential(self, credential: str) -> None:

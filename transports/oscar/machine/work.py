@@ -172,7 +172,7 @@ class Work:
     def send(self, conn: Connection, value: native.Outbound, key: Hashable, now: float, deadline: float | None) -> None:
         """Do what a native value says; its end is told as `SendDone`."""
         self._now = now
-        if conn.waiting >= self._config.max_queue:
+        if conn.waiting >= self._config.max_queue or self.messages.in_flight() >= self._config.max_in_flight:
             text = "Too much is waiting to be sent to the network."
             self._done(key, failed("the queue is full", retryable=True, user_text=text))
         elif isinstance(value, native.ImSend):
