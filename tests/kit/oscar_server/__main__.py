@@ -57,7 +57,11 @@ def run(argv: Sequence[str]) -> int:
         max_buddies=options.max_buddies,
     )
     accounts = Accounts(reactor.seconds())
-    network = Network(accounts, config, now=reactor.seconds, later=reactor.callLater)
+
+    def tell(event: str, name: str) -> None:
+        write_line({"event": event, "name": name})
+
+    network = Network(accounts, config, now=reactor.seconds, later=reactor.callLater, tell=tell)
     try:
         for path in options.accounts:
             accounts.load(path)

@@ -4,6 +4,7 @@
 "name": N}`` (breaks the socket), ``{"do": "migrate", "name": N}``, ``{"do": "delay", "seconds": S}`` (acknowledgements
 of messages are held back for so long), ``{"do": "account", "name": N, "password": P}``, ``{"do": "quit"}``.
 Each answer repeats ``do`` and an ``id``, if one was given, and has ``ok``; failures have ``error``.
+Beside the answers there are lines ``{"event": "online" | "moved" | "offline", "name": N}``.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def set_status(session: Session, body: oservice.SetStatus, request_id: int) -> N
         session.status = status
         session.changed()
         session.network.tell(session)
-    session.deliver(own_information(session), request_id)
+    session.deliver(oservice.SelfInfo((session.info(session.network.now()),)), request_id)
 
 
 @handles(oservice.ServiceRequest)

@@ -51,6 +51,7 @@ class Config:
 class Move:
     """Somebody on the way from one connection to the next: what came meanwhile, and who shall not notice."""
 
+    origin: Resident
     messages: list[icbm.IncomingMessage] = field(factory=list)
     seen_by: set[Resident] = field(factory=set)
 
@@ -70,13 +71,23 @@ class Network:
         config: how it behaves.
         now: gives the time, seconds since 1970.
         later: calls something later.
+        tell: is told of who comes online, moved and goes offline: the event and the normal name.
     """
 
-    def __init__(self, accounts: Accounts, config: Config, *, now: Callable[[], float], later: Waker) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        config: Config,
+        *,
+        now: Callable[[], float],
+        later: Waker,
+        tell: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.accounts = accounts
         self.config = config
         self.now = now
         self.later = later
+        self._tell = tell
         self.bos_address = ""
         self.residents: dict[str, Resident] = {}
         self.sessions: dict[str, Session] = {}
@@ -136,7 +147,7 @@ class Network:
         session = self.sessions.get(normal(name))
         if session is None:
             return None
-        move = self._moving[session.name] = Move()
+        move = self._moving[session.name] = Move(session)
         self.later(COOKIE_LIFE, lambda: self._did_not_come(session.account, move))
         return self.cookie(session.account, moving=True)
 
@@ -151,31 +162,43 @@ class Network:
             message = icbm.SendMessage(cookie=each.cookie, channel=each.channel, to=account.display, tlvs=each.tlvs)
             account.stored.append(Stored(sender=each.sender.name, sent=self.now(), message=message))
         self._say_gone(account.name, move.seen_by)
+        self._happened("offline", account.name)
         self.flush()
 
     def went_online(self, resident: Resident) -> None:
         """Sign-on is complete: tell those who want to know, and this one of those whom it wants to know."""
         resident.online = True
-        move = self._moving.pop(resident.name, None)
+        move = self._moving.get(resident.name)
+        if move is not None and move.origin is resident:
+            # it was told to move before it was ready
+            move = None
         if move is not None:
+            del self._moving[resident.name]
             resident.seen_by |= move.seen_by
         self.tell(resident)
         self.look_around(resident)
         for held in move.messages if move is not None else ():
             resident.deliver(held)
+        self._happened("online" if move is None else "moved", resident.name)
+
+    def _happened(self, event: str, name: str) -> None:
+        if self._tell is not None:
+            self._tell(event, name)
 
     def leave(self, resident: Resident) -> None:
         """A resident is gone (again and again is allowed)."""
         if self.residents.get(resident.name) is resident:
             del self.residents[resident.name]
             self.sessions.pop(resident.name, None)
-        resident.online = False
+        was_online, resident.online = resident.online, False
         self.unwatch(resident, set(resident.watching))
         move = self._moving.get(resident.name)
         if move is not None:
             move.seen_by |= resident.seen_by
             return
         self._tell_gone(resident, set(resident.seen_by))
+        if was_online:
+            self._happened("offline", resident.name)
 
     def resident(self, name: str) -> Resident | None:
         """Who of this name is signed on, completely."""

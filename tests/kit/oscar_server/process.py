@@ -24,6 +24,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from transports.oscar.wire.names import normal
+
 Event = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT = 15.0
@@ -220,9 +222,16 @@ class OscarServerProcess(JsonProcess):
         """Break somebody's socket."""
         self.control("drop", name=name)
 
-    def migrate(self, name: str) -> None:
-        """Send somebody to another connection."""
+    def migrate(self, name: str, *, timeout: float = TIMEOUT) -> None:
+        """Send somebody to another connection and wait until they have come there."""
+        since = len(self.events)
         self.control("migrate", name=name)
+        self.happened("moved", name, timeout=timeout, since=since)
+
+    def happened(self, event: str, name: str, *, timeout: float = TIMEOUT, since: int = 0) -> None:
+        """Wait until somebody came ``online`` or went ``offline``."""
+        wanted = {"event": event, "name": normal(name)}
+        self.wait_for(lambda line: line == wanted, f"{wanted}", timeout=timeout, since=since)
 
     def delay_acks(self, seconds: float) -> None:
         """Hold back the acknowledgements of messages for so long; 0 ends that for those to come."""

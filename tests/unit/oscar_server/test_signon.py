@@ -134,6 +134,19 @@ def test_moving_to_another_connection_is_not_noticed() -> None:
     assert [body.ids() for body in bob.heard()] == [(0x03, 0x0B)]
 
 
+def test_told_to_move_before_being_ready() -> None:
+    server = Server("alice", "bob")
+    alice, bob = server.bos("alice"), server.online("bob")
+    cookie = server.network.move("alice")
+    assert cookie is not None
+    alice.say(oservice.ClientOnline())
+    alice.hang_up()
+    assert [body.ids() for body in bob.send("alice", "on the way")] == [(0x04, 0x0C)]
+    again = server.client()
+    again.frame(SIGNON, SignonFrame(tlvs=Tlvs([(bucp.COOKIE, cookie)])).encode())
+    assert (0x04, 0x07) in [body.ids() for body in again.say(oservice.ClientOnline())]
+
+
 def test_who_moves_and_does_not_come_is_gone() -> None:
     server = Server("alice", "bob")
     bob_account, alice_account = (server.network.accounts.find(name) for name in ("bob", "alice"))
