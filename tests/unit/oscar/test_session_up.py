@@ -327,6 +327,24 @@ def test_missed_and_typing_and_warned() -> None:
     ]
 
 
+def test_what_is_fetched_was_stored() -> None:
+    net = Net()
+    net.answers[icbm.OfflineRetrieve] = None
+    net.up()
+    kept = message()
+    stamped = type(kept)(
+        cookie=kept.cookie, channel=1, sender=kept.sender, tlvs=Tlvs([*kept.tlvs, tlv32(icbm.TLV_SEND_TIME, 77)])
+    )
+    net.push(stamped)
+    net.push(message())
+    request = next(payload for _, _, payload in net.frames if payload[:4] == b"\0\4\0\x10")
+    net.push(icbm.OfflineRetrieved(), request_id=int.from_bytes(request[6:10], "big"))
+    net.push(stamped)
+    net.run()
+    events = [event for event in net.of(native.ImReceived) if isinstance(event, native.ImReceived)]
+    assert [(event.offline, event.timestamp) for event in events] == [(True, 77), (False, None), (False, 77)]
+
+
 # -- ICQ's store
 
 

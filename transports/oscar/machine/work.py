@@ -6,6 +6,8 @@ import random
 from collections import Counter
 from collections.abc import Callable, Hashable
 
+from attrs import evolve
+
 from bridge.model.body import Stage
 from transports.oscar.machine import inbound, signon
 from transports.oscar.machine.actions import SendDone
@@ -63,6 +65,7 @@ class Work:
         self._stored_alike: Counter[bytes] = Counter()
         self._stored_ended = False
         self._keep_stored = False
+        self._fetching = False
         self._editing_elsewhere = False
         self.own = native.OwnPresence(account=account, state=native.Availability.ONLINE)
         self.roster = RosterState(account, rng, config.max_roster)
@@ -119,10 +122,12 @@ class Work:
         conn.send_now(signon.client_online(conn.groups), now)
         if ICBM in conn.groups:
             # newer servers keep ICQ's stored messages here, too, and give them whole
+            self._fetching = True
             conn.send_now(icbm.OfflineRetrieve(), now, self._after_offline)
 
     def _after_offline(self, _answer: Body, more: bool, now: float) -> None:
         conn = self._conn
+        self._fetching = more
         if not more and conn is not None and self._icq and ICQ in conn.groups:
             self._stored_alike.clear()
             self._stored_ended = self._keep_stored = False
@@ -136,6 +141,7 @@ class Work:
     def lost(self, waiting: list[Outgoing]) -> None:
         """The connection is gone."""
         self._conn = None
+        self._fetching = False
         self._unrecorded.clear()
         self._stored_ended = False
         self._editing_elsewhere = False
@@ -262,7 +268,11 @@ class Work:
     def _message(self, conn: Connection, body: Body, frame: SnacFrame, now: float) -> None:
         assert isinstance(body, icbm.IncomingMessage)
         read = inbound.read_message(self._account, body, frame.data)
-        self._emit(read.event)
+        event = read.event
+        if self._fetching and isinstance(event, native.ImReceived) and event.timestamp is not None:
+            # not every server repeats the sender's wish to store (TLV 0006): a time that it sent and our question do
+            event = evolve(event, offline=True)
+        self._emit(event)
         if read.answer is not None:
             conn.submit(Outgoing(read.answer), now)
 
