@@ -84,9 +84,10 @@ class Publisher:
         key = f"{self._signer.verifier}\n".encode()
         if self._files.read(VERIFIER_KEY) != key:
             self._files.write(VERIFIER_KEY, key)
-        last = self._last_published(reader)
-        if last is None:
+        published = self._last_published(reader)
+        if published is None:
             return Frontier()
+        last, note = published
         size = reader.state().size
         if size < last.size:
             raise HistoryError(f"a checkpoint of {last.size} leaves was signed, and the log has {size}: truncated")
@@ -96,6 +97,8 @@ class Publisher:
             self._write_tiles(reader, tree, last.size)
         if tree.root() != last.root:
             raise HistoryError(f"the first {last.size} leaves are not those that were signed")
+        if self._files.read_checkpoint() != note:  # killed before it was written: never more than one behind
+            self._files.write(CHECKPOINT, note.encode())
         return tree
 
     def _tree_of_tiles(self, size: int) -> Frontier:
@@ -109,16 +112,16 @@ class Publisher:
         except ProofError:
             return Frontier()
 
-    def _last_published(self, reader: PublishedReader) -> Checkpoint | None:
-        """Returns the larger of the checkpoint in the file and the one in the store: either may lag by one."""
+    def _last_published(self, reader: PublishedReader) -> tuple[Checkpoint, str] | None:
+        """Returns the larger of the checkpoint in the file and the one in the store: the file may be one behind."""
         keys = [self._signer.verifier]
         row = reader.last_checkpoint()
         notes = [self._files.read_checkpoint(), None if row is None else row.note]
         try:
-            found = [open_checkpoint(note, keys) for note in notes if note is not None]
+            found = [(open_checkpoint(note, keys), note) for note in notes if note is not None]
         except NoteError as error:
             raise HistoryError(f"a checkpoint that was published is not ours: {error}") from error
-        return max(found, key=lambda checkpoint: checkpoint.size, default=None)
+        return max(found, key=lambda pair: pair[0].size, default=None)
 
     def _write_tiles(self, reader: LogReader, tree: Frontier, size: int) -> None:
         """Extends ``tree`` by the rows up to ``size`` leaves, and writes the tiles that this makes or widens."""

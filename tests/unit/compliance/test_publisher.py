@@ -1,6 +1,7 @@
 """The publisher signs a history once: it continues it, heals its own files, and refuses another one."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,32 @@ def test_files_that_were_lost_are_made_again(world: World, lost: str) -> None:
     publisher_of(world.path, world.folder / "log", world.signer).publish()
     report = world.verify()
     assert report.ok, report.findings
+
+
+def test_killed_between_the_row_and_the_file_again_and_again(world: World) -> None:
+    """The checkpoint file is never more than one behind, however often its writer is killed."""
+
+    class Killed(BaseException):
+        pass
+
+    for turn in range(3):
+        _append(world, turn, 1)
+        publisher = publisher_of(world.path, world.folder / "log", world.signer)
+        write = world.files.write
+
+        def dies(name: str, data: bytes, turn: int = turn, write: Callable[[str, bytes], None] = write) -> None:
+            if name == "checkpoint" and f"\n{2 * turn + 2}\n".encode() in data:
+                raise Killed
+            write(name, data)
+
+        publisher._files.write = dies  # type: ignore[method-assign]
+        with pytest.raises(Killed):
+            publisher.publish()
+        report = world.verify()
+        assert report.ok, report.findings
+        assert report.checkpoints == turn + 1
+    publisher_of(world.path, world.folder / "log", world.signer).publish()
+    assert (world.files.read_checkpoint() or "").split("\n")[1] == "6"
 
 
 def test_a_restored_backup_is_not_signed(world: World, tmp_path: Path) -> None:
