@@ -23,13 +23,19 @@ class Listener:
     """One of our own addresses: what Via and Contact of our requests say.
 
     ``host`` and ``port`` are where the socket is bound, as a `Flow`'s ``local``; ``advertised`` is the host that peers
-    are told, where it differs (a name, or the address of a NAT).
+    are told, where it differs (a name, or the address of a NAT). One that listens on every address and advertises
+    nothing tells them the domain.
     """
 
     transport: str
     host: str
     port: int
     advertised: str | None = None
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it listens on every address, so that ``host`` is none that a peer could use."""
+        return self.host in {"0.0.0.0", "::"}  # noqa: S104 - compared with, never bound
 
     @property
     def sent_by(self) -> str:

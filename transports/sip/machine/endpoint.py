@@ -81,7 +81,15 @@ class Endpoint:
         self._publications = Publications(config, self._layer, self._queue, entropy, self._published)
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
         self._uas = Uas(
-            config, self._layer, names, auth, self.registrar, self._notifier, self._publications, self._events.append
+            config,
+            self._layer,
+            names,
+            router,
+            auth,
+            self.registrar,
+            self._notifier,
+            self._publications,
+            self._events.append,
         )
 
     def start(self, now: float) -> None:

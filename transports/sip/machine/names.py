@@ -17,7 +17,8 @@ class Names:
         self._domain = config.domain.lower()
         own = {host.lower() for host in config.aliases}
         for listener in config.listeners:
-            own.add(f"[{listener.host}]" if ":" in listener.host else listener.host)
+            if not listener.everywhere:
+                own.add(f"[{listener.host}]" if ":" in listener.host else listener.host)
             if listener.advertised:
                 own.add(listener.advertised.lower())
         self._hosts = frozenset(own) | {self._domain}

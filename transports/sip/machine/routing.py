@@ -70,7 +70,16 @@ class Router:
                 if known.transport == transport and (known.host, known.port) == local:
                     listener = known
         listener = listener or self._config.listener_for(transport, host)
-        return None if listener is None else listener.sent_by
+        if listener is None:
+            return None
+        if listener.everywhere and listener.advertised is None:
+            return f"{self._config.domain}:{listener.port}"
+        return listener.sent_by
+
+    def names(self) -> frozenset[str]:
+        """Returns every sent-by of ours."""
+        found = (self.sent_by(one.transport, one.host, (one.host, one.port)) for one in self._config.listeners)
+        return frozenset(name for name in found if name is not None)
 
     def resolve(self, way: Flow | Target) -> tuple[Flow | Target, str, str] | None:
         """Returns (way, transport in upper case, sent-by) of a request, or None where we have no such transport."""

@@ -12,6 +12,7 @@ from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLa
 from transports.sip.machine.names import Names, clean_reason, warning
 from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
+from transports.sip.machine.routing import Router
 from transports.sip.machine.subscriptions import Notifier
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.iscomposing import parse_iscomposing
@@ -58,6 +59,7 @@ class Uas:
         config: EndpointConfig,
         layer: TransactionLayer,
         names: Names,
+        router: Router,
         auth: Authenticator,
         registrar: Registrar,
         notifier: Notifier,
@@ -75,7 +77,7 @@ class Uas:
         self._pending: dict[int, ServerTransaction] = {}
         self._last = 0
         self._accept = ", ".join(config.message_types)
-        self._sent_by = frozenset(listener.sent_by for listener in config.listeners)
+        self._sent_by = router.names()
         self._handlers: dict[str, Callable[[ServerTransaction, float], None]] = {
             "MESSAGE": self._message,
             "REGISTER": self._register,
