@@ -84,6 +84,9 @@ class SeenRow(NamedTuple):
 class LogReader(Protocol):
     """Reads one consistent state of a log. Every method may raise ``StoreDamagedError``, also while iterating."""
 
+    def refresh(self) -> None:
+        """Goes on with what is committed now."""
+
     def state(self) -> StateRow:
         """Returns the state of the log."""
 

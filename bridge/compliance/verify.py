@@ -127,13 +127,18 @@ class _Verification:
         self.find(error.table, error.detail, error.seq)
 
     def run(self, kept: Sequence[Kept]) -> StateRow:
-        for error in self.reader.damage():
+        # First what is published, then what is committed: of a log that is being written the rows are the newer.
+        file_checks = None if self.files is None else FileChecks(self.files, self.find)
+        try:
+            self.reader.refresh()
+        except StoreDamagedError as error:
             self.damaged(error)
+        for damage in self.reader.damage():
+            self.damaged(damage)
         state = self._state()
         checkpoints = self._checkpoints(kept)
         self._keys()
         self._seen_origins()
-        file_checks = None if self.files is None else FileChecks(self.files, self.find)
         self._leaves(state, {checkpoint.size for _, checkpoint in checkpoints}, file_checks)
         self._compare_state(state)
         self._compare_checkpoints(checkpoints)
@@ -360,7 +365,7 @@ def verify_log(
     """Verifies a log from end to end.
 
     Args:
-        reader: one consistent state of it.
+        reader: reads it; a log that is being written is verified as of this call.
         files: its published files; None where there are none to look at.
         keys: the public keys that its checkpoints may be signed with.
         keyring: the master keys; without them sealed parts are not opened.

@@ -28,6 +28,7 @@ class FileChecks:
         self._entries: list[bytes | None] = []
         self._present: dict[tuple[int, int], list[Tile]] = {}
         self.count = 0
+        self._note = self._read_note()  # before anything else: tiles of a newer checkpoint may not be in the list
         for name in files.names():
             self.count += 1
             if name in {CHECKPOINT, VERIFIER_KEY}:
@@ -105,7 +106,7 @@ class FileChecks:
             notes = [row.note for row in reader.checkpoints()]
         except StoreDamagedError:
             return  # found before
-        note = self._note()
+        note = self._note
         self._key(keys)
         if note is None:
             if len(notes) > 1:  # killed between the very first row and its file, there is one row
@@ -126,7 +127,7 @@ class FileChecks:
             if tile.path() not in names and Tile(tile.level, tile.index).path() not in names:
                 self._find(tile.path(), "is missing")
 
-    def _note(self) -> str | None:
+    def _read_note(self) -> str | None:
         try:
             return self._files.read_checkpoint()
         except LogFilesError as error:

@@ -40,10 +40,19 @@ class SqliteLogReader:
         # A changed byte in a text may end its being UTF-8: it is then told apart, not refused halfway through.
         self._connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
         try:
+            self.refresh()
+        except StoreDamagedError:
+            self._connection.close()
+            raise
+
+    def refresh(self) -> None:
+        """Goes on with what is committed now. Raises StoreDamagedError."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT").close()
             self._connection.execute("BEGIN").close()
             self._connection.execute("SELECT count(*) FROM sqlite_master").close()
         except UNREADABLE as error:
-            self._connection.close()
             raise StoreDamagedError("database", str(error)) from error
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from bridge.compliance.export import export_jsonl, verify_export
 from bridge.compliance.merkle import leaf_hash
 from bridge.compliance.opening import Opener
 from bridge.compliance.query import Prover, Span, prove_message, read_records
-from bridge.compliance.verify import Kept
+from bridge.compliance.verify import Kept, verify_log
 from bridge.delivery.ports import Entry
 from bridge.model.envelope import Direction
 from bridge.store.reader import SqliteLogReader
@@ -165,6 +165,27 @@ def _run(world: World, *statements: str) -> None:
         for statement in statements:
             connection.execute(statement)
     connection.close()
+
+
+def test_a_log_that_is_being_written_is_verified_as_of_now(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Published between the opening of the reader and the check, and again between the files' list and the rows."""
+    keys = [filled.signer.verifier]
+    with SqliteLogReader(filled.path) as reader:
+        filled.direct.commit(sent(40))
+        filled.publish()
+        assert verify_log(reader, files=filled.files, keys=keys, keyring=filled.keyring).ok
+        refresh = reader.refresh
+
+        def late() -> None:
+            for number in range(41, 200):
+                filled.direct.commit(sent(number))
+            filled.publish()
+            refresh()
+
+        monkeypatch.setattr(reader, "refresh", late)
+        report = verify_log(reader, files=filled.files, keys=keys, keyring=filled.keyring)
+        assert report.ok, report.findings
+        assert report.size == 331
 
 
 def test_disposal_and_erasure_are_findings_unless_a_leaf_says_so(filled: World, tmp_path: Path) -> None:
