@@ -264,3 +264,19 @@ def test_counts_beyond_the_window_are_too_old() -> None:
     assert not nonces.use(nonce, 1.0, 800, 1.0)
     assert nonces.use(nonce, 1.0, 2000, 1.0)
     assert not nonces.use(nonce, 1.0, 1000, 1.0)
+
+
+def test_a_challenge_takes_no_room_and_a_guess_is_counted_once() -> None:
+    client = _client()
+    data = client.request("MESSAGE", TARGET, [("Content-Type", "text/plain")], b"x")
+    for _ in range(3):
+        assert _only(client.deliver(data, 1.0)).status == 407
+    assert client.endpoint.counts["finished"] == client.endpoint.counts["server"] == 0
+    assert client.endpoint.counts["timers"] == 0
+    _challenged(client)
+    wrong = client.request(
+        "MESSAGE", TARGET, [("Proxy-Authorization", client.credentials("MESSAGE", TARGET, "no"))], authenticate=False
+    )
+    answers = {_only(client.deliver(wrong, 1.0)).to_bytes() for _ in range(20)}
+    assert len(answers) == 1
+    assert _message(client, client.credentials("MESSAGE", TARGET, "no")).status == 407

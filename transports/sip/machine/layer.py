@@ -333,6 +333,20 @@ class TransactionLayer:
         event = Event.TU_1XX if status < 200 else Event.TU_2XX if status < 300 else Event.TU_FINAL
         self._server_step(transaction, event, now, data)
 
+    def answer_and_forget(
+        self, transaction: ServerTransaction, status: int, reason: str | None, headers: Collection[tuple[str, str]]
+    ) -> None:
+        """Answers, and keeps nothing for a retransmission: it is a new request, and gets the like (RFC 3261 8.2.7).
+
+        For challenges: who has not proved to be anybody takes no room.
+        """
+        data = respond_bytes(transaction.request, status, reason, to_tag=transaction.tag, headers=headers)
+        transaction.last = data
+        self._reply(transaction)
+        transaction.state = State.TERMINATED
+        self._forget(transaction)
+        self._servers.pop(transaction.key, None)
+
     def _server_step(self, transaction: ServerTransaction, event: Event, now: float, data: bytes | None) -> None:
         before = transaction.state
         state, actions = TABLES[transaction.machine].get((before, event), (before, ()))

@@ -45,6 +45,8 @@ class Refusal(Exception):
         self.status = status
         self.reason = reason
         self.headers = headers
+        self.forget = False
+        """Nothing need be kept for a retransmission."""
 
 
 class Uas:
@@ -109,7 +111,10 @@ class Uas:
 
     def _refuse(self, transaction: ServerTransaction, refusal: Refusal, now: float) -> None:
         reason = None if refusal.reason is None else clean_reason(refusal.reason)
-        self._layer.answer(transaction, refusal.status, reason, now, headers=refusal.headers)
+        if refusal.forget:
+            self._layer.answer_and_forget(transaction, refusal.status, reason, refusal.headers)
+        else:
+            self._layer.answer(transaction, refusal.status, reason, now, headers=refusal.headers)
 
     @staticmethod
     def _no_method(request: Request) -> Refusal:
@@ -145,7 +150,9 @@ class Uas:
         if isinstance(verdict, Denied):
             if verdict.guess or request.method == "MESSAGE":
                 self._tell(transaction, verdict.status, verdict.reason or "not authenticated", "", not verdict.guess)
-            raise Refusal(verdict.status, verdict.reason, *verdict.headers)
+            refusal = Refusal(verdict.status, verdict.reason, *verdict.headers)
+            refusal.forget = not verdict.guess  # a guess is counted once, however often it is repeated
+            raise refusal
         aor = verdict.aor
         if self._names.aor(request.from_.uri) != aor:
             reason = "From is not the address of the authenticated user"
