@@ -8,7 +8,7 @@ ARGS ?=
 .PHONY: run test check bench fuzz lock format clean
 
 run: $(STAMP)
-	$(BIN)/simplebridge quickstart $(ARGS)
+	$(BIN)/python -m tests.kit.quickstart $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)

@@ -27,7 +27,7 @@ from transports.sip.wire.errors import SipSyntaxError
 
 Event = Mapping[str, Any]
 MAX_WATCHED: Final = 200
-"""People whose presence is asked for unasked: whoever writes to us must not cost us without bound."""
+"""People whose presence is asked for because they are written to, and of whom it is known that they type."""
 IDLE_AFTER: Final = 15.0
 """Seconds without a key after which nobody is composing any more (RFC 3994 section 3.1)."""
 COMPOSING_REFRESH: Final = 90.0
@@ -64,7 +64,7 @@ class SessionConfig:
     """What the session is told.
 
     ``stays``: the end of the input ends nothing, ``/quit`` does. ``wait``: seconds to stay for what comes in after the
-    end of the input. ``watches``: ask for the presence of those we talk with.
+    end of the input. ``watches``: ask for the presence of those we write to.
     """
 
     me: str
@@ -241,7 +241,9 @@ class Session:
     # -- what the phone tells -----------------------------------------------------------------------------------------
 
     def event(self, event: PhoneEvent) -> None:
-        """Takes what has happened."""
+        """Takes what has happened; what signing off brings is not shown any more."""
+        if self.finished.called:
+            return
         if isinstance(event, Registered):
             self._on_registered(event)
         elif isinstance(event, Sent):
@@ -324,10 +326,6 @@ class Session:
         if self.config.stays and self.to is None:
             self.to = event.sender
             self.show({"event": "peer", "to": self.to})
-        try:
-            self._watch(event.sender)
-        except PhoneError as e:
-            self.show({"event": "wrong", "reason": str(e)})
 
     def _on_composing(self, event: Arrived) -> None:
         active = iscomposing.parse_iscomposing(event.body).state == "active"

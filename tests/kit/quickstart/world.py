@@ -1,0 +1,290 @@
+"""The processes of the demonstration: started in order, stopped in order, each by its process id."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from attrs import define, field, frozen
+
+from bridge.app import control
+from bridge.app.config import Config, load
+from bridge.app.control import ControlError
+from bridge.app.home import Home
+from bridge.identity.changes import AddUser, BindName, Change, SetPassword
+from bridge.identity.secret import Secret
+from tests.kit.oscar_server.process import ROOT, Event, JsonProcess, OscarServerProcess, OscarUserProcess
+from tests.kit.quickstart import ports
+from tests.kit.quickstart.signals import SIGNALS
+
+CONFIG: Final = ROOT / "conf" / "quickstart.toml"
+POLL: Final = 0.02
+PATIENCE: Final = 15.0
+"""Seconds that anything of the demonstration may take."""
+_TAIL: Final = 25
+
+
+class WorldError(Exception):
+    """A part of the demonstration does not do its work; the text says which and shows its last lines."""
+
+
+@frozen(kw_only=True)
+class Colleague:
+    """A SIP user of the demonstration, and their screen name."""
+
+    user: str
+    password: str
+    screen_name: str
+    network_password: str
+
+
+ALICE: Final = Colleague(user="alice", password="alice-demo", screen_name="alicework", network_password="alice-on-aim")
+BOB: Final = Colleague(user="bob", password="bob-demo", screen_name="bobwork", network_password="bob-on-aim")
+BOOGYMAN: Final = "theboogyman"
+ICQ: Final = "4112223"
+_ON_AIM: Final = {BOOGYMAN: "boo", ALICE.screen_name: ALICE.network_password, BOB.screen_name: BOB.network_password}
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """Asks again and again, and returns the first answer that counts as true.
+
+    Raises:
+        WorldError: none does within ``seconds``.
+    """
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
+        if time.monotonic() >= end:
+            raise WorldError(f"{what} did not happen within {seconds:g} s")
+        time.sleep(POLL)
+    return answer
+
+
+class SoftphoneProcess(JsonProcess):
+    """A SIP user: ``simplebridge softphone --json`` as a child.
+
+    Args:
+        config: the bridge's configuration file.
+        address: whose phone it is.
+        password: of the account.
+    """
+
+    def __init__(self, config: Path, address: str, password: str) -> None:
+        command = ["--config", str(config), "--json", "softphone", address, "--password-stdin", "--stay"]
+        super().__init__("bridge", command)
+        self.address = address
+        self.type(password)
+
+    def type(self, line: str) -> None:
+        """Types a line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def seen(self, kind: str, *, since: int = 0, sender: str = "", **fields: Any) -> Event:
+        """Waits for an event (from a sender) with these fields; raises `ProcessError`."""
+        wanted = {"event": kind, **fields, **({"from": sender} if sender else {})}
+        return self.wait_for(
+            lambda event: all(event.get(key) == value for key, value in wanted.items()),
+            f"{wanted}",
+            since=since,
+            timeout=PATIENCE,
+        )
+
+
+@define(eq=False)
+class DaemonProcess:
+    """``simplebridge run``.
+
+    Args:
+        config: its configuration.
+        log: the file that takes what it logs.
+    """
+
+    config: Config
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> dict[str, Any]:
+        """Starts it, waits until it is up, and returns its status.
+
+        Raises:
+            WorldError: it ends, or is not up in time.
+        """
+        with self.log.open("ab") as log, SIGNALS.held():
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bridge", "run", "--config", str(self.config.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+            )
+        answer: dict[str, Any] = until(self._up, f"the daemon's start (its log: {self.log})", 2 * PATIENCE)
+        return answer
+
+    def _up(self) -> dict[str, Any] | None:
+        self.check()
+        try:
+            status = self.status()
+        except ControlError:
+            return None
+        return status if status["state"] == "up" and status["pid"] == self.process.pid else None
+
+    def status(self) -> dict[str, Any]:
+        """Asks for its status. Raises ControlError."""
+        return control.ask(self.config.bridge.data_dir, "status")
+
+    def check(self) -> None:
+        """Raises WorldError: it has ended."""
+        if self.process.poll() is not None:
+            raise WorldError(f"the daemon ended with exit code {self.process.returncode}:\n{self.tail()}")
+
+    def tail(self) -> str:
+        """Returns the last lines of its log."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_TAIL:])
+
+    def stop(self) -> int:
+        """Stops it in order, and returns its exit code; again is allowed."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                return self.process.wait(2 * PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait()
+
+
+@define(eq=False)
+class World:
+    """All of it. As a context manager it is started at the entry; at the exit every child is stopped.
+
+    Args:
+        fresh: a data folder of its own that is removed at the end; else the configured one is kept and used again.
+        say: takes a line for people.
+    """
+
+    fresh: bool
+    say: Callable[[str], None]
+    config: Config = field(init=False)
+    server: OscarServerProcess = field(init=False)
+    daemon: DaemonProcess = field(init=False)
+    boogyman: OscarUserProcess = field(init=False)
+    status: dict[str, Any] = field(init=False)
+    _folder: Path = field(init=False)
+    _stack: ExitStack = field(init=False, factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._start(stack)
+            with SIGNALS.held():
+                self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="quickstart-"))
+        stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        self.config = self._configure()
+        Home(self.config).prepare()
+        self._make_people()
+        with SIGNALS.held():
+            listen = self.config.networks["aim"].options["server"]
+            self.server = stack.enter_context(OscarServerProcess(_ON_AIM, bots={ICQ: "echo"}, listen=listen))
+        self.daemon = DaemonProcess(self.config, self.config.bridge.data_dir / "daemon.log")
+        stack.callback(self.stop_daemon)
+        self.status = self.daemon.start()
+
+    def stop_daemon(self) -> int:
+        """Stops the daemon in order; returns its exit code."""
+        return self.daemon.stop() if hasattr(self.daemon, "process") else 0
+
+    def _configure(self) -> Config:
+        text = CONFIG.read_text("utf-8")
+        wanted = ports.ports_in(text)
+        busy = ports.taken(wanted)
+        if not busy and not self.fresh:
+            return load(CONFIG)
+        other = dict(zip(wanted, ports.free_ports(len(wanted)), strict=True)) if busy else {}
+        if busy:
+            self.say(f"taken by others: port {', '.join(map(str, busy))}. Free ports are used instead.")
+        data = self._folder / "data" if self.fresh else load(CONFIG).bridge.data_dir
+        path = self._folder / "quickstart.toml"
+        policy = CONFIG.parent / "quickstart-policy.toml"
+        path.write_text(ports.derived(text, other, {"data_dir": data, "file": policy}), "utf-8")
+        return load(path)
+
+    def _make_people(self) -> None:
+        """Adds the colleagues; those who are there already get the passwords that we are about to print."""
+        home = Home(self.config)
+        known = {one.address for one in home.people().accounts()} if home.database.exists() else set()
+        changes: list[Change] = []
+        for one in (ALICE, BOB):
+            address, password = self.address(one), Secret(one.password)
+            change = SetPassword if address in known else AddUser
+            changes.append(change(address=address, password=password))
+            secret = Secret(one.network_password)
+            changes.append(BindName(address=address, network="aim", name=one.screen_name, password=secret))
+        home.change_people(changes, actor="quickstart")
+
+    def address(self, colleague: Colleague) -> str:
+        """Returns a colleague's SIP address."""
+        return f"{colleague.user}@{self.config.bridge.domain}"
+
+    def on_aim(self, name: str) -> str:
+        """Returns how SIP users address a screen name."""
+        return f"{name}@{self.config.networks['aim'].domain}"
+
+    def phone(self, colleague: Colleague) -> SoftphoneProcess:
+        """Starts a colleague's softphone."""
+        with SIGNALS.held():
+            phone = SoftphoneProcess(self.config.path, self.address(colleague), colleague.password)
+            return self._stack.enter_context(phone)
+
+    def sign_on_boogyman(self) -> OscarUserProcess:
+        """Starts the person on AIM."""
+        with SIGNALS.held():
+            person = OscarUserProcess(self.server.address, BOOGYMAN, _ON_AIM[BOOGYMAN])
+            self.boogyman = self._stack.enter_context(person)
+        return self.boogyman
+
+    def check(self) -> None:
+        """Raises WorldError: a process that should run has ended."""
+        self.daemon.check()
+        for name, child in (("the OSCAR server", self.server), (BOOGYMAN, self.boogyman)):
+            if child.process.poll() is not None:
+                raise WorldError(f"{name} ended with exit code {child.process.returncode}")
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs ``simplebridge ARGUMENTS`` on this configuration."""
+        return subprocess.run(
+            self.argv(*arguments), capture_output=True, text=True, cwd=ROOT, timeout=3 * PATIENCE, check=False
+        )
+
+    def json(self, *arguments: str) -> Any:
+        """Runs a command with ``--json`` and returns its answer. Raises WorldError: it fails."""
+        done = self.command("--json", *arguments)
+        if done.returncode != 0:
+            raise WorldError(f"simplebridge {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    def argv(self, *arguments: str) -> Sequence[str]:
+        """Returns the command line of a command on this configuration."""
+        return [sys.executable, "-m", "bridge", "--config", str(self.config.path), *arguments]
+
+    def shown_config(self) -> str:
+        """Returns the configuration file's path as people type it here."""
+        return (
+            os.path.relpath(self.config.path) if self.config.path.is_relative_to(Path.cwd()) else str(self.config.path)
+        )
