@@ -21,6 +21,9 @@ ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
 PLACES: Final = (Path("simplebridge.toml"), Path("/etc/simplebridge/simplebridge.toml"))
 
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
+_WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_SHOWN_CHARACTERS: Final = 80
 _LISTEN_TRANSPORTS = ("udp", "tcp", "tls")
 _DIGESTS = ("MD5", "SHA-256", "SHA-512-256")
 
@@ -72,9 +75,9 @@ class HostPort:
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
         elif ":" in host:
-            raise ValueError(f"an IPv6 address is written in brackets: {text!r}")
-        if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-            raise ValueError(f"not of the form host:port: {text!r}")
+            raise ValueError(f"an IPv6 address is written in brackets: {_shown(text)}")
+        if not (colon and host and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536):
+            raise ValueError(f"not of the form host:port: {_shown(text)}")
         return cls(host=host, port=int(port))
 
 
@@ -94,8 +97,18 @@ class Listen:
         """
         transport, _, rest = text.partition(":")
         if transport not in _LISTEN_TRANSPORTS:
-            raise ValueError(f"{text!r} does not begin with one of {', '.join(t + ':' for t in _LISTEN_TRANSPORTS)}")
+            known = ", ".join(f"{name}:" for name in _LISTEN_TRANSPORTS)
+            raise ValueError(f"{_shown(text)} does not begin with one of {known}")
         return cls(transport=transport, at=HostPort.parse(rest))
+
+
+def _shown(value: object) -> str:
+    """Returns a value as an error shows it: on one line, and not longer than a reader wants."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "a number of too many digits"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def _positive(_: object, attribute: Any, value: float) -> None:
@@ -105,15 +118,20 @@ def _positive(_: object, attribute: Any, value: float) -> None:
 
 def _domain(_: object, attribute: Any, value: str) -> None:
     if not _DOMAIN.fullmatch(value) or len(value) > 253:
-        raise _Invalid(attribute.name, f"not a domain name in lower case: {value!r}")
+        raise _Invalid(attribute.name, f"not a domain name in lower case: {_shown(value)}")
 
 
 def _one_of(*choices: str) -> Any:
     def check(_: object, attribute: Any, value: str) -> None:
         if value not in choices:
-            raise _Invalid(attribute.name, f"{value!r} is not one of {', '.join(choices)}")
+            raise _Invalid(attribute.name, f"{_shown(value)} is not one of {', '.join(choices)}")
 
     return check
+
+
+def _word(_: object, attribute: Any, value: str) -> None:
+    if not _WORD.fullmatch(value):
+        raise _Invalid(attribute.name, f"must be lower-case letters, digits, '.', '_' and '-', not {_shown(value)}")
 
 
 @frozen(kw_only=True)
@@ -175,7 +193,7 @@ class SipSection:
             raise _Invalid("digest_algorithms", f"at least one of {', '.join(_DIGESTS)} is needed")
         for name in self.digest_algorithms:
             if name not in _DIGESTS:
-                raise _Invalid("digest_algorithms", f"{name!r} is not one of {', '.join(_DIGESTS)}")
+                raise _Invalid("digest_algorithms", f"{_shown(name)} is not one of {', '.join(_DIGESTS)}")
         if not self.expires_min <= self.expires_default <= self.expires_max:
             raise _Invalid("expires_default", "must lie between expires_min and expires_max")
         if (self.certificate is None) != (self.key is None):
@@ -206,11 +224,11 @@ class DeliverySection:
 
     offline_hours: float = field(default=168.0, validator=_positive)
     """How long a message waits for its recipient."""
-    max_waiting_per_conversation: int = field(default=1000, validator=_positive)
+    max_waiting_per_conversation: int = field(default=10_000, validator=_positive)
     max_waiting: int = field(default=200_000, validator=_positive)
     tell_after: float = field(default=5.0, validator=_positive)
     """Seconds after which a sender is told that their message waits."""
-    notices_from: str = "simplebridge"
+    notices_from: str = field(default="simplebridge", validator=_word)
     """The user part of the address from which the bridge itself writes to people."""
 
 
@@ -219,7 +237,7 @@ class ComplianceSection:
     """``[compliance]``"""
 
     checkpoint_interval: float = field(default=1.0, validator=_positive)
-    retention_class: str = "default"
+    retention_class: str = field(default="default", validator=_word)
 
 
 @frozen(kw_only=True)
@@ -292,9 +310,11 @@ def parse(text: str, path: Path) -> Config:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise ConfigError(f"{path}: {e}") from e
-    source = TomlSource(str(path), locate(text))
+        source = TomlSource(str(path), locate(text))
+    except RecursionError as e:
+        raise ConfigError(f"{path}: the tables and lists are nested too deep") from e
+    except ValueError as e:  # TOMLDecodeError, and what int() says to a number of more than 4300 digits
+        raise ConfigError(f"{path}: {_one_line(str(e))}") from e
     known = {a.name for a in Config.__attrs_attrs__} - {"path", "source"}
     for section, table in document.items():
         if section not in known:
@@ -362,7 +382,7 @@ def _check_whole(config: Config) -> None:
             raise config.error(("networks", name, "domain"), f"{network.domain!r} is {other} already")
     url = config.store.url
     if url and not url.startswith("sqlite:///"):
-        raise config.error(("store", "url"), f"only sqlite:///FILE can be used, not {url!r}")
+        raise config.error(("store", "url"), f"only sqlite:///FILE can be used, not {_shown(url)}")
     metrics = config.metrics.listen
     if metrics is not None and not (metrics.host in {"::1", "localhost"} or metrics.host.startswith("127.")):
         raise config.error(("metrics", "listen"), f"metrics are served on a loopback address only, not {metrics}")
@@ -389,7 +409,12 @@ def _absolute(config: Config, base: Path) -> Config:
 
 def _error(source: TomlSource, key: Sequence[str], what: str) -> ConfigError:
     line = source.line_of(tuple(key))
-    return ConfigError(f"{source.name}:{line}: {'.'.join(map(str, key))}: {what}")
+    shown = ".".join(part if _BARE_KEY.fullmatch(part) else _shown(part) for part in map(str, key))
+    return ConfigError(f"{source.name}:{line}: {shown}: {_one_line(what)}")
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _first_problem(error: BaseException, cls: type[Any]) -> tuple[tuple[str, ...], str]:
@@ -416,28 +441,34 @@ def _first_problem(error: BaseException, cls: type[Any]) -> tuple[tuple[str, ...
 def _strict(kind: type[Any], words: str) -> Any:
     def hook(value: object, _: object) -> Any:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ValueError(f"must be {words}, not {value!r}")
+            raise ValueError(f"must be {words}, not {_shown(value)}")
         return value
 
     return hook
 
 
 def _number(value: object, _: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"must be a number, not {value!r}")
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be a number, not {_shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"must be a finite number, not {_shown(value)}")
+    return number
 
 
 def _path(value: object, _: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"must be a path, not {value!r}")
+        raise ValueError(f"must be a path, not {_shown(value)}")
     return Path(value)
 
 
 def _from_text(parse_text: Any) -> Any:
     def hook(value: object, _: object) -> Any:
         if not isinstance(value, str):
-            raise ValueError(f"must be a string, not {value!r}")
+            raise ValueError(f"must be a string, not {_shown(value)}")
         return parse_text(value)
 
     return hook
@@ -463,7 +494,7 @@ def _make_converter() -> cattrs.Converter:
 
 def _tuple(converter: cattrs.Converter, value: object, kind: Any) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise ValueError(f"must be a list, not {value!r}")
+        raise ValueError(f"must be a list, not {_shown(value)}")
     return tuple(converter.structure(item, kind.__args__[0]) for item in value)
 
 

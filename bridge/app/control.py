@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from attrs import define
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorUNIX
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
@@ -65,7 +66,7 @@ def listen(reactor: IReactorUNIX, folder: Path, questions: Mapping[str, Answer])
     """Opens the control socket of the daemon whose data folder this is.
 
     Raises:
-        ControlError: another daemon runs on this folder.
+        ControlError: another daemon runs on this folder, or the socket cannot be opened there.
     """
     path = folder / NAME
     if path.exists():
@@ -78,6 +79,8 @@ def listen(reactor: IReactorUNIX, folder: Path, questions: Mapping[str, Answer])
     before = os.umask(0o177)
     try:
         return reactor.listenUNIX(str(path), _ControlFactory(questions), mode=0o600)
+    except (CannotListenError, OSError) as e:
+        raise ControlError(f"the control socket cannot be opened: {e}") from e
     finally:
         os.umask(before)
 

@@ -47,6 +47,8 @@ TICK = 0.25
 """Seconds between looks at what time asks for: retries, expiry, waiting senders."""
 SIP_DUPLICATE_SECONDS = 64.0
 """Twice the life of a transaction (RFC 3261 section 17.1.2.2): libpurple makes the same Call-IDs anew at each start."""
+EDGE_POLL = 5.0
+"""Seconds between looks whether a minute's allowance of refusals on record is over."""
 IDENTITY_POLL = 1.0
 """Seconds until a change of identities by a command is seen."""
 
@@ -106,6 +108,7 @@ class Daemon:
             on_published=self._published,
             interval=home.config.compliance.checkpoint_interval,
         )
+        self._publisher.start()
         self._build()
         self._record(record.START, {"policy_digest": self.policy.digest})
         await self._open()
@@ -185,7 +188,7 @@ class Daemon:
     def _begin_loops(self) -> None:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
         self._every(IDENTITY_POLL, self._look_at_people)
-        self._publisher.start()
+        self._every(EDGE_POLL, self.refusals.tick)
         if self.home.config.metrics.listen is not None:
             from bridge.app.metrics import serve
 

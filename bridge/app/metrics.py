@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.twisted import MetricsResource
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -82,5 +83,8 @@ def serve(reactor: Any, at: HostPort, daemon: "Daemon") -> IListeningPort:
     root = Resource()  # type: ignore[no-untyped-call]
     root.putChild(b"metrics", MetricsResource(registry))  # type: ignore[no-untyped-call]
     site = Site(root)  # type: ignore[no-untyped-call]
-    port: IListeningPort = reactor.listenTCP(at.port, site, interface=at.host)
+    try:
+        port: IListeningPort = reactor.listenTCP(at.port, site, interface=at.host)
+    except CannotListenError as e:
+        raise OSError(f"metrics.listen: {e}") from e
     return port

@@ -1,7 +1,8 @@
 """Requests that the SIP endpoint itself refused, put on record: who claimed what, from where, and why not.
 
 Messages alone are recorded, for a registration or an option is not a communication. A flood must not fill the store:
-each source has an allowance a minute, and what is beyond it is counted and recorded as one line.
+each source has an allowance a minute, all of them together have another (a datagram's source is easily forged), and
+what is beyond is counted and recorded as a line for each source when the minute is over.
 """
 
 import time
@@ -14,14 +15,17 @@ from bridge.delivery.ports import Intake
 from bridge.model.ids import SIP
 from transports.sip.machine.events import RequestRefused
 
+MINUTE = 60.0
 PER_MINUTE = 120
-"""Records a source may cause in a minute by requests that are refused at the edge."""
-MAX_SOURCES = 10_000
+"""Records that one source may cause in a minute by requests that are refused at the edge."""
+ALL_PER_MINUTE = 3_000
+"""Records that all sources together may cause in a minute."""
+MAX_LINES = 100
+"""Sources that are named at the end of a minute with what was beyond; further ones share a line."""
 
 
 @define(eq=False)
 class _Source:
-    since: float
     count: int = 0
     beyond: int = 0
 
@@ -37,32 +41,48 @@ class EdgeRefusals:
 
     pipeline: Pipeline
     clock: Callable[[], float] = time.monotonic
+    _since: float = field(init=False, default=0.0)
+    _recorded: int = field(init=False, default=0)
     _sources: dict[str, _Source] = field(init=False, factory=dict)
+    _others: int = field(init=False, default=0)
+    """Refusals of sources that had none on record when the allowance of all was used up."""
 
     def refused(self, event: RequestRefused) -> None:
         """Takes a request that was refused."""
         if event.method != "MESSAGE":
             return
-        source = self._source(event.source)
+        self.tick()
+        host = event.source.rpartition(":")[0] or event.source
+        source = self._sources.get(host)
+        if self._recorded >= ALL_PER_MINUTE:
+            if source is None:
+                self._others += 1
+            else:
+                source.beyond += 1
+            return
+        if source is None:
+            source = self._sources[host] = _Source()
         if source.count >= PER_MINUTE:
             source.beyond += 1
             return
         source.count += 1
+        self._recorded += 1
         why = "not authenticated" if event.challenged else event.reason
         self._write(event.authenticated or event.claimed_from, _described(event), f"{event.status}: {why}")
 
-    def _source(self, name: str) -> _Source:
+    def tick(self) -> None:
+        """Begins a new minute when one is over, and records what was beyond the allowance of the last."""
         now = self.clock()
-        host = name.rpartition(":")[0] or name
-        known = self._sources.get(host)
-        if known is not None and now - known.since < 60.0:
-            return known
-        if known is not None and known.beyond:
-            self._write(host, host.encode(), f"429: {known.beyond} more messages of {host} were refused")
-        if len(self._sources) >= MAX_SOURCES:
-            self._sources.clear()
-        self._sources[host] = fresh = _Source(now)
-        return fresh
+        if now - self._since < MINUTE:
+            return
+        sources, others = self._sources, self._others
+        self._since, self._sources, self._recorded, self._others = now, {}, 0, 0
+        beyond = sorted(((s.beyond, host) for host, s in sources.items() if s.beyond), reverse=True)
+        for count, host in beyond[:MAX_LINES]:
+            self._write(host, host.encode(), f"429: {count} more messages of {host} were refused")
+        others += sum(count for count, _ in beyond[MAX_LINES:])
+        if others:
+            self._write("", b"", f"429: {others} more messages of further sources were refused")
 
     def _write(self, claimed: str, raw: bytes, reason: str) -> None:
         self.pipeline.refuse_raw(SIP, claimed, raw, reason, "forbidden", _nobody_waits)

@@ -51,6 +51,7 @@ class Seen:
         done = self._done
         if answer.event is not None:
             done[key] = (until, answer)
+            done.move_to_end(key)
             while len(done) > self.limit or (done and next(iter(done.values()))[0] <= now):
                 done.popitem(last=False)
         for again in self._waiting.pop(key, ()):

@@ -1,7 +1,8 @@
 """``simplebridge audit``: the compliance log, shown, verified, proven and exported."""
 
 import datetime as dt
-import getpass
+import os
+import pwd
 import re
 import sys
 from collections.abc import Iterator
@@ -80,9 +81,17 @@ def _open(context: Context) -> Iterator[Log]:
 
 def _note_use(home: Home, kind: str, detail: dict[str, Any]) -> None:
     """Puts on record that somebody read the record."""
-    draft = record.event(kind, actor=getpass.getuser(), detail=detail)
+    draft = record.event(kind, actor=_operator(), detail=detail)
     with home.direct() as journal:
         journal.commit(Entry(records=(draft,)))
+
+
+def _operator() -> str:
+    """Returns who runs this command: the name that the system knows, else the number."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 @click.group()
@@ -133,9 +142,9 @@ def _time(text: str | None, option: str) -> float | None:
         return dt.datetime.now(dt.UTC).timestamp() - int(ago[1]) * _SECONDS[ago[2]]
     try:
         moment = dt.datetime.fromisoformat(text)
-    except ValueError as e:
+        return (moment if moment.tzinfo is not None else moment.astimezone()).timestamp()
+    except (ValueError, OverflowError) as e:
         raise Wrong(f"{option}: not a time such as 2026-11-23T12:00:00Z, 2026-11-23 or 12h: {text!r}") from e
-    return (moment if moment.tzinfo is not None else moment.astimezone()).timestamp()
 
 
 def _row(item: Found) -> dict[str, Any]:

@@ -104,9 +104,9 @@ def _moment(text: str | None) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
     try:
         moment = dt.datetime.fromisoformat(text)
-    except ValueError as e:
+        return moment if moment.tzinfo is not None else moment.astimezone()
+    except (ValueError, OverflowError) as e:
         raise Wrong(f"--at: not a time such as 2026-11-23T12:00:00+01:00: {text!r}") from e
-    return moment if moment.tzinfo is not None else moment.astimezone()
 
 
 def _print_explanation(explanation: Explanation) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import structlog
 from twisted.internet.defer import ensureDeferred
+from twisted.internet.error import CannotListenError
 from twisted.python.failure import Failure
 
 from bridge.app.cli.common import FOUND, WRONG, Context, common_options, one_line
@@ -19,7 +20,7 @@ from transports.sip.tls import TlsError
 
 log = structlog.get_logger(__name__)
 
-_START_ERRORS = (*ERRORS, ControlError, TlsError, OSError)
+_START_ERRORS = (*ERRORS, CannotListenError, ControlError, TlsError, OSError)
 
 
 @click.command()
@@ -60,7 +61,13 @@ async def _start(daemon: Daemon, reactor: Any, status: list[int]) -> None:
 
 
 def _on_signals(daemon: Daemon, reactor: Any) -> None:
+    stopping = False
+
     async def stop() -> None:
+        nonlocal stopping
+        if stopping:
+            return  # a second signal must not cut the drain of the first one short
+        stopping = True
         sd_notify("STOPPING=1")
         await daemon.stop()
         reactor.stop()

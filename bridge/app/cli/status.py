@@ -17,6 +17,9 @@ def status(context: Context) -> None:
         found(str(e))
 
     def human() -> None:
+        if answer["state"] == "starting":
+            click.echo("starting")
+            return
         click.echo(f"{answer['state']}: {answer['domain']}, pid {answer['pid']}, up {answer['uptime_seconds']:.0f} s")
         click.echo(f"listening on {', '.join(answer['listeners'])}")
         click.echo(f"policy {answer['policy']['version']} {answer['policy']['digest'][:16]}")
