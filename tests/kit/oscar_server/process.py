@@ -269,7 +269,7 @@ class OscarUserProcess(JsonProcess):
         self.name = name
 
     def signed_on(self, *, timeout: float = TIMEOUT, since: int = 0) -> Event:
-        """Wait until the name is signed on."""
+        """Wait until the name is signed on: its own view, a moment before the server's (`happened` there)."""
         return self.wait_for(lambda event: event["event"] == "signed_on", "sign-on", timeout=timeout, since=since)
 
     def link(self, state: str, *, timeout: float = TIMEOUT, since: int = 0) -> Event:

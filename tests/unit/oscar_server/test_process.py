@@ -81,10 +81,11 @@ def test_kicked_dropped_and_moved(server: OscarServerProcess) -> None:
     with OscarUserProcess(server.address, "carol", "secret") as carol:
         carol.signed_on()
         server.migrate("carol")
-        since = len(carol.events)
+        since, heard = len(carol.events), len(server.events)
         server.drop("carol")
         carol.link("transient", since=since)
         carol.signed_on(since=since)
+        server.happened("online", "carol", since=heard)
         heard = len(server.events)
         server.kick("carol")
         carol.link("signed-on-elsewhere")
