@@ -20,7 +20,7 @@ import json
 import secrets
 import signal
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from html import escape
 from html.parser import HTMLParser
@@ -37,6 +37,8 @@ from transports.oscar.wire import native
 from transports.oscar.wire.names import is_uin, normal
 
 _DRAIN = 2.0
+_WINDOW = 500
+"""The most messages that the connector has to send at a time."""
 
 
 class _Plain(HTMLParser):
@@ -100,6 +102,9 @@ class Person:
         self._quit = quit_
         self._own = native.OwnPresence(account=self._name, state=native.Availability.ONLINE)
         self._sends = 0
+        self._waiting: deque[tuple[native.ImSend, Callable[[native.SendResult], None]]] = deque()
+        self._under_way = 0
+        self._going_on = False
         self.counts: Counter[str] = Counter()
         self._commands: dict[str, Callable[[dict[str, Any]], None]] = {
             "send": self._send,
@@ -143,14 +148,16 @@ class Person:
             self._tell({"event": "error", "error": str(error), "line": line.decode("utf-8", "replace")[:200]})
 
     def _hand(self, value: native.Outbound, command: dict[str, Any] | None) -> None:
-        self._sends += 1
         told: dict[str, Any] = {}
         if command is not None:
             told = {key: command[key] for key in ("do", "id", "to") if key in command}
 
         def done(result: native.SendResult) -> None:
             stage = result.stage.value
-            self.counts[stage] += isinstance(value, native.ImSend)
+            if isinstance(value, native.ImSend):
+                self.counts[stage] += 1
+                self._under_way -= 1
+                self._go_on()
             if command is None or (self._count and isinstance(value, native.ImSend)):
                 return
             event = {"event": "result", **told, "stage": stage}
@@ -159,6 +166,24 @@ class Person:
                 event |= {"reason": failure.reason, "retryable": failure.retryable, "certain": failure.certain}
             self._tell(event)
 
+        if isinstance(value, native.ImSend):
+            self._waiting.append((value, done))
+            self._go_on()
+        else:
+            self._pass_on(value, done)
+
+    def _go_on(self) -> None:
+        """Send what waits, as long as the connector has not too much of it already: it would refuse the rest."""
+        if self._going_on:
+            return
+        self._going_on = True
+        while self._waiting and self._under_way < _WINDOW:
+            self._under_way += 1
+            self._pass_on(*self._waiting.popleft())
+        self._going_on = False
+
+    def _pass_on(self, value: native.Outbound, done: Callable[[native.SendResult], None]) -> None:
+        self._sends += 1
         self._transport.send(value, self._sends, None, done)
 
     def _send(self, command: dict[str, Any]) -> None:
