@@ -578,3 +578,54 @@ async def test_ipv6(tmp_path: Path) -> None:
         raw.close()
     await transport.stop(drain=0.0)
     await pause(0.02)
+
+
+class Store:
+    """Keeps bindings when it is told to."""
+
+    def __init__(self) -> None:
+        self.done: list[Callable[[bool], None]] = []
+
+    def save(self, aor: str, bindings: object, done: Callable[[bool], None]) -> None:
+        """Waits."""
+        del aor, bindings
+        self.done.append(done)
+
+    def load(self) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+
+@asynchronous
+async def test_a_registration_is_answered_when_it_is_kept() -> None:
+    store = Store()
+    listen = (parse_listener("udp:127.0.0.1:0"),)
+    config = SipTransportConfig(endpoint=EndpointConfig(domain=DOMAIN, listeners=listen))
+    transport = SipTransport(
+        config, reactor=_reactor(), accounts=People({"alice"}), secret=b"0123456789abcdef", bindings=store
+    )
+    await transport.start(Sink())
+    phone = Phone(transport, "udp")
+    phone.agent.register(time.monotonic())
+    for _ in range(30):
+        phone.turn()
+        await pause(0.002)
+    assert phone.events == []
+    assert len(store.done) == 1
+    store.done[0](True)
+    await phone.see(Registered)
+    phone.close()
+    await transport.stop(drain=0.0)
+
+
+@asynchronous
+async def test_stop_waits_for_what_is_under_way_and_then_tells_the_truth(tmp_path: Path) -> None:
+    running = await start(tmp_path)
+    phone = Phone(running.transport, "udp")
+    await phone.register()
+    results = _out(running, "k")
+    begin = time.monotonic()
+    await running.transport.stop(drain=0.2)
+    assert time.monotonic() - begin >= 0.2
+    assert results[0].stage is Stage.UNKNOWN
+    phone.close()

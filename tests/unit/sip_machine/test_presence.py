@@ -397,3 +397,20 @@ def test_publications_that_are_refused(
 def test_publications_are_limited() -> None:
     alice = _watcher(limits=Limits(publications_per_aor=2))
     assert [_publish(alice, OPEN).status for _ in range(3)] == [200, 200, 403]
+
+
+def test_a_watcher_that_asks_for_time_gets_it(alice: Watcher) -> None:
+    alice.subscribe(0.0)
+    alice.endpoint.handle_timer(0.1)
+    (first,) = alice.take(0.1)
+    assert isinstance(first, Request)
+    later = respond_bytes(first, 503, to_tag="t", headers=(("Retry-After", "20 (busy);duration=5"),))
+    alice.endpoint.receive(alice.flow, later, 0.2)
+    assert alice.notified(20.0) == []
+    assert len(alice.notified(20.3)) == 1
+    assert alice.endpoint.counts["subscriptions"] == 1
+
+
+def test_too_large_a_document() -> None:
+    alice = _watcher(limits=Limits(max_body=100))
+    assert _publish(alice, OPEN).status == 413

@@ -83,7 +83,7 @@ class Replay:
     def _take(self, now: float) -> list[tuple[Flow, Response]]:
         got = []
         for output in self.endpoint.to_send(now):
-            if not isinstance(output[0], Flow):
+            if not isinstance(output[0], Flow) or output[1] == b"\r\n":
                 continue
             parsed = parse_message(output[1])  # type: ignore[arg-type]
             if isinstance(parsed, Request):
