@@ -111,9 +111,20 @@ def _shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _positive(_: object, attribute: Any, value: float) -> None:
+def positive(_: object, attribute: Any, value: float) -> None:
+    """Validates a number that must be greater than 0."""
     if value <= 0:
         raise _Invalid(attribute.name, f"must be greater than 0, not {value}")
+
+
+def addresses(_: object, attribute: Any, value: Mapping[str, str]) -> None:
+    """Validates a table of addresses by addresses; ``*`` may stand for all."""
+    for named, to in value.items():
+        for text in (to,) if named == "*" else (named, to):
+            try:
+                HostPort.parse(text)
+            except ValueError as e:
+                raise _Invalid(attribute.name, str(e)) from e
 
 
 def _domain(_: object, attribute: Any, value: str) -> None:
@@ -121,7 +132,9 @@ def _domain(_: object, attribute: Any, value: str) -> None:
         raise _Invalid(attribute.name, f"not a domain name in lower case: {_shown(value)}")
 
 
-def _one_of(*choices: str) -> Any:
+def one_of(*choices: str) -> Any:
+    """Returns a validator of a word that must be one of a few."""
+
     def check(_: object, attribute: Any, value: str) -> None:
         if value not in choices:
             raise _Invalid(attribute.name, f"{_shown(value)} is not one of {', '.join(choices)}")
@@ -142,8 +155,8 @@ class BridgeSection:
     """The corporate SIP domain."""
     data_dir: Path = Path("var")
     """The embedded store, keys, the log's tiles."""
-    log_level: str = field(default="info", validator=_one_of("debug", "info", "warning", "error"))
-    drain: float = field(default=10.0, validator=_positive)
+    log_level: str = field(default="info", validator=one_of("debug", "info", "warning", "error"))
+    drain: float = field(default=10.0, validator=positive)
     """Seconds that a stop gives to what is under way."""
 
 
@@ -153,7 +166,7 @@ class StoreSection:
 
     url: str = ""
     """``sqlite:///file``; by default ``bridge.db`` in ``data_dir``."""
-    max_waiting: int = field(default=20_000, validator=_positive)
+    max_waiting: int = field(default=20_000, validator=positive)
     """How many writes may wait for the disk before new messages are answered 503."""
 
 
@@ -173,17 +186,17 @@ class SipSection:
     """Challenges in this order. Some clients read only the first, and some know only MD5."""
     digest_legacy: bool = True
     """Let clients in that answer without qop (RFC 2069), as libpurple does; their nonces live shorter."""
-    nonce_lifetime: float = field(default=600.0, validator=_positive)
+    nonce_lifetime: float = field(default=600.0, validator=positive)
     """Seconds until a nonce is stale."""
-    expires_min: int = field(default=60, validator=_positive)
+    expires_min: int = field(default=60, validator=positive)
     """The shortest registration, seconds (423 below it)."""
-    expires_max: int = field(default=3600, validator=_positive)
-    expires_default: int = field(default=3600, validator=_positive)
-    max_contacts: int = field(default=10, validator=_positive)
+    expires_max: int = field(default=3600, validator=positive)
+    expires_default: int = field(default=3600, validator=positive)
+    max_contacts: int = field(default=10, validator=positive)
     """Devices of one person."""
-    max_connections: int = field(default=10_000, validator=_positive)
-    max_connections_per_source: int = field(default=200, validator=_positive)
-    max_body: int = field(default=65_536, validator=_positive)
+    max_connections: int = field(default=10_000, validator=positive)
+    max_connections_per_source: int = field(default=200, validator=positive)
+    max_body: int = field(default=65_536, validator=positive)
     """The longest body of a request, bytes (413 above it)."""
 
     def __attrs_post_init__(self) -> None:
@@ -222,11 +235,11 @@ class PolicySection:
 class DeliverySection:
     """``[delivery]``"""
 
-    offline_hours: float = field(default=168.0, validator=_positive)
+    offline_hours: float = field(default=168.0, validator=positive)
     """How long a message waits for its recipient."""
-    max_waiting_per_conversation: int = field(default=10_000, validator=_positive)
-    max_waiting: int = field(default=200_000, validator=_positive)
-    tell_after: float = field(default=5.0, validator=_positive)
+    max_waiting_per_conversation: int = field(default=10_000, validator=positive)
+    max_waiting: int = field(default=200_000, validator=positive)
+    tell_after: float = field(default=5.0, validator=positive)
     """Seconds after which a sender is told that their message waits."""
     notices_from: str = field(default="simplebridge", validator=_word)
     """The user part of the address from which the bridge itself writes to people."""
@@ -236,7 +249,7 @@ class DeliverySection:
 class ComplianceSection:
     """``[compliance]``"""
 
-    checkpoint_interval: float = field(default=1.0, validator=_positive)
+    checkpoint_interval: float = field(default=1.0, validator=positive)
     retention_class: str = field(default="default", validator=_word)
 
 

@@ -23,10 +23,11 @@ def check(context: Context) -> None:
             except TlsError as e:
                 raise config.error(("sip", "certificate"), str(e)) from e
     policy = home.policy()
-    findings = lint(policy.policy)
-    warnings = [f"{config.policy.file}:{f.line}: {f.code}: {f.subject}: {f.message}" for f in findings]
     if config.policy.file is None:
-        warnings.append("no policy is configured: everything is refused")
+        warnings = ["no policy is configured: everything is refused"]
+    else:
+        findings = lint(policy.policy)
+        warnings = [f"{config.policy.file}:{f.line}: {f.code}: {f.subject}: {f.message}" for f in findings]
     answer = {"ok": True, "config": str(config.path), "policy_digest": policy.digest, "warnings": warnings}
 
     def human() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 from twisted.internet.ssl import optionsForClientTLS
 
-from bridge.app.config import HostPort
+from bridge.app.config import HostPort, addresses, one_of, positive
 from bridge.app.registry import Kind, Surroundings
 from bridge.delivery.ports import Intake, Link, Sink
 from bridge.identity.secret import Secret
@@ -29,18 +29,18 @@ class OscarOptions:
 
     server: HostPort
     """The authorizer: where sign-on begins."""
-    auth: str = "md5"
+    auth: str = field(default="md5", validator=one_of("md5", "roasted"))
     """``md5`` (BUCP) or ``roasted`` (the older sign-on, also ICQ's)."""
     same_host: bool = False
     """Stay on the authorizer's host whatever address it names: for servers behind a translation of addresses."""
     tls: bool = False
-    sign_ons_per_second: float = field(default=5.0)
+    sign_ons_per_second: float = field(default=5.0, validator=positive)
     """A restart with many accounts is no storm on the network."""
-    max_text_bytes: int = 2048
+    max_text_bytes: int = field(default=2048, validator=positive)
     """Longer texts are sent in parts, cut between graphemes; many clients take less than servers do."""
-    rate_margin: float = 100.0
+    rate_margin: float = field(default=100.0, validator=positive)
     """Milliseconds that are kept above the threshold of each rate class."""
-    server_override: Mapping[str, str] = field(factory=dict)
+    server_override: Mapping[str, str] = field(factory=dict, validator=addresses)
     """``"host:port" = "host:port"``: where to connect instead of what the server names; ``"*"`` stands for all."""
 
 
