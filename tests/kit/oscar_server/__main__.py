@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--silent", action="store_true", help="drop what comes too fast without an answer")
     made.add_argument("--max-message", type=int, default=8000, metavar="BYTES")
     made.add_argument("--max-buddies", type=int, default=1000, metavar="NUMBER")
+    made.add_argument("--end-with-input", action="store_true", help="end when standard input does")
     return made
 
 
@@ -79,7 +80,12 @@ def run(argv: Sequence[str]) -> int:
     if options.bos is not None:
         bos_host, bos_port = options.bos
         network.bos_address = f"{bos_host}:{reactor.listenTCP(bos_port, factory, interface=bos_host).getHost().port}"
-    read_lines(Control(network, write_line, lambda: reactor.callLater(0, reactor.stop)).line, reactor)
+
+    def quit_() -> None:
+        reactor.callLater(0, reactor.stop)
+
+    control = Control(network, write_line, quit_)
+    read_lines(control.line, reactor, ended=quit_ if options.end_with_input else None)
     LoopingCall(network.tick).start(_TICK, now=False)
     reactor.callWhenRunning(write_line, {"listening": listening})
     reactor.run()

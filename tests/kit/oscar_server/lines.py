@@ -13,8 +13,8 @@ _CHUNK = 65_536
 _LONGEST = 1 << 20
 
 
-def read_lines(take: Callable[[bytes], None], reactor: Any) -> None:
-    """Hand each line of standard input to `take`, in the reactor's thread. The end of the input ends nothing.
+def read_lines(take: Callable[[bytes], None], reactor: Any, *, ended: Callable[[], object] | None = None) -> None:
+    """Hand each line of standard input to `take`, in the reactor's thread, and call `ended` there at its end.
 
     A thread reads, for not everything that may be standard input (a file, /dev/null) can be watched.
     """
@@ -30,6 +30,8 @@ def read_lines(take: Callable[[bytes], None], reactor: Any) -> None:
         rest = b""
         while chunk := os.read(0, _CHUNK):
             rest = lines_of(rest, chunk)
+        if ended is not None:
+            reactor.callFromThread(ended)
 
     threading.Thread(target=read, name="standard-input", daemon=True).start()
 

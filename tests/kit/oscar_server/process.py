@@ -52,7 +52,8 @@ class JsonProcess:
         self._ended = False
         self._ids = 0
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            # who is killed takes its children along
+            [sys.executable, "-m", module, "--end-with-input", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

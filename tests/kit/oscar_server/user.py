@@ -329,6 +329,7 @@ def run(argv: Sequence[str]) -> int:
     made.add_argument("--old-hash", action="store_true", help="the older form of the digest")
     made.add_argument("--ack-timeout", type=float, default=30.0, metavar="SECONDS")
     made.add_argument("--max-queue", type=int, default=100_000, metavar="NUMBER")
+    made.add_argument("--end-with-input", action="store_true", help="end when standard input does")
     options = made.parse_args(argv)
     from twisted.internet import reactor as installed
 
@@ -370,7 +371,7 @@ def run(argv: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(quit_))
         Deferred.fromCoroutine(transport.start(person)).addCallback(lambda _: person.sign_on())
 
-    read_lines(person.line, reactor)
+    read_lines(person.line, reactor, ended=quit_ if options.end_with_input else None)
     reactor.callWhenRunning(begin)
     reactor.run()
     return 0

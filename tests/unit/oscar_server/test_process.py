@@ -148,3 +148,15 @@ def test_wrong_commands(server: OscarServerProcess, alice: OscarUserProcess) -> 
 
 def test_html_as_people_read_it() -> None:
     assert plain("<HTML><BODY>a<br>b &lt;c&gt; &amp; d</BODY></HTML>") == "a\nb <c> & d"
+
+
+def test_the_end_of_the_input_is_the_end(server: OscarServerProcess) -> None:
+    with OscarUserProcess(server.address, "carol", "secret") as carol:
+        carol.signed_on()
+        assert carol.process.stdin is not None
+        carol.process.stdin.close()
+        assert carol.process.wait(10) == 0
+    with OscarServerProcess({"a": "b"}) as other:
+        assert other.process.stdin is not None
+        other.process.stdin.close()
+        assert other.process.wait(10) == 0
