@@ -16,6 +16,7 @@ else the connector tells, under the name of its class.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import secrets
 import signal
@@ -354,7 +355,8 @@ def run(argv: Sequence[str]) -> int:
             return
         ending = True
         if options.count:
-            person.summary()
+            with contextlib.suppress(BrokenPipeError):  # nobody reads any more: one more reason to end
+                person.summary()
         Deferred.fromCoroutine(transport.stop(_DRAIN)).addBoth(lambda _: reactor.callLater(0, reactor.stop))
 
     person = Person(
