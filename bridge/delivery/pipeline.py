@@ -63,7 +63,7 @@ class Settings:
     tell_after: float = 5.0
     """Seconds after which a sender is told that a message waits."""
     retention_class: str = "default"
-    max_per_lane: int = 1000
+    max_per_lane: int = 10_000
     max_total: int = 200_000
 
 
@@ -210,7 +210,7 @@ class Pipeline:
 
     def _take(self, envelope: Envelope, way: Route, decision: Decision, on_recorded: OnRecorded) -> None:
         lane = f"{envelope.sender.address}>{way.recipient.address}"
-        if not self.lanes.room_for(lane):
+        if not self.lanes.room_for(lane, may_refuse=envelope.direction is not Direction.INBOUND):
             refusal = Refusal(
                 code="unavailable",
                 reason="too many messages wait for this recipient",

@@ -51,10 +51,10 @@ def failed(reason: str, *, retryable: bool, user_text: str, cookie: bytes | None
     return SendResult(stage=Stage.FAILED, remote_id=None if cookie is None else cookie.hex(), failure=failure)
 
 
-def unknown(reason: str, cookie: bytes | None = None) -> SendResult:
+def unknown(reason: str, cookie: bytes | None = None, *, retryable: bool = True) -> SendResult:
     """A send that may have arrived."""
     failure = Failure(
-        reason=reason, retryable=True, certain=False, user_text="It is not known whether the message arrived."
+        reason=reason, retryable=retryable, certain=False, user_text="It is not known whether the message arrived."
     )
     return SendResult(stage=Stage.UNKNOWN, remote_id=None if cookie is None else cookie.hex(), failure=failure)
 
@@ -150,7 +150,8 @@ class Messages:
             return None
         features = text.FEATURES_ICQ if is_uin(self._account) else text.FEATURES_AIM
         value = text.encode_message(message.text, charset=charset, features=features)
-        tlvs = [(icbm.TLV_TEXT, value)]
+        # Clients tell that they type only to those who asked for it in their last message.
+        tlvs = [(icbm.TLV_TEXT, value), (icbm.TLV_WANT_EVENTS, b"")]
         if message.request_host_ack:
             tlvs.append((icbm.TLV_HOST_ACK, b""))
         if message.auto_response:
@@ -243,7 +244,8 @@ class Messages:
         """Give up sends that have had no answer."""
         while (due := self.next_deadline()) is not None and due <= now:
             flight = self._deadlines.popleft()[1]
-            self._end(flight, unknown("no answer from the server", flight.cookie))
+            # A server that keeps a message for later need not answer at all: sent again it would be read twice.
+            self._end(flight, unknown("no answer from the server", flight.cookie, retryable=False))
 
     def lost(self, waiting: list[Outgoing]) -> None:
         """The connection is gone: what was sent is unknown; what waited certainly did not go."""
