@@ -85,7 +85,12 @@ class EdgeRefusals:
             self._write("", b"", f"429: {others} more messages of further sources were refused")
 
     def _write(self, claimed: str, raw: bytes, reason: str) -> None:
-        self.pipeline.refuse_raw(SIP, claimed, raw, reason, "forbidden", _nobody_waits)
+        self.pipeline.refuse_raw(SIP, _unicode(claimed), raw, _unicode(reason), "forbidden", _nobody_waits)
+
+
+def _unicode(text: str) -> str:
+    """Returns a text that can be written down: octets of a peer that were no UTF-8 are shown as what they are."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _described(event: RequestRefused) -> bytes:
@@ -98,7 +103,7 @@ def _described(event: RequestRefused) -> bytes:
         f"call-id: {event.call_id}",
         f"answer: {event.status} {event.reason}",
     )
-    return "\n".join(lines).encode("utf-8", "backslashreplace")
+    return _unicode("\n".join(lines)).encode()
 
 
 def _nobody_waits(_: Intake) -> None:

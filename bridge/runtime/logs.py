@@ -1,5 +1,6 @@
 """Structured logs: one JSON object a line on standard error, ids and never bodies."""
 
+import json
 import logging
 import sys
 from typing import TextIO
@@ -53,7 +54,10 @@ def configure(level: str = "info", stream: TextIO | None = None, *, human: bool 
 
 
 def _to_json(event: object, **_: object) -> str:
-    return orjson.dumps(event, default=repr).decode()
+    try:
+        return orjson.dumps(event, default=repr).decode()
+    except TypeError:  # a text from outside that is not Unicode, or keys that are no texts: a log line must not fail
+        return json.dumps(event, default=repr, skipkeys=True)
 
 
 @implementer(ILogObserver)
