@@ -146,7 +146,8 @@ class Phone:
         except ValueError:
             kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
             found = await deferToThread(socket.getaddrinfo, host, port, type=kind)
-            host = str(found[0][4][0])
+            # IPv4 first: it is what most SIP servers listen on, and UDP does not tell that nobody listens
+            host = str(min(found, key=lambda one: one[0] is not socket.AF_INET)[4][0])
         return Target(transport, host, port)
 
     async def stop(self, *, seconds: float = 2.0) -> None:

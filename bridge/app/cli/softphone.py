@@ -169,6 +169,7 @@ class _Run:
             stack.callback(view.close)
             stack.enter_context(keys_one_by_one(sys.stdin.fileno()))
             view.show({"event": "help", "commands": ["/help shows what can be typed; Ctrl-D ends"]})
+            view.typed("")
             self._reader.keys(editor.feed, self._session.quit)
             return self._run()
 

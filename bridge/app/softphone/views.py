@@ -157,7 +157,8 @@ class TerminalView:
         plain = one_line(_PLAIN[kind](event))
         if kind == "presence" and "status" in event:
             status = event["status"]
-            return [Text.assemble(at, (f"{_MARK.get(status, '◐')} {plain}", _COLOURS.get(status, "yellow")))]
+            told = one_line(f"{short(event['of'])} is {status}{': ' if event['note'] else ''}{event['note']}")
+            return [Text.assemble(at, (f"{_MARK.get(status, '◐')} {told}", _COLOURS.get(status, "yellow")))]
         if kind == "typing":
             return [Text.assemble(at, (f"{one_line(short(event['from']))} is typing …", "italic bright_black"))]
         if kind == "help":

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge.app.control import ControlError
@@ -13,7 +14,7 @@ from tests.kit.oscar_server.process import ProcessError
 from tests.kit.quickstart.conversation import STEPS, Conversation, Done
 from tests.kit.quickstart.signals import SIGNALS, Stopped
 from tests.kit.quickstart.stage import Stage
-from tests.kit.quickstart.world import ALICE, BOB, BOOGYMAN, ICQ, POLL, World, WorldError
+from tests.kit.quickstart.world import ALICE, BOB, BOOGYMAN, ICQ, POLL, World, WorldError, as_typed
 
 T = TypeVar("T")
 _FAILURES = (WorldError, ProcessError, ControlError, OSError, *ERRORS)
@@ -29,11 +30,13 @@ def main(argv: Sequence[str]) -> int:
     """Runs the demonstration; returns the exit code."""
     parser = argparse.ArgumentParser(prog="make run ARGS=", description="A bridge, a network and a conversation.")
     parser.add_argument("--once", action="store_true", help="have the conversation, verify the log, and end")
-    once: bool = parser.parse_args(argv).once
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="keep data here instead of in var/quickstart")
+    options = parser.parse_args(argv)
+    once: bool = options.once
     SIGNALS.install()
     show = Show()
     try:
-        with World(fresh=once, say=show.stage.note) as world:
+        with World(fresh=once, say=show.stage.note, kept=options.data) as world:
             show.play(world, once=once)
             if once:
                 show.end(world)
@@ -106,9 +109,9 @@ class Show:
 
 
 def _facts(world: World, *, once: bool) -> list[tuple[str, str]]:
-    folder = f"{world.config.bridge.data_dir} ({'removed at the end' if once else 'kept'})"
+    folder = f"{as_typed(world.config.bridge.data_dir)} ({'removed at the end' if once else 'kept'})"
     return [
-        ("configuration", world.shown_config()),
+        ("configuration", as_typed(world.config.path)),
         ("data", folder),
         ("SIP", f"{', '.join(world.status['listeners'])}   daemon, pid {world.daemon.process.pid}"),
         ("AIM and ICQ", f"{world.server.address}   an OSCAR server, pid {world.server.pid}"),
@@ -139,7 +142,7 @@ def stay(stage: Stage, world: World) -> None:
         WorldError: a process has ended.
     """
     listeners = {text.partition(":")[0]: text.partition(":")[2] for text in world.status["listeners"]}
-    command = f".venv/bin/simplebridge --config {world.shown_config()}"
+    command = f".venv/bin/simplebridge --config {as_typed(world.config.path)}"
     stage.invitation(
         "[bold]Your turn[/]  register a softphone; Ctrl-C ends",
         [
@@ -147,10 +150,12 @@ def stay(stage: Stage, world: World) -> None:
             ("domain", world.config.bridge.domain),
             ("users", f"{ALICE.user}, password {ALICE.password}   ·   {BOB.user}, password {BOB.password}"),
             ("write to", f"sip:{world.on_aim(BOOGYMAN)}, who answers; sip:{world.on_aim(ICQ)}, an echo"),
-            ("no softphone?", f"{command} softphone alice@corp.example --to {world.on_aim(BOOGYMAN)}"),
-            ("look", f"{command} status"),
-            ("", f"{command} audit show --since 10m"),
-            ("log file", str(world.daemon.log)),
+            ("log file", as_typed(world.daemon.log)),
+        ],
+        [
+            f"{command} softphone {world.address(ALICE)} --to {world.on_aim(BOOGYMAN)}",
+            f"{command} status",
+            f"{command} audit show --since 10m",
         ],
     )
     boogyman = world.boogyman

@@ -123,12 +123,15 @@ class Stage:
             table.add_row(Text("✓", "green"), Text(step), Text(seen), f"{seconds:.2f}")
         self.console.print(table)
 
-    def invitation(self, title: str, lines: Iterable[tuple[str, str]]) -> None:
-        """Shows how to go on."""
+    def invitation(self, title: str, lines: Iterable[tuple[str, str]], commands: Iterable[str]) -> None:
+        """Shows how to go on; the commands stand alone, to be copied."""
         grid = Table.grid(padding=(0, 2))
         for name, value in lines:
             grid.add_row(Text(name, "bright_black"), Text(value, overflow="fold"))
         self.console.print(Panel(grid, title=title, title_align="left", border_style="green", box=box.ROUNDED))
+        self.console.print(Text("  no softphone? in another terminal:", "bright_black"))
+        for command in commands:
+            self.console.print(Text(f"  {command}", "bold"), soft_wrap=True)
 
 
 def _cell(cell: Cell, colour: str) -> Text:

@@ -167,12 +167,14 @@ class World:
     """All of it. As a context manager it is started at the entry; at the exit every child is stopped.
 
     Args:
-        fresh: a data folder of its own that is removed at the end; else the configured one is kept and used again.
+        fresh: a data folder of its own that is removed at the end; else one is kept and used again.
         say: takes a line for people.
+        kept: that folder; the configured one by default.
     """
 
     fresh: bool
     say: Callable[[str], None]
+    kept: Path | None = None
     config: Config = field(init=False)
     server: OscarServerProcess = field(init=False)
     daemon: DaemonProcess = field(init=False)
@@ -214,12 +216,12 @@ class World:
         text = CONFIG.read_text("utf-8")
         wanted = ports.ports_in(text)
         busy = ports.taken(wanted)
-        if not busy and not self.fresh:
+        if not busy and not self.fresh and self.kept is None:
             return load(CONFIG)
         other = dict(zip(wanted, ports.free_ports(len(wanted)), strict=True)) if busy else {}
         if busy:
             self.say(f"taken by others: port {', '.join(map(str, busy))}. Free ports are used instead.")
-        data = self._folder / "data" if self.fresh else load(CONFIG).bridge.data_dir
+        data = self._folder / "data" if self.fresh else (self.kept or load(CONFIG).bridge.data_dir).absolute()
         path = self._folder / "quickstart.toml"
         policy = CONFIG.parent / "quickstart-policy.toml"
         path.write_text(ports.derived(text, other, {"data_dir": data, "file": policy}), "utf-8")
@@ -283,8 +285,8 @@ class World:
         """Returns the command line of a command on this configuration."""
         return [sys.executable, "-m", "bridge", "--config", str(self.config.path), *arguments]
 
-    def shown_config(self) -> str:
-        """Returns the configuration file's path as people type it here."""
-        return (
-            os.path.relpath(self.config.path) if self.config.path.is_relative_to(Path.cwd()) else str(self.config.path)
-        )
+
+def as_typed(path: Path) -> str:
+    """Returns a path as people type it here."""
+    path = path.resolve()
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
