@@ -31,6 +31,8 @@ def test_a_message_and_its_acknowledgement() -> None:
     assert (sent.to, sent.cookie, sent.channel) == ("Bob", (7).to_bytes(8, "big"), 1)
     assert sent.tlvs.has(icbm.TLV_HOST_ACK)
     assert sent.tlvs.has(icbm.TLV_STORE)
+    # a client tells that it types only to those whose last message asked for it
+    assert sent.tlvs.get(icbm.TLV_WANT_EVENTS) == b""
     assert text.decode_message(sent.tlvs.get(icbm.TLV_TEXT) or b"").text == "grüß 👍"
     result = net.results()["k"]
     assert (result.stage, result.remote_id, result.failure) == (Stage.RELAYED, (7).to_bytes(8, "big").hex(), None)
@@ -65,10 +67,30 @@ def test_no_answer_is_unknown_and_a_late_one_is_told() -> None:
     result = net.results()["k"]
     assert result.stage is Stage.UNKNOWN
     assert result.failure is not None
-    assert not result.failure.certain
+    # a server that stores a message need not answer: sent again it would be read twice
+    assert (result.failure.certain, result.failure.retryable) == (False, False)
     net.push(icbm.HostAck(cookie=(1).to_bytes(8, "big"), channel=1, name="Bob"), request_id=99999)
     net.run()
     assert net.of(native.ImAck)
+
+
+def test_after_a_lost_connection_a_message_without_an_answer_may_be_sent_again() -> None:
+    net = Net().up()
+    net.answers[icbm.SendMessage] = None
+    net.send(net.im(1))
+    net.lose()
+    result = net.results()["k"]
+    assert result.stage is Stage.UNKNOWN
+    assert result.failure is not None
+    assert (result.failure.certain, result.failure.retryable) == (False, True)
+
+
+def test_an_automatic_answer_asks_for_typing_too() -> None:
+    net = Net().up()
+    net.send(net.im(1, auto_response=True, request_host_ack=False, store_offline=False))
+    (sent,) = net.got(icbm.SendMessage)
+    assert isinstance(sent, icbm.SendMessage)
+    assert [tag for tag, _ in sent.tlvs] == [icbm.TLV_TEXT, icbm.TLV_WANT_EVENTS, icbm.TLV_AUTO_RESPONSE]
 
 
 def test_an_acknowledgement_is_found_by_its_cookie() -> None:
