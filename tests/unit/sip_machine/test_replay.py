@@ -10,7 +10,7 @@ from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import MessageReceived
 from transports.sip.machine.flow import Flow
 from transports.sip.wire.auth import Credentials, ha1
-from transports.sip.wire.message import Request, Response, parse_message
+from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
 from transports.sip.wire.native import SipMessage
 
 _NONCE = re.compile(r'nonce="([^"]*)"')
@@ -88,6 +88,8 @@ class Replay:
             parsed = parse_message(output[1])  # type: ignore[arg-type]
             if isinstance(parsed, Request):
                 self.notified.append(parsed)
+                if output[0].reliable:  # libpurple gets the next message when it has answered this one
+                    self.endpoint.receive(output[0], respond_bytes(parsed, 200, to_tag="theirs"), now)
             else:
                 got.append((output[0], parsed))
         return got

@@ -22,6 +22,7 @@ from transports.sip.machine.events import (
 from transports.sip.machine.flow import Flow, Output, Target
 from transports.sip.machine.layer import ServerTransaction, TransactionLayer
 from transports.sip.machine.names import Names
+from transports.sip.machine.pacing import Pacing
 from transports.sip.machine.ports import (
     Accounts,
     BindingStore,
@@ -71,6 +72,8 @@ class Endpoint:
         self._queue = TimerQueue((timers.t1, 2 * timers.t1, 4 * timers.t1, timers.t2, timers.timeout))
         process_secret = entropy(32)
         self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request)
+        self._past: list[Output] = []
+        self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain)
         names, router = Names(config), Router(config)
         auth = Authenticator(config.auth, config.auth_realm, config.domain, accounts, entropy(32))
         self.registrar = Registrar(config, self._layer, self._queue, bindings or NoBindings(), self._registered, epoch)
@@ -105,6 +108,7 @@ class Endpoint:
 
     def flow_lost(self, flow: Flow, now: float) -> None:
         """A connection is gone."""
+        self._pacing.lost(flow)
         self._layer.flow_lost(flow, now)
 
     def connect_failed(self, target: Target, now: float) -> None:
@@ -114,11 +118,15 @@ class Endpoint:
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes one datagram, or what a connection has read. Never raises for what a peer sent."""
         self._layer.receive(flow, data, now)
+        self._pacing.received(flow, data, now)
 
     def to_send(self, now: float) -> list[Output]:
         """Returns what is to be sent, in order, and forgets it."""
-        del now
-        return self._layer.take()
+        outputs = self._pacing.paced(self._layer.take(), now)
+        if self._past:
+            outputs = [*self._past, *outputs]
+            self._past.clear()
+        return outputs
 
     def next_event(self) -> EndpointEvent | None:
         """Returns the oldest event that was not taken yet, or None."""
@@ -190,6 +198,8 @@ class Endpoint:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _request(self, transaction: ServerTransaction, now: float) -> None:
+        if transaction.request.method == "REGISTER":
+            self._pacing.look(transaction)
         self._uas.handle(transaction, now)
 
     def _registered(self, native: SipRegistration, now: float) -> None:
