@@ -48,9 +48,10 @@ class Notices:
             return
         verb = "may not have been delivered" if stage is Stage.UNKNOWN else "was not delivered"
         to = _shown(envelope.recipients[0])
+        why = failure.user_text.rstrip(".")
         pipeline.write_notice(
             envelope.sender,
-            f"Your message {_quote(envelope)} to {to} {verb}: {failure.user_text}. Reference: {envelope.id}",
+            f"Your message {_quote(envelope)} to {to} {verb}: {why}. Reference: {envelope.id}",
         )
 
     def waits(self, pipeline: "Pipeline", lane: Lane) -> None:
