@@ -11,21 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import structlog
 from attrs import define
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorUNIX
 from twisted.internet.protocol import Factory
 from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
 
 NAME = "control.sock"
+_log = structlog.get_logger(__name__)
 _MAX_LINE = 65_536
 _MAX_ANSWER = 64 * 1024 * 1024
 
-Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Answer = Callable[[Mapping[str, Any]], "Mapping[str, Any] | Deferred[Mapping[str, Any]]"]
+"""Answers a question, at once or later; a refusal is a ControlError."""
 
 
 class ControlError(Exception):
     """The daemon does not run, or refuses what was asked."""
+
+
+class NotRunningError(ControlError):
+    """No daemon runs on this data folder."""
 
 
 class _Control(LineOnlyReceiver):
@@ -36,10 +45,25 @@ class _Control(LineOnlyReceiver):
         self._questions = questions
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802  (Twisted's name)
-        if self.transport is not None:
-            self.transport.write(orjson.dumps(self._answer(line), default=str) + b"\n")
+        answer = self._answer(line)
+        if isinstance(answer, Deferred):
+            answer.addCallbacks(self._later, self._failed)
+        else:
+            self._write(answer)
 
-    def _answer(self, line: bytes) -> Mapping[str, Any]:
+    def _write(self, answer: Mapping[str, Any]) -> None:
+        if self.transport is not None:
+            self.transport.write(orjson.dumps(answer, default=str) + b"\n")
+
+    def _later(self, answer: Mapping[str, Any]) -> None:
+        self._write({"ok": True, **answer})
+
+    def _failed(self, failure: Failure) -> None:
+        if not isinstance(failure.value, ControlError):
+            _log.error("question failed", traceback=failure.getTraceback())
+        self._write({"ok": False, "error": failure.getErrorMessage()})
+
+    def _answer(self, line: bytes) -> "Mapping[str, Any] | Deferred[Mapping[str, Any]]":
         try:
             asked = orjson.loads(line)
         except orjson.JSONDecodeError as e:
@@ -48,7 +72,8 @@ class _Control(LineOnlyReceiver):
         if answer is None:
             return {"ok": False, "error": f"not a question; known are {', '.join(sorted(self._questions))}"}
         try:
-            return {"ok": True, **answer(asked)}
+            said = answer(asked)
+            return said if isinstance(said, Deferred) else {"ok": True, **said}
         except ControlError as e:
             return {"ok": False, "error": str(e)}
 
@@ -89,7 +114,8 @@ def ask(folder: Path, question: str, **more: object) -> dict[str, Any]:
     """Asks the daemon whose data folder this is, and waits for its answer, 10 s at most.
 
     Raises:
-        ControlError: it does not run, does not answer, or refuses.
+        NotRunningError: it does not run.
+        ControlError: it does not answer, or refuses.
     """
     path = folder / NAME
     try:
@@ -99,6 +125,8 @@ def ask(folder: Path, question: str, **more: object) -> dict[str, Any]:
             wire.sendall(orjson.dumps({"ask": question, **more}) + b"\n")
             with wire.makefile("rb") as lines:
                 line = lines.readline(_MAX_ANSWER)
+    except (FileNotFoundError, ConnectionRefusedError) as e:
+        raise NotRunningError(f"no daemon answers at {path}: {e.strerror or e}") from e
     except OSError as e:
         raise ControlError(f"no daemon answers at {path}: {e.strerror or e}") from e
     if not line:

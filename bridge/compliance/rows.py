@@ -67,7 +67,13 @@ class OutboxRow(NamedTuple):
     account: str
     recipient: str
     expires_at: float
+    held: int
     mac: bytes
+
+    @property
+    def columns(self) -> tuple[object, ...]:
+        """What the digest is over."""
+        return tuple(self[1:-1])
 
 
 class SeenRow(NamedTuple):

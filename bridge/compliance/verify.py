@@ -324,8 +324,7 @@ class _Verification:
                 key = None  # without rows there may be no such key yet; with rows their digests say so
         try:
             for row in self.reader.outbox():
-                columns = tuple(row[1:9])
-                if self._opener is not None and (key is None or not _mac_fits(key, columns, row.mac)):
+                if self._opener is not None and (key is None or not _mac_fits(key, row.columns, row.mac)):
                     self.find("outbox", f"row {row.id}: was changed: its digest does not fit", row.seq)
                 else:
                     self._outbox_leaf(row.id, row.seq, row.event)

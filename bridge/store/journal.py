@@ -7,8 +7,9 @@ each batch. Nothing is acknowledged, and no licence to deliver exists, before th
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
 import structlog
 from attrs import frozen
@@ -221,6 +222,16 @@ class GroupCommitJournal:
             _log.error("outbox-row-damaged", key=damage.key, reason=damage.reason)
         return pending
 
+    @contextmanager
+    def reading(self) -> Iterator[tuple[SqliteLogReader, Restorer]]:
+        """Opens the log as it is committed now, with what makes licences of it again. In any thread.
+
+        Raises:
+            StoreConfigError, StoreDamagedError: it cannot be read.
+        """
+        with self._writer.reader() as reader:
+            yield reader, self._writer.restorer(reader)
+
     def seen(self) -> Sequence[SeenKey]:
         """Reads what duplicates are known by, to fill the table of the running process."""
         with self._writer.reader() as reader:
@@ -239,13 +250,19 @@ class GroupCommitJournal:
 def read_pending(
     reader: SqliteLogReader, restorer: Restorer
 ) -> tuple[list[tuple[OutboxItem, Recorded]], tuple[Damage, ...]]:
-    """Returns the deliveries that are not settled, each with its licence, and the rows that may not be trusted."""
+    """Returns the deliveries that are not settled, each with its licence, and the rows that may not be trusted.
+
+    What is held for a reviewer is not among them; see ``bridge.store.holds``.
+    """
     pending: list[tuple[OutboxItem, Recorded]] = []
     damaged: list[Damage] = []
     known: dict[int, Recorded] = {}  # one message to many recipients is opened once
     for row in reader.outbox():
         try:
-            recorded = known.get(row.seq) or _restore(reader, restorer, row)
+            check_row(restorer, row)
+            if row.held:
+                continue
+            recorded = known.get(row.seq) or restore(reader, restorer, row)
         except (CodecError, SealError, StoreDamagedError) as error:
             damaged.append(Damage(key=row.key, reason=str(error)))
             continue
@@ -254,10 +271,20 @@ def read_pending(
     return pending, tuple(damaged)
 
 
-def _restore(reader: SqliteLogReader, restorer: Restorer, row: OutboxRow) -> Recorded:
-    columns: tuple[Any, ...] = tuple(row[1:9])
-    if row_mac(restorer.row_key, columns) != row.mac:
+def check_row(restorer: Restorer, row: OutboxRow) -> None:
+    """Raises CodecError where a row of the outbox is not what was written, SealError where that cannot be told."""
+    if row_mac(restorer.row_key, row.columns) != row.mac:
         raise CodecError("the row was changed: its digest does not fit")
+
+
+def restore(reader: SqliteLogReader, restorer: Restorer, row: OutboxRow) -> Recorded:
+    """Returns the licence again for the message in a row that was checked.
+
+    Raises:
+        CodecError: the log does not hold this message there.
+        SealError: it does not open.
+        StoreDamagedError: it cannot be read.
+    """
     leaf = next(reader.leaves(row.seq, row.seq + 1), None)
     if leaf is None:
         raise CodecError(f"leaf {row.seq} is missing")
@@ -278,6 +305,7 @@ def item_of(row: OutboxRow) -> OutboxItem:
         account=row.account,
         recipient=row.recipient,
         expires_at=row.expires_at,
+        held=bool(row.held),
     )
 
 

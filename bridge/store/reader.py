@@ -178,8 +178,19 @@ class SqliteLogReader:
 
     def outbox(self) -> Iterator[OutboxRow]:
         """Yields deliveries that are not settled, oldest first."""
-        columns = "id, key, event, seq, lane, network, account, recipient, expires_at, mac"
-        yield from map(OutboxRow._make, self._select("outbox", columns, "ittittttfb", "ORDER BY id"))
+        return self._outbox("ORDER BY id")
+
+    def held(self) -> Iterator[OutboxRow]:
+        """Yields deliveries that are held for a reviewer, oldest first."""
+        return self._outbox("WHERE held <> 0 ORDER BY id")
+
+    def waiting(self, event: str) -> Iterator[OutboxRow]:
+        """Yields the deliveries of one message that are not settled."""
+        return self._outbox("WHERE event = ? ORDER BY id", (event,))
+
+    def _outbox(self, tail: str, args: tuple[Any, ...] = ()) -> Iterator[OutboxRow]:
+        columns = "id, key, event, seq, lane, network, account, recipient, expires_at, held, mac"
+        yield from map(OutboxRow._make, self._select("outbox", columns, "ittittttfib", tail, args))
 
     def seen(self) -> Iterator[SeenRow]:
         """Yields what duplicates are known by."""

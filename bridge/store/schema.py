@@ -105,6 +105,8 @@ outbox = Table(
     Column("account", Text, nullable=False),
     Column("recipient", Text, nullable=False),
     Column("expires_at", Float, nullable=False),
+    # 1 while policy holds it for a reviewer: it is not delivered before it is released.
+    Column("held", Integer, nullable=False),
     # A keyed digest of the row: a changed recipient must never be delivered to.
     Column("mac", LargeBinary, nullable=False),
 )

@@ -55,8 +55,8 @@ BODY = Insert("INSERT INTO body (seq, ciphertext)", 2)
 DATA_KEY = Insert("INSERT INTO data_key (seq, kek_id, wrapped)", 3)
 KEK = Insert("INSERT INTO kek (id, purpose, retention_class, period, master_id, wrapped)", 6)
 OUTBOX = Insert(
-    "INSERT INTO outbox (key, event, seq, lane, network, account, recipient, expires_at, mac)",
-    9,
+    "INSERT INTO outbox (key, event, seq, lane, network, account, recipient, expires_at, held, mac)",
+    10,
 )
 # An expired row gives way to a new one; one that is still good does not, and then fewer rows are counted than given.
 SEEN = Insert(

@@ -286,6 +286,7 @@ class _Staging:
             item.account,
             item.recipient,
             float(item.expires_at),
+            int(item.held),
         )
         return (*columns, self._batch.mac(columns))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from bridge.compliance import record
 from bridge.compliance.files import CHECKPOINT
@@ -30,6 +31,8 @@ def _fill(world: World) -> None:
     for number in range(6):
         direct.commit(sent(number, f"text number {number}"))
     world.publish()
+    entry = sent(20, "held")
+    direct.commit(Entry(records=entry.records, enqueue=(evolve(entry.enqueue[0], held=True),)))
     direct.commit(settled(event_id(2), "failed", detail="404 no such user theboogyman"))
     picture = message(7, "look", attachments=(PICTURE,))
     direct.commit(Entry(records=(record.intake(picture, identity_version=3, retention_class="regulated"),)))

@@ -77,6 +77,7 @@ def _queues() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("recipient", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
         sa.UniqueConstraint("key", name="uq_outbox_key"),
