@@ -30,6 +30,7 @@ from bridge.delivery.ports import Entry, Link
 from bridge.identity.bindings import Binding, NameKey
 from bridge.identity.snapshot import IdentitySnapshot, delta
 from bridge.identity.vault import Vault
+from bridge.model.capabilities import LinkState
 from bridge.model.ids import SIP, EventIdMint, NetworkId
 from bridge.policy.snapshot import Snapshot
 from bridge.presence.hub import PresenceHub
@@ -269,7 +270,7 @@ class Daemon:
         def done(outcome: object) -> None:
             self.policy = policy
             self.pipeline.judge.policy = policy
-            self.hub.review()
+            self._review_presence()
             log.info("policy in force", digest=policy.digest, version=policy.policy.version, before=before)
 
         fields = {"policy_digest": policy.digest, "policy_before": before, "policy_version": policy.policy.version}
@@ -298,7 +299,7 @@ class Daemon:
                 network.sign_off(binding.account)
         for binding in change.links_up:
             self._sign_on(binding)
-        self.hub.review()
+        self._review_presence()
         log.info("people changed", version=people.version, down=len(change.links_down), up=len(change.links_up))
 
     def _sign_on(self, binding: Binding) -> None:
@@ -308,7 +309,18 @@ class Daemon:
         key = NameKey(binding.network, binding.name)
         secret = identity_store.credential(self._reading, self.vault, key)
         if secret is not None:
-            network.sign_on(binding.account, secret, self.hub.presence_of(binding.person))
+            presence = self.hub.presence_of(binding.person)
+            shown = self.ephemeral.let_out(binding.person, binding.network, binding.account, presence)
+            network.sign_on(binding.account, secret, shown)
+
+    def _review_presence(self) -> None:
+        """Tells everybody anew what they may see: policy or people have changed."""
+        self.hub.review()
+        for binding in self.people.bindings():
+            network = self.networks.get(binding.network)
+            if network is not None and network.states().get(binding.account) is LinkState.UP:
+                presence = self.hub.presence_of(binding.person)
+                self.ephemeral.show_on(binding.person, binding.network, binding.account, presence)
 
     # Record
 

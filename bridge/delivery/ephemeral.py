@@ -6,7 +6,7 @@ else. A message has one way out, with a licence from the log (bridge.delivery.la
 
 from collections.abc import Callable
 
-from attrs import Attribute, define, field, frozen
+from attrs import Attribute, define, evolve, field, frozen
 
 from bridge.delivery.judge import Judge
 from bridge.delivery.ports import Link
@@ -15,8 +15,8 @@ from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import Body, ContactEdit, PresenceUpdate
 from bridge.model.capabilities import SendResult
 from bridge.model.envelope import Direction, Draft, Envelope, Origin, Unmappable
-from bridge.model.ids import EventId, IdempotencyKey, NetworkId, PersonId, RemoteConversationId
-from bridge.model.presence import Basic, PersonPresence
+from bridge.model.ids import EventId, IdempotencyKey, NetworkId, PersonId, RemoteConversationId, RemoteUserId
+from bridge.model.presence import OFFLINE, Basic, PersonPresence
 from bridge.presence.hub import Watcher
 
 SEND_SECONDS = 30.0
@@ -106,11 +106,27 @@ class EphemeralDelivery:
             self.show_on(person, binding.network, binding.account, presence)
 
     def show_on(self, person: PersonId, network: NetworkId, account: str, presence: PersonPresence) -> None:
-        """Shows a person's presence on one account."""
-        own = Identity(address=Address(network=network, user=account), person=person)  # type: ignore[arg-type]
-        body = PresenceUpdate(presence=presence)
+        """Shows a person's presence on one account, as far as policy lets it out."""
+        own = _own(person, network, account)
+        body = PresenceUpdate(presence=self.let_out(person, network, account, presence))
         envelope = self._told(self.judge.directory.identity(person), own, body, Direction.OUTBOUND)
         self._send(Ephemeral(envelope), own, account)
+
+    def let_out(self, person: PersonId, network: NetworkId, account: str, presence: PersonPresence) -> PersonPresence:
+        """Returns what policy lets a network know of a person's presence: all of it, it without its note, or nothing.
+
+        Nothing is the same as not being there, so that the network cannot tell one from the other.
+        """
+        own, sender = _own(person, network, account), self.judge.directory.identity(person)
+        candidates = (presence, evolve(presence, note="", devices=())) if presence.note else (presence,)
+        for candidate in candidates:
+            envelope = self._told(sender, own, PresenceUpdate(presence=candidate), Direction.OUTBOUND)
+            decision = self.judge.judge(envelope, own)
+            if decision.effect == "allow":
+                return candidate
+            if decision.effect == "redact":
+                return evolve(candidate, note=decision.redacted_text or "", devices=())
+        return OFFLINE
 
     def want(self, person: PersonId, contact: Address, *, wanted: bool) -> None:
         """Puts a contact on a person's list on the contact's network, or takes it off."""
@@ -154,6 +170,10 @@ class EphemeralDelivery:
     def _result(self, result: SendResult) -> None:
         if result.failure is not None:
             self.failures += 1
+
+
+def _own(person: PersonId, network: NetworkId, account: str) -> Identity:
+    return Identity(address=Address(network=network, user=RemoteUserId(account)), person=person)
 
 
 _NOTHING = PersonPresence(basic=Basic.CLOSED)
