@@ -13,7 +13,7 @@ from bridge.app.cli.common import FOUND, WRONG, Context, common_options, one_lin
 from bridge.app.control import ControlError
 from bridge.app.daemon import Daemon
 from bridge.app.home import ERRORS
-from bridge.runtime import logs
+from bridge.runtime import logs, memory
 from bridge.runtime.notify import sd_notify
 from bridge.runtime.reactor import install
 from transports.sip.tls import TlsError
@@ -57,6 +57,7 @@ async def _start(daemon: Daemon, reactor: Any, status: list[int]) -> None:
         status[0] = FOUND
         reactor.stop()
         return
+    memory.settle()
     sd_notify("READY=1")
 
 
