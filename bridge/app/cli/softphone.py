@@ -38,7 +38,6 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (compared with, neve
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 @click.option("--to", help="Whom to write to: somebody@corp.example, name@aim.corp.example or a SIP URI.")
 @click.option("--wait", type=click.FloatRange(0), default=0.0, help="Stay so many seconds after the end of the input.")
-@click.option("--stay", is_flag=True, help="Stay after the end of the input, until a signal or /quit.")
 def softphone(
     context: Context,
     address: str,
@@ -47,7 +46,6 @@ def softphone(
     password_stdin: bool,
     to: str | None,
     wait: float,
-    stay: bool,
 ) -> None:
     """A small SIP IM client: try a bridge without installing a softphone.
 
@@ -68,9 +66,7 @@ def softphone(
         server=target,
         authority=_authority(context, authority, target, configured=server is None),
     )
-    run = _Run(
-        config, SessionConfig(me=me, to=peer, stays=stay or typing, wait=wait, watches=typing or stay or wait > 0)
-    )
+    run = _Run(config, SessionConfig(me=me, to=peer, stays=typing, wait=wait, watches=typing or wait > 0))
     raise SystemExit(run.terminal() if typing else run.pipe(as_json=context.json))
 
 

@@ -8,8 +8,9 @@ from typing import Any, Final, TypeAlias
 from attrs import define, field, frozen
 
 from tests.kit.oscar_server.process import Event, OscarUserProcess
+from tests.kit.quickstart.phones import SoftphoneProcess
 from tests.kit.quickstart.stage import Cell, Row
-from tests.kit.quickstart.world import ALICE, BOB, BOOGYMAN, ICQ, SoftphoneProcess, World, WorldError, until
+from tests.kit.quickstart.world import ALICE, BOB, BOOGYMAN, ICQ, World, WorldError, until
 
 HELLO: Final = "Grüße aus Köln 👋 — Zeit fürs Mittagessen?"
 REPLY: Final = "Klar, süße Äpfel 🍎 & <Brötchen> inklusive"
@@ -209,12 +210,15 @@ class Conversation:
         return Done("MESSAGE 403 with a reference; nothing was sent", [Row(sip, "✗", aim)])
 
     def hang_up(self) -> None:
-        """The two phones sign off: the next ones are yours."""
-        for phone in (self.alice, self.bob):
-            phone.type("/quit")
-            code = phone.process.wait(10)
-            if code != 0:
-                raise WorldError(f"the softphone of {phone.address} ended with exit code {code}")
+        """The two phones sign off: the next ones are yours. Alice's tells by its exit code that something was refused.
+
+        Raises:
+            WorldError: one ends in another way.
+        """
+        for phone, expected in ((self.alice, 1), (self.bob, 0)):
+            code = phone.hang_up()
+            if code != expected:
+                raise WorldError(f"the softphone of {phone.address} ended with exit code {code}, not {expected}")
 
     def on_record(self, rows: Sequence[dict[str, Any]]) -> None:
         """Checks that the log has what was said, and the refusal under its reference. Raises WorldError."""

@@ -22,14 +22,13 @@ from bridge.app.control import ControlError
 from bridge.app.home import Home
 from bridge.identity.changes import AddUser, BindName, Change, SetPassword
 from bridge.identity.secret import Secret
-from tests.kit.oscar_server.process import ROOT, Event, JsonProcess, OscarServerProcess, OscarUserProcess
+from tests.kit.oscar_server.process import ROOT, OscarServerProcess, OscarUserProcess
 from tests.kit.quickstart import ports
+from tests.kit.quickstart.phones import PATIENCE, SoftphoneProcess
 from tests.kit.quickstart.signals import SIGNALS
 
 CONFIG: Final = ROOT / "conf" / "quickstart.toml"
 POLL: Final = 0.02
-PATIENCE: Final = 15.0
-"""Seconds that anything of the demonstration may take."""
 _TAIL: Final = 25
 
 
@@ -66,38 +65,6 @@ def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) ->
             raise WorldError(f"{what} did not happen within {seconds:g} s")
         time.sleep(POLL)
     return answer
-
-
-class SoftphoneProcess(JsonProcess):
-    """A SIP user: ``simplebridge softphone --json`` as a child.
-
-    Args:
-        config: the bridge's configuration file.
-        address: whose phone it is.
-        password: of the account.
-    """
-
-    def __init__(self, config: Path, address: str, password: str) -> None:
-        command = ["--config", str(config), "--json", "softphone", address, "--password-stdin", "--stay"]
-        super().__init__("bridge", command)
-        self.address = address
-        self.type(password)
-
-    def type(self, line: str) -> None:
-        """Types a line."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(line.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def seen(self, kind: str, *, since: int = 0, sender: str = "", **fields: Any) -> Event:
-        """Waits for an event (from a sender) with these fields; raises `ProcessError`."""
-        wanted = {"event": kind, **fields, **({"from": sender} if sender else {})}
-        return self.wait_for(
-            lambda event: all(event.get(key) == value for key, value in wanted.items()),
-            f"{wanted}",
-            since=since,
-            timeout=PATIENCE,
-        )
 
 
 @define(eq=False)
