@@ -29,6 +29,7 @@ from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unm
 from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
 from mappings.identity import AddressError, is_uin, normalise, safe_display_name
 from mappings.oscar_errors import failure_of
+from mappings.oscar_notices import notice_of
 from mappings.oscar_presence import from_buddy, to_own
 from mappings.richtext import Rich, from_html, from_part, plain, split_rich, to_aim, to_part, to_plain
 from mappings.text import Cost, latin1_cost, utf16_cost
@@ -65,8 +66,9 @@ class OscarMapping:
     def to_canonical(self, native: wire.Inbound) -> tuple[Draft, ...] | Unmappable:
         """Returns what a native event means: one draft, or none where it concerns the link alone.
 
-        Unmappable where a name is none, or the event is one that a person should know of and the model has no form for
-        (``feature``: ``address``, ``missed-messages``, ``authorization``, ``rendezvous``).
+        What a person should know of and the model has no form for (a missed message, a wish to be authorized) becomes
+        an automatic message from whom it is about, in brackets. Unmappable where a name is none (``feature``:
+        ``address``) or a message cannot be read (``malformed``).
         """
         try:
             return self._read(native)
@@ -82,13 +84,13 @@ class OscarMapping:
             return self._presence(native)
         if isinstance(native, wire.ImAck | wire.ImError | wire.ImQueued):
             return (self._draft(native.account, native.to, _receipt(native)),)
-        if isinstance(native, wire.ImMissed):
-            reason = f"{native.count} messages from {native.sender[:64]!a} were not handed over: {native.reason}"
-            return Unmappable(feature="missed-messages", reason=reason)
-        if isinstance(native, wire.AuthorizationRequest):
-            return Unmappable(feature="authorization", reason=f"{native.sender[:64]!a} asks to be authorized")
-        if isinstance(native, wire.RendezvousDeclined):
-            return Unmappable(feature="rendezvous", reason=f"{native.sender[:64]!a} proposed a direct connection")
+        if isinstance(native, wire.ImUnreadable):
+            return Unmappable(feature="malformed", reason=f"a message that cannot be read: {native.reason}")
+        notice = notice_of(native)
+        if notice is not None:
+            body = Message(parts=(to_part(plain(notice.text)),), automatic=True)
+            remote_id = None if notice.again is None else RemoteMessageId(notice.again)
+            return (self._draft(native.account, notice.about, body, remote_id=remote_id),)
         return ()
 
     def _identity(self, name: str) -> Identity:

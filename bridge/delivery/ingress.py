@@ -14,7 +14,7 @@ from bridge.model.address import Address
 from bridge.model.body import PresenceUpdate, Reachability, Receipt, Typing, Watch
 from bridge.model.capabilities import LinkChange, LinkState
 from bridge.model.envelope import Draft, Unmappable
-from bridge.model.ids import NetworkId, RemoteUserId
+from bridge.model.ids import SIP, NetworkId, RemoteUserId
 from bridge.model.presence import OFFLINE
 from bridge.presence.hub import PresenceHub, Watcher
 
@@ -47,7 +47,7 @@ class Ingress:
         result = self.link.mapping.to_canonical(native)
         if isinstance(result, Unmappable):
             account = getattr(native, "aor", None) or getattr(native, "account", None) or ""
-            self.pipeline.dead_letter(self.network, account, native, result, on_recorded)
+            self.pipeline.dead_letter(self.network, account, native, result, self._telling(account, on_recorded))
             return
         if len(result) == 1:
             self._take(result[0], on_recorded)
@@ -57,6 +57,28 @@ class Ingress:
             on_recorded(_TAKEN)
         for draft in result:
             self._take(draft, gather)
+
+    def _telling(self, account: str, on_recorded: Callable[[Intake], None]) -> Callable[[Intake], None]:
+        """Tells the person behind an account of what came for them and cannot be handed on.
+
+        On ``sip`` the sender hears of it in the answer; a public network has no word for it.
+        """
+        if self.network == SIP:
+            return on_recorded
+
+        def recorded(intake: Intake) -> None:
+            on_recorded(intake)
+            directory = self.pipeline.judge.directory
+            person = directory.person_of(Address(network=self.network, user=RemoteUserId(account)))
+            if intake.event is None or person is None:
+                return
+            self.pipeline.write_notice(
+                directory.identity(person),
+                f"Something came for you on {self.network} that cannot be handed on. It is on record. "
+                f"Reference: {intake.event}",
+            )
+
+        return recorded
 
     def link_changed(self, change: LinkChange) -> None:
         """Takes the news that an account's link has entered a state."""

@@ -23,6 +23,8 @@ MIN_SCREEN_NAME: Final = 3
 MAX_MAIL_NAME: Final = 97
 MIN_UIN: Final = 10_000
 MAX_UIN: Final = 2_147_483_646
+MIN_PHONE: Final = 3
+MAX_PHONE: Final = 15
 MAX_SIP_USER: Final = 128
 MAX_SIP_ADDRESS: Final = 320
 
@@ -43,7 +45,7 @@ class NameRules:
 
 
 def _screen_name(name: str) -> str:
-    """AIM screen name, e-mail-like screen name, or ICQ number: lower case, no spaces, no hyphens in a number."""
+    """AIM screen name, e-mail-like one, telephone or ICQ number: lower case, no spaces, an ICQ number no hyphens."""
     plain = name.replace(" ", "")
     if not plain.isascii() or not plain.isprintable():
         raise AddressError("oscar", name, "only ASCII letters, digits and spaces are allowed")
@@ -52,6 +54,8 @@ def _screen_name(name: str) -> str:
         return _uin(name, plain)
     if "@" in plain:
         return _mail_name(name, plain)
+    if plain[:1] == "+":
+        return _telephone(name, plain)
     if not plain[:1].isalpha():
         raise AddressError("oscar", name, "a screen name begins with a letter")
     if not plain.isalnum():
@@ -70,6 +74,13 @@ def _uin(name: str, plain: str) -> str:
     if digits[0] == "0" or len(digits) > 10 or not MIN_UIN <= int(digits) <= MAX_UIN:
         raise AddressError("oscar", name, f"an ICQ number lies between {MIN_UIN} and {MAX_UIN}")
     return digits
+
+
+def _telephone(name: str, plain: str) -> str:
+    """A number that AIM's text messages go to and come from (E.164: at most 15 digits)."""
+    if not plain[1:].isdigit() or not MIN_PHONE <= len(plain) - 1 <= MAX_PHONE:
+        raise AddressError("oscar", name, f"a telephone number is + and {MIN_PHONE} to {MAX_PHONE} digits")
+    return plain
 
 
 def _mail_name(name: str, plain: str) -> str:

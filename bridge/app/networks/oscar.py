@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
 from attrs import define, evolve, field, frozen
 from twisted.internet.ssl import optionsForClientTLS
 
@@ -18,6 +19,8 @@ from mappings.oscar_presence import to_own
 from transports.oscar.connector import OscarTransport, TransportConfig
 from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.wire import native as wire
+
+log = structlog.get_logger(__name__)
 
 _NOT_UP = frozenset({"not signed on", "no such account here"})
 """The transport's reasons that end when the account is signed on."""
@@ -79,8 +82,25 @@ class OscarWire:
             refusal = intake.refusal
             if intake.accepted or (refusal is not None and refusal.code != "unavailable"):
                 on_recorded()
+                self._authorize(native, intake)
 
         self.sink.deliver(native, recorded)
+
+    def _authorize(self, native: wire.Inbound, intake: Intake) -> None:
+        """Asks those whom a person wants to watch, and answers those who want to watch a person.
+
+        Whoever policy lets write to a person may have them on their list. What the list shows is policy's own matter.
+        """
+        if isinstance(native, wire.Warned):
+            log.warning("warning level", network=self.network, account=native.account, level=native.level, by=native.by)
+        elif isinstance(native, wire.RosterEditFailed):
+            log.warning("contact list", network=self.network, account=native.account, reason=native.name)
+            if native.needs_authorization:
+                ask = wire.AuthorizationAsk(account=native.account, to=native.screen_name)
+                self.inner.send(ask, ("ask", native.account, native.screen_name), None, _sent)
+        elif isinstance(native, wire.AuthorizationRequest) and not intake.held:
+            answer = wire.AuthorizationAnswer(account=native.account, to=native.sender, accepted=intake.accepted)
+            self.inner.send(answer, ("answer", native.account, native.sender), None, _sent)
 
     def send(
         self,
@@ -99,6 +119,12 @@ class OscarWire:
             on_result(SendResult(stage=outcome.stage, remote_id=outcome.remote_id, failure=failure))
 
         self.inner.send(native, key, max(0.0, deadline - self.inner.now()), result)
+
+
+def _sent(result: wire.SendResult) -> None:
+    """What became of asking or answering: it is asked again when the contact is wanted again."""
+    if result.failure is not None:
+        log.warning("authorization", reason=result.failure.reason)
 
 
 @define(eq=False)
@@ -151,6 +177,7 @@ def build(around: Surroundings) -> OscarNetwork:
         same_host=options.same_host,
         server_override={named: (to.host, to.port) for named, to in override.items()},
         rate_margin=options.rate_margin,
+        max_message_bytes=options.max_text_bytes,
     )
     config = TransportConfig(
         session=session,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from bridge.delivery.ephemeral import EphemeralDelivery
 from bridge.delivery.ingress import Ingress
@@ -91,6 +91,38 @@ def test_what_cannot_be_translated_is_a_dead_letter_and_a_refusal() -> None:
     assert intake.refusal is not None
     assert (intake.refusal.code, intake.refusal.reason) == ("unsupported", "application/zip is not taken")
     assert doors.world.journal.events() == ["intake", "decision"]
+
+
+@frozen(kw_only=True)
+class Garbled(Unmappable):
+    """A native event of an account of ours that has no meaning."""
+
+    account: str
+
+
+@pytest.mark.parametrize("account", ["alicework", "nobodyhere"])
+def test_who_it_came_for_is_told_of_a_dead_letter_of_a_network(account: str) -> None:
+    doors = Doors()
+    native = Garbled(feature="malformed", reason="a rendezvous of type 7", account=account)
+    intake = doors.take(native, doors.aim)
+    assert intake.refusal is not None
+    assert intake.refusal.code == "bad-request"
+    told = [text for text in doors.world.sip.texts if text]
+    if account == "alicework":
+        assert told == [
+            f"Something came for you on aim that cannot be handed on. It is on record. Reference: {intake.event}"
+        ]
+        assert doors.world.journal.events() == ["intake", "decision", "intake", "decision"]
+    else:
+        assert not told
+
+
+def test_nobody_is_told_of_what_is_not_on_record() -> None:
+    doors = Doors()
+    doors.world.journal.failing = True
+    native = Garbled(feature="malformed", reason="a rendezvous of type 7", account="alicework")
+    assert not doors.take(native, doors.aim).accepted
+    assert not doors.world.sip.sent
 
 
 @pytest.mark.parametrize("body", [TYPING, Receipt(target=RemoteMessageId("m"), stage=Stage.DISPLAYED)])

@@ -56,6 +56,10 @@ def sip(user: str) -> Address:
         ("Bob@Mac.Com", "bob@mac.com"),
         ("1bob@mail.example", "1bob@mail.example"),
         ("bob.o'neil+x@mail.example", "bob.o'neil+x@mail.example"),
+        ("+x@mail.example", "+x@mail.example"),
+        ("+15551234567", "+15551234567"),
+        ("+1 555 123 4567", "+15551234567"),
+        ("OOS System Msg", "oossystemmsg"),
     ],
 )
 def test_oscar_normal_form(name: str, normal: str) -> None:
@@ -83,7 +87,11 @@ def test_oscar_normal_form(name: str, normal: str) -> None:
         ("99999999999", "lies between"),
         ("012345", "lies between"),
         ("123abc", "digits alone"),
-        ("+15551234567", "begins with a letter"),
+        ("+1555123456789012", "3 to 15 digits"),
+        ("+12", "3 to 15 digits"),
+        ("+1-555-123", "3 to 15 digits"),
+        ("+", "3 to 15 digits"),
+        ("+1555 rest", "3 to 15 digits"),
         ("@mail.example", "before @"),
         (".bob@mail.example", "before @"),
         ("bob..x@mail.example", "before @"),

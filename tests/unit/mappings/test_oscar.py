@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from attrs import evolve
@@ -25,7 +25,9 @@ from bridge.model.presence import OFFLINE, Activity, Basic, PersonPresence
 from mappings.oscar import OscarMapping, OscarNative, cookie
 from mappings.oscar_errors import CLIENT_TEXTS, USER_TEXTS, user_text
 from transports.oscar.wire import codes
+from transports.oscar.wire.caps import CAP_FILE_TRANSFER
 from transports.oscar.wire.native import (
+    AuthorizationAnswered,
     AuthorizationRequest,
     Availability,
     BuddyAdd,
@@ -37,11 +39,14 @@ from transports.oscar.wire.native import (
     ImQueued,
     ImReceived,
     ImSend,
+    ImUnreadable,
+    Inbound,
     Link,
     LinkState,
     OwnPresence,
     RendezvousDeclined,
     Roster,
+    RosterEditFailed,
     TypingReceived,
     TypingSend,
     Warned,
@@ -405,17 +410,84 @@ def test_other_errors_have_words_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("native", "feature"),
+    ("native", "said"),
     [
-        (ImMissed(account="alicework", sender="bob", count=2, reason="too fast"), "missed-messages"),
-        (AuthorizationRequest(account="alicework", sender="bob"), "authorization"),
-        (RendezvousDeclined(account="alicework", sender="bob", capability=b""), "rendezvous"),
+        (ImMissed(account="alicework", sender="Bob", count=2, reason="sender too fast"),
+         "[2 messages to you did not get through: sender too fast]"),
+        (ImMissed(account="alicework", sender="Bob", count=1, reason="message too large"),
+         "[a message to you did not get through: message too large]"),
+        (AuthorizationRequest(account="alicework", sender="Bob"), "[asks to put you on their contact list]"),
+        (AuthorizationRequest(account="alicework", sender="Bob", reason="it is <me>\x07 "),
+         "[asks to put you on their contact list] it is <me>"),
+        (AuthorizationAnswered(account="alicework", sender="Bob", accepted=True),
+         "[lets you see their presence]"),
+        (AuthorizationAnswered(account="alicework", sender="Bob", accepted=False, reason="no"),
+         "[does not let you see their presence] no"),
+        (RendezvousDeclined(account="alicework", sender="Bob", capability=CAP_FILE_TRANSFER, invitation="x" * 600),
+         "[proposed a file; it was declined] " + "x" * 500),
+        (RendezvousDeclined(account="alicework", sender="Bob", capability=b""),
+         "[proposed a connection; it was declined]"),
+        (Warned(account="alicework", level=205, by="Bob"), "[has warned you: your warning level is 20.5 %]"),
+    ],
+)  # fmt: skip
+def test_what_a_person_should_know_of_is_told(native: object, said: str) -> None:
+    draft = one(native)
+    assert draft.sender == aim("bob", "Bob")
+    assert [who.address.user for who in draft.recipients] == ["alicework"]
+    assert isinstance(draft.body, Message)
+    assert (draft.body.text, draft.body.automatic) == (said, True)
+    assert draft.origin.remote_id is None
+
+
+@pytest.mark.parametrize(
+    ("native", "said", "again"),
+    [
+        (YouWereAdded(account="alicework", sender="Bob"), "[has put you on their contact list]", "bob/added"),
+        (
+            RosterEditFailed(account="alicework", screen_name="Bob", code=0x0C, name="limit exceeded"),
+            "[cannot be put on your contact list: the list on the network is full]",
+            "bob/list/12",
+        ),
+        (
+            RosterEditFailed(account="alicework", screen_name="Bob", code=0x77, name="status 0x0077"),
+            "[cannot be put on your contact list: status 0x0077]",
+            "bob/list/119",
+        ),
+        (
+            RosterEditFailed(account="alicework", screen_name="Bob", code=14, name="x", needs_authorization=True),
+            "[is asked to let you see their presence]",
+            "bob/list/14",
+        ),
     ],
 )
-def test_what_a_person_should_know_of_goes_on_record(native: object, feature: str) -> None:
-    result = MAPPING.to_canonical(native)  # type: ignore[arg-type]
+def test_what_a_server_repeats_is_told_once(native: object, said: str, again: str) -> None:
+    draft = one(native)
+    assert isinstance(draft.body, Message)
+    assert draft.body.text == said
+    assert draft.origin.remote_id == again
+
+
+def test_a_message_that_cannot_be_read_goes_on_record_whole() -> None:
+    native = ImUnreadable(account="alicework", sender="bob", cookie=COOKIE, channel=9, reason="channel 9", raw=b"\x01")
+    result = MAPPING.to_canonical(native)
     assert isinstance(result, Unmappable)
-    assert result.feature == feature
+    assert (result.feature, result.reason) == ("malformed", "a message that cannot be read: channel 9")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 200, "a_b", "\u202eboogyman"])
+def test_a_sender_whose_name_is_none_goes_on_record(name: str) -> None:
+    for native in (received(sender=name), YouWereAdded(account="alicework", sender=name)):
+        result = MAPPING.to_canonical(native)
+        assert isinstance(result, Unmappable)
+        assert result.feature == "address"
+
+
+def test_a_telephone_writes_and_is_written_to() -> None:
+    draft = one(received(sender="+15551234567"))
+    assert draft.sender == aim("+15551234567")
+    assert send(text("hi"), to="+15551234567").natives[0] == ImSend(
+        account="alicework", to="+15551234567", text="hi", is_html=True, cookie=cookie("018f-1", "+15551234567", 0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -424,11 +496,18 @@ def test_what_a_person_should_know_of_goes_on_record(native: object, feature: st
         LinkState(account="alicework", state=Link.UP),
         Warned(account="alicework", level=100),
         Roster(account="alicework", contacts=()),
-        YouWereAdded(account="alicework", sender="bob"),
     ],
 )
 def test_what_concerns_the_link_alone_means_nothing_here(native: object) -> None:
     assert MAPPING.to_canonical(native) == ()  # type: ignore[arg-type]
+
+
+def test_every_inbound_value_has_a_meaning_or_concerns_the_link() -> None:
+    told = {
+        ImReceived, ImAck, ImError, ImQueued, ImMissed, ImUnreadable, TypingReceived, BuddyPresence, RosterEditFailed,
+        AuthorizationRequest, AuthorizationAnswered, YouWereAdded, RendezvousDeclined, Warned,
+    }  # fmt: skip
+    assert set(get_args(Inbound)) - told == {LinkState, Roster}
 
 
 @pytest.mark.parametrize(

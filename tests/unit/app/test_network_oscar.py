@@ -1,0 +1,147 @@
+"""AIM and ICQ as a network: options reach the session, authorization is asked and answered, results are the model's."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import pytest
+from attrs import define, field
+from twisted.internet.task import Clock
+
+from bridge.app.config import HostPort, NetworkSection
+from bridge.app.networks.oscar import KIND, OscarOptions, OscarWire
+from bridge.app.registry import Surroundings
+from bridge.delivery.ports import Intake, Refusal
+from bridge.model.body import Stage
+from bridge.model.capabilities import LINK_DOWN, Capabilities, LinkChange, LinkState, SendResult
+from bridge.model.ids import EventId, IdempotencyKey, NetworkId
+from transports.oscar.connector import OscarTransport
+from transports.oscar.machine.messages import failed
+from transports.oscar.wire import native as wire
+
+AIM = NetworkId("aim")
+TAKEN = Intake(event=EventId("e"), accepted=True)
+HELD = Intake(event=EventId("e"), accepted=True, held=True)
+REFUSED = Intake(event=EventId("e"), accepted=False, refusal=Refusal(code="forbidden", reason="no"))
+UNRECORDED = Intake(event=None, accepted=False, refusal=Refusal(code="unavailable", reason="the disk is full"))
+
+
+@define(eq=False)
+class Inner:
+    """A transport that notes what it is to send, and answers as it is told."""
+
+    sent: list[wire.Outbound] = field(factory=list)
+    answer: wire.SendResult = field(factory=lambda: wire.SendResult(stage=Stage.RELAYED))
+
+    def now(self) -> float:
+        return 0.0
+
+    def send(
+        self, native: wire.Outbound, key: Hashable, deadline: float | None, on_result: Callable[[wire.SendResult], None]
+    ) -> None:
+        self.sent.append(native)
+        on_result(self.answer)
+
+
+@define(eq=False)
+class Door:
+    """Takes everything in with one answer."""
+
+    answer: Intake
+    taken: list[Any] = field(factory=list)
+    changes: list[LinkChange] = field(factory=list)
+
+    def deliver(self, native: Any, on_recorded: Callable[[Intake], None]) -> None:
+        self.taken.append(native)
+        on_recorded(self.answer)
+
+    def link_changed(self, change: LinkChange) -> None:
+        self.changes.append(change)
+
+
+@define(eq=False)
+class Network:
+    """The wire between the two."""
+
+    answer: Intake
+    inner: Inner = field(factory=Inner)
+    recorded: int = 0
+    door: Door = field(init=False)
+    port: OscarWire = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.door = Door(self.answer)
+        self.port = OscarWire(self.inner, Capabilities(), AIM)  # type: ignore[arg-type]
+        self.port.sink = self.door
+
+    def take(self, native: wire.Inbound) -> None:
+        def on_recorded() -> None:
+            self.recorded += 1
+
+        self.port.deliver(native, on_recorded)
+
+
+ASKED = wire.AuthorizationRequest(account="100101", sender="100102", reason="it is me")
+NEEDED = wire.RosterEditFailed(account="100101", screen_name="100102", code=14, name="x", needs_authorization=True)
+
+
+@pytest.mark.parametrize(("answer", "accepted"), [(TAKEN, [True]), (REFUSED, [False]), (HELD, []), (UNRECORDED, [])])
+def test_whoever_may_write_may_have_us_on_their_list(answer: Intake, accepted: list[bool]) -> None:
+    network = Network(answer)
+    network.take(ASKED)
+    assert network.inner.sent == [
+        wire.AuthorizationAnswer(account="100101", to="100102", accepted=each) for each in accepted
+    ]
+    assert network.recorded == (answer is not UNRECORDED)
+
+
+def test_who_is_to_be_watched_is_asked() -> None:
+    network = Network(TAKEN)
+    network.take(NEEDED)
+    assert network.inner.sent == [wire.AuthorizationAsk(account="100101", to="100102")]
+    full = wire.RosterEditFailed(account="100101", screen_name="100102", code=12, name="limit exceeded")
+    network.take(full)
+    assert len(network.inner.sent) == 1
+
+
+def test_states_are_the_models() -> None:
+    network = Network(TAKEN)
+    network.take(wire.LinkState(account="a", state=wire.Link.TRANSIENT, reason="lost", retry_in=4.0))
+    assert network.door.changes == [
+        LinkChange(network=AIM, account="a", state=LinkState.TRANSIENT, reason="lost; again in 4 s")
+    ]
+    assert network.port.states == {"a": LinkState.TRANSIENT}
+    assert network.recorded == 1
+
+
+@pytest.mark.parametrize("reason", ["not signed on", "no such account here", "the queue is full"])
+def test_what_waits_for_a_sign_on_is_a_link_that_is_down(reason: str) -> None:
+    network = Network(TAKEN)
+    network.inner.answer = failed(reason, retryable=True, user_text="x")
+    results: list[SendResult] = []
+    message = wire.ImSend(account="a", to="b", text="x", is_html=True, cookie=bytes(8))
+    network.port.send(message, key=IdempotencyKey("k"), deadline=9.0, on_result=results.append)
+    assert results[0].failure is not None
+    assert (results[0].failure.reason == LINK_DOWN) == (reason != "the queue is full")
+
+
+def test_options_reach_the_session() -> None:
+    options = OscarOptions(
+        server=HostPort.parse("login.test:5190"),
+        auth="roasted",
+        same_host=True,
+        max_text_bytes=777,
+        rate_margin=250.0,
+        sign_ons_per_second=2.5,
+        server_override={"bos.test:5191": "127.0.0.1:6000"},
+    )
+    section = NetworkSection(kind="oscar", domain="aim.corp.example")
+    built = KIND.build(Surroundings(network=AIM, section=section, options=options, reactor=Clock(), clock=lambda: 0.0))
+    assert built.link.transport.capabilities.max_text_bytes == 777
+    inner = built.link.transport.inner  # type: ignore[attr-defined]
+    assert isinstance(inner, OscarTransport)
+    config = inner._config
+    session = config.session
+    assert (session.host, session.port, session.method.value) == ("login.test", 5190, "roasted")
+    assert (session.same_host, session.max_message_bytes, session.rate_margin) == (True, 777, 250.0)
+    assert session.server_override == {"bos.test:5191": ("127.0.0.1", 6000)}
+    assert config.signons_per_second == 2.5
