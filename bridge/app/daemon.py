@@ -15,6 +15,8 @@ from twisted.python.failure import Failure
 
 from bridge.app import control
 from bridge.app.config import load
+from bridge.app.control import ControlError
+from bridge.app.holds import Reviews
 from bridge.app.home import ERRORS, Home
 from bridge.app.refusals import EdgeRefusals
 from bridge.app.registry import Network, Surroundings, kinds
@@ -26,7 +28,7 @@ from bridge.delivery.ingress import Ingress
 from bridge.delivery.judge import Judge
 from bridge.delivery.notices import Notices
 from bridge.delivery.pipeline import Pipeline, Settings
-from bridge.delivery.ports import Entry, Link
+from bridge.delivery.ports import CommitFailed, Entry, Link
 from bridge.identity.bindings import Binding, NameKey
 from bridge.identity.snapshot import IdentitySnapshot, delta
 from bridge.identity.vault import Vault
@@ -34,10 +36,12 @@ from bridge.model.capabilities import LinkState
 from bridge.model.ids import SIP, EventIdMint, NetworkId
 from bridge.policy.snapshot import Snapshot
 from bridge.presence.hub import PresenceHub
+from bridge.store import housekeeping
 from bridge.store import identity as identity_store
 from bridge.store.database import connect_readonly, sqlalchemy_over
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.publishing import PublisherThread, publisher_of
+from bridge.store.writer import Submitted
 from mappings.sip import SipMapping
 from transports.sip.connector import SipTransport
 from transports.sip.tls import TlsError
@@ -50,6 +54,8 @@ SIP_DUPLICATE_SECONDS = 64.0
 """Twice the life of a transaction (RFC 3261 section 17.1.2.2): libpurple makes the same Call-IDs anew at each start."""
 EDGE_POLL = 5.0
 """Seconds between looks whether a minute's allowance of refusals on record is over."""
+HOUSEKEEPING = 60.0
+"""Seconds between looks at what has expired in the store."""
 IDENTITY_POLL = 1.0
 """Seconds until a change of identities by a command is seen."""
 
@@ -77,6 +83,7 @@ class Daemon:
     networks: dict[NetworkId, Network] = field(init=False, factory=dict)
     ingresses: dict[NetworkId, Ingress] = field(init=False, factory=dict)
     refusals: EdgeRefusals = field(init=False)
+    reviews: Reviews = field(init=False)
     _reading: sqlalchemy.Connection = field(init=False)
     _publisher: PublisherThread = field(init=False)
     _checkpoint: tuple[int, float] | None = field(init=False, default=None)
@@ -114,6 +121,8 @@ class Daemon:
         self._record(record.START, {"policy_digest": self.policy.digest})
         await self._open()
         recovered = self.pipeline.recover()
+        self.reviews.recovered = True
+        self._keep_house()
         self._begin_loops()
         log.info(
             "started",
@@ -149,6 +158,7 @@ class Daemon:
         self.ephemeral = EphemeralDelivery(links, judge, mint, clock, monotonic)
         self.hub = PresenceHub(self.ephemeral, self.ephemeral.may_see)
         self.refusals = EdgeRefusals(self.pipeline)
+        self.reviews = Reviews(self.journal, self.pipeline, clock)
         self.sip = build_sip(
             self.home,
             reactor=self.reactor,
@@ -190,10 +200,25 @@ class Daemon:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
         self._every(IDENTITY_POLL, self._look_at_people)
         self._every(EDGE_POLL, self.refusals.tick)
+        self._every(HOUSEKEEPING, self._keep_house)
         if self.home.config.metrics.listen is not None:
             from bridge.app.metrics import serve
 
             self._metrics = serve(self.reactor, self.home.config.metrics.listen, self)
+
+    def _keep_house(self) -> None:
+        """Ends what was held too long, and deletes what is not needed any more."""
+        self.reviews.expire()
+        now = time.time()
+
+        def purged(outcome: Submitted[int] | CommitFailed) -> None:
+            if isinstance(outcome, CommitFailed):
+                log.warning("housekeeping failed", reason=outcome.reason)
+            elif outcome.result == housekeeping.PURGE_MOST and not self._stopping:
+                self.journal.submit(housekeeping.purge_seen(now), purged)
+
+        self.journal.submit(housekeeping.purge_seen(now), purged)
+        self.journal.submit(housekeeping.purge_sip(now), purged)
 
     def _every(self, seconds: float, call: Callable[[], object]) -> None:
         def guarded() -> object:
@@ -334,7 +359,16 @@ class Daemon:
     # Questions
 
     def _questions(self) -> Mapping[str, control.Answer]:
-        return {"status": lambda _: self.status(), "reload": lambda _: {"problems": self.reload()}}
+        return {
+            "status": lambda _: self.status(),
+            "reload": lambda _: {"problems": self.reload()},
+            "hold": self._review,
+        }
+
+    def _review(self, asked: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
+        if not hasattr(self, "reviews") or self._stopping:
+            raise ControlError("the daemon is starting or stopping: try again in a moment")
+        return self.reviews.answer(asked)
 
     def status(self) -> dict[str, Any]:
         """Returns what ``simplebridge status`` shows."""

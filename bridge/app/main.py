@@ -9,6 +9,7 @@ import click
 from bridge.app.cli.audit import audit
 from bridge.app.cli.check import check
 from bridge.app.cli.common import WRONG, Context, one_line
+from bridge.app.cli.hold import hold
 from bridge.app.cli.identity import identity
 from bridge.app.cli.policy import policy
 from bridge.app.cli.run import run
@@ -31,7 +32,7 @@ def cli(ctx: click.Context, config_path: Path | None, as_json: bool) -> None:
     ctx.obj = Context(path=config_path, json=as_json)
 
 
-for command in (run, check, user, identity, policy, audit, status, softphone):
+for command in (run, check, user, identity, policy, hold, audit, status, softphone):
     cli.add_command(command)
 
 

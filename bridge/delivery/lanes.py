@@ -129,6 +129,10 @@ class Lanes:
         known = self._lanes.get(lane)
         return len(known.parcels) if known else 0
 
+    def events(self) -> set[str]:
+        """Returns the messages that wait here, or are being sent."""
+        return {parcel.item.event for lane in self._lanes.values() for parcel in lane.parcels}
+
     def add(self, parcel: Parcel, now: float) -> None:
         """Puts a parcel at the end of its lane, and sends it if nothing is before it."""
         name = parcel.item.lane

@@ -357,6 +357,7 @@ class Pipeline:
             code=code,
             detail=failure.reason if failure is not None else "",
             maybe_duplicate=parcel.maybe_duplicate,
+            parent=parcel.recorded,
         )
         self._save(Entry(records=(outcome,), settle=(Settlement(key=parcel.item.key),)))
         if failure is not None:

@@ -119,6 +119,15 @@ class SqliteLogReader:
 
         yield from map(LeafRow._make, self._pages(read, start, end))
 
+    def entries(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes, bytes | None]]:
+        """Yields seq, hash and content of leaves in order of seq: all that is published of them."""
+
+        def read(low: int, high: int) -> Iterator[Any]:
+            tail = f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}"
+            return self._select("leaf", "seq, hash, content", "ibB", tail, (low, high))
+
+        yield from self._pages(read, start, end)
+
     def hashes(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yields leaf hashes in order of seq."""
 

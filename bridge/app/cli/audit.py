@@ -27,6 +27,7 @@ from bridge.compliance.verify import Kept, verify_log
 from bridge.delivery.ports import Entry
 from bridge.identity.accounts import normal_address
 from bridge.model.body import Message
+from bridge.store import housekeeping
 from bridge.store.errors import StoreError
 from bridge.store.reader import SqliteLogReader
 
@@ -81,12 +82,12 @@ def _open(context: Context) -> Iterator[Log]:
 
 def _note_use(home: Home, kind: str, detail: dict[str, Any]) -> None:
     """Puts on record that somebody read the record."""
-    draft = record.event(kind, actor=_operator(), detail=detail)
+    draft = record.event(kind, actor=operator(), detail=detail)
     with home.direct() as journal:
         journal.commit(Entry(records=(draft,)))
 
 
-def _operator() -> str:
+def operator() -> str:
     """Returns who runs this command: the name that the system knows, else the number."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
@@ -312,6 +313,26 @@ def export(
     }
     _note_use(home, record.EXPORT, detail)
     click.echo(f"simplebridge: {made.count} records, sha256 {made.sha256}", err=True)
+
+
+@audit.command("rotate-key")
+@common_options
+@click.option("--drop-old", is_flag=True, help="Remove the old keys: older backups of the store open no more.")
+def rotate_key(context: Context, drop_old: bool) -> None:
+    """Wrap every key of the log under a new master key. A running daemon goes on with it by itself."""
+    home = context.home()
+    if not home.database.exists():
+        raise Wrong(f"{home.database}: there is no log yet")
+    with home.direct() as journal:
+        keyring = home.keyring(create=False)
+        before = sorted(keyring.ids)
+        fresh = housekeeping.rotate_master_key(journal, keyring, actor=operator())
+        if drop_old:
+            for name in before:
+                housekeeping.retire_master_key(journal, keyring, name, actor=operator())
+    answer = {"key": fresh, "old": before, "dropped": drop_old}
+    kept = "dropped" if drop_old else "kept, for backups"
+    context.show(answer, lambda: click.echo(f"the log's keys are wrapped under {fresh}; {', '.join(before)} {kept}"))
 
 
 @audit.command("verify-export")
