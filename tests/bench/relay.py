@@ -1,7 +1,8 @@
 """How much a relayed MESSAGE costs: a daemon of its own process, a load that keeps a fixed number in flight.
 
 A relayed message is: receive, digest check, translate, identify, judge, record durably, 202, forward, 200, record the
-outcome: two datagrams in and two out. The daemon's CPU time is read from the system, so the load's own cost is not in it.
+outcome: two datagrams in and two out. The daemon's CPU time is read from the system, so the load's own cost is not in
+it.
 """
 
 import hashlib
@@ -149,8 +150,8 @@ class Load:
         contact = f"Contact: <sip:u{user}@{self.me}>\r\n" if method == "REGISTER" else ""
         return (
             f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self.me};branch=z9hG4bK{self.serial}x\r\nMax-Forwards: 70\r\n"
-            f"From: <sip:u{user}@{DOMAIN}>;tag=t{user}\r\nTo: <sip:u{to}@{DOMAIN}>\r\nCall-ID: {self.serial}@{self.me}\r\n"
-            f"CSeq: {self.serial} {method}\r\n{contact}{auth}Content-Type: text/plain\r\n"
+            f"From: <sip:u{user}@{DOMAIN}>;tag=t{user}\r\nTo: <sip:u{to}@{DOMAIN}>\r\n"
+            f"Call-ID: {self.serial}@{self.me}\r\nCSeq: {self.serial} {method}\r\n{contact}{auth}Content-Type: text/plain\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
 
@@ -196,7 +197,9 @@ def _ok(message: bytes) -> bytes:
     return b"SIP/2.0 200 OK\r\n" + b"\r\n".join(kept) + b"\r\nContent-Length: 0\r\n\r\n"
 
 
-def run(messages: int = 20_000, users: int = 100, window: int = 64, command: list[str] | None = None) -> dict[str, float]:
+def run(
+    messages: int = 20_000, users: int = 100, window: int = 64, command: list[str] | None = None
+) -> dict[str, float]:
     """Measures one daemon; returns messages per second and CPU microseconds per message."""
     with tempfile.TemporaryDirectory() as folder:
         daemon = Daemon(Path(folder), command or [sys.executable, "-m", "bridge"])
