@@ -30,6 +30,7 @@ class LogFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._staged: dict[Path, Path] = {}
 
     def read(self, name: str) -> bytes | None:
         """Returns a file's content, None where there is none. Raises LogFilesError."""
@@ -54,23 +55,38 @@ class LogFiles:
 
     def write(self, name: str, data: bytes) -> None:
         """Writes a file durably and in one step: a reader sees the old content or the new. Raises LogFilesError."""
+        self.stage(name, data)
+        self.settle()
+
+    def stage(self, name: str, data: bytes) -> None:
+        """Prepares a file, which ``settle`` writes. Raises LogFilesError."""
         target = self.folder / name
         scratch = self.folder / SCRATCH / secrets.token_hex(8)
         try:
-            scratch.parent.mkdir(parents=True, exist_ok=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with scratch.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(target)
-            descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+                scratch.write_bytes(data)
+            except FileNotFoundError:
+                scratch.parent.mkdir(parents=True, exist_ok=True)
+                scratch.write_bytes(data)
         except OSError as error:
             raise LogFilesError(f"{target}: {error.strerror}") from error
+        self._staged[target] = scratch
+
+    def settle(self) -> None:
+        """Writes all that was staged, durably. No file gets its name before its content is. Raises LogFilesError.
+
+        The flush of the first file takes most of the others along, and a folder is flushed once for all its files.
+        """
+        staged, self._staged = self._staged, {}
+        try:
+            for scratch in staged.values():
+                _flush(scratch)
+            for target, scratch in staged.items():
+                _rename(scratch, target)
+            for folder in {target.parent for target in staged}:
+                _flush(folder)
+        except OSError as error:
+            raise LogFilesError(f"{self.folder}: {error.strerror}") from error
 
     def clean(self) -> None:
         """Removes what a process that was killed left half written. Raises LogFilesError."""
@@ -84,10 +100,11 @@ class LogFiles:
         """Removes the partial forms of a tile that is full now. Raises LogFilesError."""
         folder = self.folder / f"{Tile(tile.level, tile.index).path()}.p"
         try:
-            for path in folder.glob("*"):
-                path.unlink(missing_ok=True)
-            if folder.is_dir():
-                folder.rmdir()
+            for name in os.listdir(folder):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+        except FileNotFoundError:
+            return  # it never had any
         except OSError as error:
             raise LogFilesError(f"{folder}: {error.strerror}") from error
 
@@ -99,6 +116,22 @@ class LogFiles:
             folders.sort()
             for file in sorted(files):
                 yield str((Path(root) / file).relative_to(self.folder))
+
+
+def _rename(scratch: Path, target: Path) -> None:
+    try:
+        scratch.replace(target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch.replace(target)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class TileReader:

@@ -80,6 +80,22 @@ class Frontier:
         for leaf in leaves:
             self.append(leaf)
 
+    def append_subtree(self, level: int, root: bytes) -> None:
+        """Adds the ``2**level`` leaves of a perfect subtree at once.
+
+        Raises:
+            ProofError: the tree does not end where such a subtree starts.
+        """
+        if self.size & ((1 << level) - 1):
+            raise ProofError(f"a subtree of 2**{level} leaves cannot start at {self.size}")
+        roots = self._roots
+        size = self.size >> level
+        while size & 1:
+            root = sha256(b"\x01" + roots.pop() + root).digest()
+            size >>= 1
+        roots.append(root)
+        self.size += 1 << level
+
     def root(self) -> bytes:
         """Returns the root of the whole tree."""
         roots = self._roots

@@ -14,7 +14,10 @@ from bridge.compliance.errors import ComplianceError, NoteError, ProofError
 from bridge.compliance.files import CHECKPOINT, VERIFIER_KEY, LogFiles, TileReader
 from bridge.compliance.merkle import Frontier
 from bridge.compliance.rows import CheckpointRow, LogReader
-from bridge.compliance.tiles import ENTRIES, TILE_WIDTH, Tile, encode_bundle, fold, tiles_of
+from bridge.compliance.tiles import ENTRIES, TILE_HEIGHT, TILE_WIDTH, Tile, encode_bundle, fold, tiles_of
+
+MAX_STAGED = 512
+"""Files that are written between two flushes."""
 
 
 class HistoryError(ComplianceError):
@@ -50,6 +53,7 @@ class Publisher:
         self._open_reader = open_reader
         self._save = save
         self._tree: Frontier | None = None
+        self._staged: list[Tile] = []
 
     def publish(self) -> Checkpoint | None:
         """Publishes what was committed since the last time; returns the new checkpoint, None if nothing was.
@@ -69,6 +73,7 @@ class Publisher:
                 raise HistoryError(f"{tree.size} leaves were published, and the log has {state.size}: it was truncated")
             grown = tree.copy()
             self._write_tiles(reader, grown, state.size)
+        self._settle()
         if grown.to_bytes() != state.frontier:
             raise HistoryError(f"the rows of the log do not make up its tree of {state.size} leaves")
         checkpoint = Checkpoint(self._signer.verifier.name, grown.size, grown.root())
@@ -95,6 +100,7 @@ class Publisher:
         if tree.root() != last.root:  # tiles are missing or damaged: made again from the rows, held against the root
             tree = Frontier()
             self._write_tiles(reader, tree, last.size)
+            self._settle()
         if tree.root() != last.root:
             raise HistoryError(f"the first {last.size} leaves are not those that were signed")
         if self._files.read_checkpoint() != note:  # killed before it was written: never more than one behind
@@ -127,20 +133,25 @@ class Publisher:
         """Extends ``tree`` by the rows up to ``size`` leaves, and writes the tiles that this makes or widens."""
         since = tree.size
         first = since // TILE_WIDTH * TILE_WIDTH
-        rows = reader.leaves(first, size)
+        rows = reader.entries(first, size)
         fulls: dict[tuple[int, int], bytes] = {}
-        for index in range(first // TILE_WIDTH, -(-size // TILE_WIDTH)):
-            start = index * TILE_WIDTH
-            piece = list(islice(rows, min(TILE_WIDTH, size - start)))
-            if [row.seq for row in piece] != list(range(start, start + min(TILE_WIDTH, size - start))):
+        for start in range(first, size, TILE_WIDTH):
+            index = start // TILE_WIDTH
+            end = min(start + TILE_WIDTH, size)
+            piece = list(islice(rows, end - start))
+            if [row[0] for row in piece] != list(range(start, end)):
                 raise HistoryError(f"a leaf between {start} and {start + TILE_WIDTH - 1} is missing")
-            hashes = [row.hash for row in piece]
-            tree.extend(hashes[max(0, since - start) :])
-            # A leaf that was disposed of has an empty entry; its hash stays in the tile.
-            self._write(Tile(ENTRIES, index, len(piece)), encode_bundle([row.content or b"" for row in piece]))
-            self._write(Tile(0, index, len(piece)), b"".join(hashes))
-            if len(piece) == TILE_WIDTH:
+            hashes = [row[1] for row in piece]
+            full = end - start == TILE_WIDTH
+            if full:
                 fulls[1, index] = fold(hashes)
+            if full and tree.size == start:
+                tree.append_subtree(TILE_HEIGHT, fulls[1, index])
+            else:
+                tree.extend(hashes[max(0, since - start) :])
+            # A leaf that was disposed of has an empty entry; its hash stays in the tile.
+            self._write(Tile(ENTRIES, index, end - start), encode_bundle([row[2] or b"" for row in piece]))
+            self._write(Tile(0, index, end - start), b"".join(hashes))
         self._write_upper(fulls, size, since)
 
     def _write_upper(self, fulls: dict[tuple[int, int], bytes], size: int, since: int) -> None:
@@ -158,9 +169,18 @@ class Publisher:
                 fulls[tile.level + 1, tile.index] = fold(hashes)
 
     def _write(self, tile: Tile, data: bytes) -> None:
-        self._files.write(tile.path(), data)
-        if tile.width == TILE_WIDTH:
-            self._files.drop_partials(tile)
+        if len(self._staged) >= MAX_STAGED:
+            self._settle()
+        self._files.stage(tile.path(), data)
+        self._staged.append(tile)
+
+    def _settle(self) -> None:
+        """Makes the tiles durable, before anything is signed over them. Only then may those that they replace go."""
+        self._files.settle()
+        staged, self._staged = self._staged, []
+        for tile in staged:
+            if tile.width == TILE_WIDTH:
+                self._files.drop_partials(tile)
 
 
 def open_published(files: LogFiles) -> str:

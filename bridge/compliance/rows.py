@@ -99,6 +99,9 @@ class LogReader(Protocol):
     def leaves(self, start: int = 0, end: int | None = None) -> Iterator[LeafRow]:
         """Yields leaves in order of seq."""
 
+    def entries(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes, bytes | None]]:
+        """Yields seq, hash and content of leaves in order of seq: all that is published of them."""
+
     def sealed(self, start: int = 0, end: int | None = None) -> Iterator[SealedRow]:
         """Yields what is sealed, in order of seq; a row for each seq that has a ciphertext or a wrapped key."""
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from struct import Struct
 
 from attrs import frozen
 
 from bridge.compliance.errors import NoteError
-from bridge.compliance.merkle import HASH_BYTES, node_hash
+from bridge.compliance.merkle import HASH_BYTES
 
 TILE_WIDTH = 256
 TILE_HEIGHT = 8
@@ -85,12 +86,13 @@ def encode_bundle(entries: Sequence[bytes]) -> bytes:
     Raises:
         NoteError: an entry is longer than 65,535 bytes.
     """
-    out = bytearray()
-    for entry in entries:
-        if len(entry) > MAX_ENTRY_BYTES:
-            raise NoteError(f"an entry of {len(entry)} bytes is too long for a bundle")
-        out += _LENGTH.pack(len(entry)) + entry
-    return bytes(out)
+    lengths = list(map(len, entries))
+    if entries and max(lengths) > MAX_ENTRY_BYTES:
+        raise NoteError(f"an entry of {max(lengths)} bytes is too long for a bundle")
+    out = [b""] * (2 * len(entries))
+    out[::2] = map(_LENGTH.pack, lengths)
+    out[1::2] = entries
+    return b"".join(out)
 
 
 def decode_bundle(data: bytes) -> list[bytes]:
@@ -125,7 +127,8 @@ def decode_tile(data: bytes, width: int) -> list[bytes]:
 
 def fold(hashes: Sequence[bytes]) -> bytes:
     """Returns the hash of the perfect subtree over a power of two of hashes."""
-    row = list(hashes)
+    row: Sequence[bytes] = hashes
     while len(row) > 1:
-        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+        pairs = iter(row)
+        row = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
     return row[0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,13 @@ class SqliteLogReader:
     ) -> Iterator[Any]:
         """Yields rows whose every column has the storage class that it should; ``kinds`` in capitals allow NULL."""
         wanted = tuple((_KINDS[kind.lower()], type(None)) if kind.isupper() else (_KINDS[kind],) for kind in kinds)
+        right = frozenset(product(*wanted))
         last: object = None
         try:
             cursor = self._connection.execute(f"SELECT {columns} FROM {table} {tail}", args)  # noqa: S608 - constants of this module
             for row in cursor:
-                for index, (value, kind) in enumerate(zip(row, wanted, strict=True)):
-                    if type(value) not in kind:
-                        name = columns.split(",")[index].strip().rpartition(".")[2]
-                        raise StoreDamagedError(
-                            table.split(" ", 1)[0],
-                            f"row {row[0]!r}: {name} is {_NAMES[type(value)]} where {_NAMES[kind[0]]} belongs",
-                            row[0] if isinstance(row[0], int) else None,
-                        )
+                if (*map(type, row),) not in right:
+                    raise _wrong_kind(table, columns, row, wanted)
                 last = row[0]
                 yield row
         except UNREADABLE as error:
@@ -239,6 +235,16 @@ class SqliteLogReader:
         revisions = [row[0] for row in self._connection.execute("SELECT version_num FROM alembic_version")]
         if revisions != [latest()]:
             yield StoreDamagedError("alembic_version", f"{revisions!r} where {latest()!r} belongs")
+
+
+def _wrong_kind(table: str, columns: str, row: Any, wanted: tuple[tuple[type, ...], ...]) -> StoreDamagedError:
+    index = next(at for at, kind in enumerate(wanted) if type(row[at]) not in kind)
+    name = columns.split(",")[index].strip().rpartition(".")[2]
+    return StoreDamagedError(
+        table.split(" ", 1)[0],
+        f"row {row[0]!r}: {name} is {_NAMES[type(row[index])]} where {_NAMES[wanted[index][0]]} belongs",
+        row[0] if isinstance(row[0], int) else None,
+    )
 
 
 @cache

@@ -152,3 +152,20 @@ def test_proofs_of_what_is_not_there_are_refused() -> None:
         consistency_proof(5, 4, subtree)
     with pytest.raises(ProofError):
         inclusion_proof(0, 8, subtree)
+
+
+@pytest.mark.parametrize("before", [0, 256, 512, 768])
+def test_a_perfect_subtree_is_appended_at_once(before: int) -> None:
+    leaves = [leaf_hash(str(number).encode()) for number in range(before + 256)]
+    one, other = Frontier(), Frontier()
+    one.extend(leaves)
+    other.extend(leaves[:before])
+    other.append_subtree(8, subtree_of(leaves[before:])(8, 0))
+    assert (one.size, one.to_bytes(), one.root()) == (other.size, other.to_bytes(), other.root())
+
+
+def test_a_perfect_subtree_starts_where_one_can() -> None:
+    tree = Frontier()
+    tree.append(leaf_hash(b""))
+    with pytest.raises(ProofError, match="cannot start at 1"):
+        tree.append_subtree(8, leaf_hash(b""))

@@ -148,3 +148,30 @@ def test_the_empty_log(world: World) -> None:
     assert report.ok
     assert report.root == Frontier().root()
     assert Tile(0, 0, 1).path() not in set(world.files.names())
+
+
+def test_tiles_stay_as_they_were_until_all_new_ones_are_durable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class PowerOff(BaseException):
+        pass
+
+    _append(world, 0, 120)
+    world.publish()
+    before = set(world.files.names())
+    _append(world, 120, 20)
+    flushed: list[Path] = []
+
+    def flush(path: Path) -> None:
+        flushed.append(path)
+        if len(flushed) == 5:
+            raise PowerOff
+
+    monkeypatch.setattr("bridge.compliance.files._flush", flush)
+    with pytest.raises(PowerOff):
+        publisher_of(world.path, world.folder / "log", world.signer).publish()
+    monkeypatch.undo()
+    assert set(world.files.names()) == before
+    publisher_of(world.path, world.folder / "log", world.signer).publish()
+    report = world.verify()
+    assert (report.ok, report.size) == (True, 280)
+    assert not (world.files.folder / "tile/0/000.p").exists()
+    assert not list((world.files.folder / ".tmp").iterdir())
