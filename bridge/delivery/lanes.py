@@ -112,6 +112,7 @@ class Lanes:
     total: int = field(init=False, default=0)
     sending: int = field(init=False, default=0)
     closed: bool = field(init=False, default=False)
+    paused: bool = field(init=False, default=False)
 
     def room_for(self, lane: str, *, may_refuse: bool = True) -> bool:
         """Whether a lane takes one more parcel.
@@ -192,6 +193,17 @@ class Lanes:
         """Starts nothing more; what is being sent may still end."""
         self.closed = True
 
+    def pause(self) -> None:
+        """Starts nothing before ``resume``: what waited since before a restart takes its place ahead of what is new."""
+        self.paused = True
+
+    def resume(self, now: float) -> None:
+        """Starts what has been added since ``pause``."""
+        self.paused = False
+        for lane in list(self._lanes.values()):
+            if lane.state is _State.IDLE:
+                self._start(lane, now)
+
     def _start(self, lane: Lane, now: float) -> None:
         # A send may be answered at once, which starts the next one: a queue instead of recursion.
         lane.state = _State.IDLE
@@ -206,7 +218,7 @@ class Lanes:
             self._pumping = False
 
     def _send_head(self, lane: Lane, now: float) -> None:
-        if self.closed or lane.state is not _State.IDLE or not lane.parcels:
+        if self.closed or self.paused or lane.state is not _State.IDLE or not lane.parcels:
             return
         parcel = lane.parcels[0]
         if now >= parcel.item.expires_at:
@@ -221,10 +233,9 @@ class Lanes:
         lane.state = _State.WAITING
         parcel.last_reason = reason
         item = parcel.item
-        if reason == RECIPIENT_OFFLINE:
-            self._asleep.setdefault((item.network, item.recipient), set()).add(lane.name)
-        elif reason == LINK_DOWN:
-            self._asleep.setdefault((item.network, item.account), set()).add(lane.name)
+        # Whatever was wrong on the way to a recipient: one who registers anew is to be reached by another way.
+        wanted = item.account if reason == LINK_DOWN else item.recipient
+        self._asleep.setdefault((item.network, wanted), set()).add(lane.name)
         if reason in {RECIPIENT_OFFLINE, LINK_DOWN}:
             pause = self._retry.asleep * (0.5 + self._rng.random() / 2)
         else:
@@ -240,9 +251,18 @@ class Lanes:
         lane.told = False
         if not lane.parcels:
             del self._lanes[lane.name]
+            self._forget(lane.name, parcel.item)
         self._settled(parcel, stage, failure)
         if lane.parcels:
             self._start(lane, now)
+
+    def _forget(self, lane: str, item: OutboxItem) -> None:
+        for key in ((item.network, item.recipient), (item.network, item.account)):
+            names = self._asleep.get(key)
+            if names is not None:
+                names.discard(lane)
+                if not names:
+                    del self._asleep[key]
 
     def _expire(self, lane: Lane, parcel: Parcel, now: float) -> None:
         failure = Failure(

@@ -281,3 +281,43 @@ def test_each_lane_settles_everything_in_order(script: list[tuple[str, str]]) ->
         order = [p.recorded.seq for p, _, _ in h.settled if p.item.lane == lane]
         assert order == [n for n, (name, _) in enumerate(script) if name == lane]
     assert len(h.settled) == len(script)
+
+
+@pytest.mark.parametrize("reason", ["unreachable", "timeout", "connection-lost", RECIPIENT_OFFLINE])
+def test_a_recipient_who_registers_anew_is_tried_at_once(reason: str) -> None:
+    """A device came back on another connection while the last try's pause had grown long."""
+    h = Harness()
+    parcel = h.add(1, expires_at=NOW + 1e6)
+    for _ in range(8):
+        h.answer(parcel, failure(reason))
+        h.pass_time(1000)
+    h.answer(parcel, failure(reason))
+    sent = len(h.sent)
+    h.lanes.wake(parcel.item.network, parcel.item.recipient, h.now)
+    assert len(h.sent) == sent + 1
+
+
+def test_who_was_waited_for_is_forgotten_when_nothing_waits() -> None:
+    h = Harness()
+    for number, reason in enumerate(("unreachable", RECIPIENT_OFFLINE, LINK_DOWN)):
+        parcel = h.add(number, f"lane {number}", NOW + 1e6)
+        h.answer(parcel, failure(reason))
+        h.pass_time(2000)
+        h.answer(parcel, SENT)
+    assert not h.lanes._asleep
+
+
+def test_what_waited_goes_before_what_comes_while_lanes_are_paused() -> None:
+    h = Harness()
+    h.lanes.pause()
+    old = [h.parcel("a"), h.parcel("b")]
+    for parcel in old:
+        h.lanes.add(parcel, NOW)
+    new = h.parcel("a")
+    h.lanes.add(new, NOW)
+    h.lanes.wake("sip", "a", NOW)
+    assert h.sent == []
+    h.lanes.resume(NOW)
+    assert h.sent == old
+    h.lanes.result(old[0], SENT, NOW)
+    assert h.sent == [*old, new]
