@@ -119,9 +119,12 @@ class Daemon:
         self._publisher.start()
         self._build()
         self._record(record.START, {"policy_digest": self.policy.digest})
-        await self._open()
+        # Before anybody can write to us: what is new comes after what waited, and is not read as if it had waited too.
+        self.pipeline.lanes.pause()
         recovered = self.pipeline.recover()
         self.reviews.recovered = True
+        await self._open()
+        self.pipeline.lanes.resume(time.time())
         self._keep_house()
         self._begin_loops()
         log.info(

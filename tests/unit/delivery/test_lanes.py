@@ -310,14 +310,12 @@ def test_who_was_waited_for_is_forgotten_when_nothing_waits() -> None:
 def test_what_waited_goes_before_what_comes_while_lanes_are_paused() -> None:
     h = Harness()
     h.lanes.pause()
-    old = [h.parcel("a"), h.parcel("b")]
-    for parcel in old:
-        h.lanes.add(parcel, NOW)
-    new = h.parcel("a")
-    h.lanes.add(new, NOW)
+    old = [h.add(1, "a"), h.add(2, "b")]
+    new = h.add(3, "a")
     h.lanes.wake("sip", "a", NOW)
+    h.pass_time(1.0)
     assert h.sent == []
     h.lanes.resume(NOW)
     assert h.sent == old
-    h.lanes.result(old[0], SENT, NOW)
+    h.answer(old[0], SENT)
     assert h.sent == [*old, new]
