@@ -18,6 +18,8 @@ from rich.table import Table
 from tests.bench import bench_policy, bench_record, bench_sip_codec, bench_sip_endpoint, machine, pairs
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    console = Console(highlight=False, width=160)  # a file or another program reads: nothing is cut
 
 
 @frozen(kw_only=True)

@@ -151,8 +151,8 @@ class Load:
         return (
             f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {self.me};branch=z9hG4bK{self.serial}x\r\nMax-Forwards: 70\r\n"
             f"From: <sip:u{user}@{DOMAIN}>;tag=t{user}\r\nTo: <sip:u{to}@{DOMAIN}>\r\n"
-            f"Call-ID: {self.serial}@{self.me}\r\nCSeq: {self.serial} {method}\r\n{contact}{auth}Content-Type: text/plain\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n{body}"
+            f"Call-ID: {self.serial}@{self.me}\r\nCSeq: {self.serial} {method}\r\n{contact}{auth}"
+            f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
 
     def run(self, messages: int, seconds: float = 60.0) -> float:
