@@ -159,7 +159,9 @@ class EphemeralDelivery:
         if link is None:
             return
         envelope = ephemeral.envelope
-        translated = link.mapping.from_canonical(envelope, recipient, account, link.transport.capabilities)
+        translated = link.mapping.from_canonical(
+            envelope, recipient, account, link.transport.capabilities_of(recipient.address.user)
+        )
         if isinstance(translated, Unmappable):
             return
         deadline = self.monotonic() + SEND_SECONDS

@@ -325,7 +325,9 @@ class Pipeline:
             return
         envelope = parcel.envelope
         recipient = envelope.recipients[0]
-        translated = link.mapping.from_canonical(envelope, recipient, parcel.item.account, link.transport.capabilities)
+        translated = link.mapping.from_canonical(
+            envelope, recipient, parcel.item.account, link.transport.capabilities_of(recipient.address.user)
+        )
         if isinstance(translated, Unmappable):
             self._answer(parcel, _failed(translated.feature, translated.reason))
             return

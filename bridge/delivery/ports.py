@@ -63,6 +63,9 @@ class Transport(Protocol[N]):
     def capabilities(self) -> Capabilities:
         """What the network takes; what is declared is implemented."""
 
+    def capabilities_of(self, user: str) -> Capabilities:
+        """What one user of the network takes now, where more is known than of the network as a whole."""
+
     async def start(self, sink: Sink[N]) -> None:
         """Opens listeners and links. Raises OSError where a listener cannot be opened."""
 

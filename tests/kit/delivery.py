@@ -75,6 +75,10 @@ class FakeNetwork:
     unmappable: Unmappable | None = None
     sink: Sink[Draft] | None = None
 
+    def capabilities_of(self, user: str) -> Capabilities:
+        assert user
+        return self.capabilities
+
     async def start(self, sink: Sink[Draft]) -> None:
         self.sink = sink
 

@@ -104,6 +104,7 @@ class SipTransport:
         self._clock = clock
         self._epoch = wall() - clock()
         self._tls: ServerTls | None = None
+        self._wider: dict[int, Capabilities] = {}
         self._udp: dict[HostPort, UdpPort] = {}
         self._ports: list[IListeningPort] = []
         self._streams: dict[int, Stream] = {}
@@ -128,6 +129,16 @@ class SipTransport:
     def capabilities(self) -> Capabilities:
         """What SIP users' clients take in general."""
         return CAPABILITIES
+
+    def capabilities_of(self, user: str) -> Capabilities:
+        """What the devices of one person take now: a long text goes whole where each has a connection."""
+        limit = self.max_body(user)
+        if limit <= CAPABILITIES.max_text_bytes:
+            return CAPABILITIES
+        known = self._wider.get(limit)
+        if known is None:
+            known = self._wider[limit] = evolve(CAPABILITIES, max_text_bytes=limit)
+        return known
 
     @property
     def counts(self) -> dict[str, int]:

@@ -57,6 +57,11 @@ class OscarWire:
     sink: Sink[wire.Inbound] | None = field(init=False, default=None)
     states: dict[str, LinkState] = field(init=False, factory=dict)
 
+    def capabilities_of(self, user: str) -> Capabilities:
+        """Returns what the network takes: OSCAR tells little of its users beforehand."""
+        del user
+        return self.capabilities
+
     async def start(self, sink: Sink[wire.Inbound]) -> None:
         """Begins; accounts are signed on one by one."""
         self.sink = sink
