@@ -1,6 +1,5 @@
 """``user`` and ``identity``: what they do, what they say, and how they refuse."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -137,7 +136,6 @@ def test_a_folder_that_cannot_be_made_is_told(bridge: Bridge) -> None:
     assert ": bridge.data_dir: " in done.line
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root opens everything")
 def test_a_key_that_others_can_read_is_refused(company: Bridge) -> None:
     (company.folder / "var" / "keys" / "master.key").chmod(0o644)
     assert company("user", "disable", ALICE).code == 2
