@@ -18,8 +18,9 @@ from bridge.app.config import load
 from bridge.app.control import ControlError
 from bridge.app.holds import Reviews
 from bridge.app.home import ERRORS, Home
+from bridge.app.networks.base import Network, Surroundings
 from bridge.app.refusals import EdgeRefusals
-from bridge.app.registry import Network, Surroundings, kinds
+from bridge.app.registry import KINDS
 from bridge.app.sipside import build_sip, tls_files
 from bridge.compliance import record
 from bridge.compliance.checkpoint import Checkpoint
@@ -182,7 +183,7 @@ class Daemon:
                 clock=clock,
             )
             try:
-                network = kinds()[section.kind].build(around)
+                network = KINDS[section.kind].build(around)
             except ValueError as e:
                 raise config.error(("networks", name), str(e)) from e
             self.networks[NetworkId(name)] = network

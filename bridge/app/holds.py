@@ -110,7 +110,7 @@ class Reviews:
         outcomes = self.pipeline.counters.outcomes
         outcomes[code] = outcomes.get(code, 0) + 1
         failure = Failure(reason=code, retryable=False, certain=True, user_text=why)
-        self.pipeline.notices.failed(self.pipeline, held.envelope, Stage.FAILED, failure)
+        self.pipeline.notices.failed(self.pipeline.write_notice, held.envelope, Stage.FAILED, failure)
 
     # What was released while no daemon ran
 

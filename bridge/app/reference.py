@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from bridge.app import config
-from bridge.app.registry import kinds
+from bridge.app.registry import KINDS
 
 _SECTIONS = (
     ("bridge", config.BridgeSection),
@@ -114,7 +114,7 @@ def page() -> str:
     parts = [_HEAD]
     for title, cls in _SECTIONS:
         parts.append(_table(f"[{title}]", cls))
-    for name, kind in kinds().items():
+    for name, kind in KINDS.items():
         parts.append(_table(f'[networks.NAME] with kind = "{name}"', kind.options))
     return "\n".join(parts)
 
@@ -140,7 +140,7 @@ def example() -> str:
     for title, cls in sections:
         lines += ["", f"[{title.replace('NAME', 'aim')}]"]
         lines += _example_keys(cls)
-    for kind in kinds().values():
+    for kind in KINDS.values():
         lines += _example_keys(kind.options)
     return "\n".join(lines) + "\n"
 

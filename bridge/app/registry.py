@@ -1,68 +1,18 @@
 """The kinds of networks that can be configured: a line for each."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-from attrs import frozen
+from bridge.app.config import Config, structure
+from bridge.app.networks import oscar
+from bridge.app.networks.base import Kind
 
-from bridge.app.config import Config, NetworkSection, structure
-from bridge.delivery.ports import Link, Sink
-from bridge.identity.secret import Secret
-from bridge.model.capabilities import LinkState
-from bridge.model.ids import NetworkId
-from bridge.model.presence import PersonPresence
-
-
-@frozen(kw_only=True)
-class Surroundings:
-    """What a network is built with."""
-
-    network: NetworkId
-    section: NetworkSection
-    options: Any
-    reactor: Any
-    clock: Callable[[], float]
-
-
-class Network(Protocol):
-    """A network on which accounts of ours are signed on (the Login role)."""
-
-    @property
-    def link(self) -> Link:
-        """Its wire and translation."""
-
-    async def start(self, sink: Sink[Any]) -> None:
-        """Begins."""
-
-    async def stop(self, *, drain: float) -> None:
-        """Signs everybody off and ends."""
-
-    def sign_on(self, account: str, credential: Secret, presence: PersonPresence) -> None:
-        """Signs an account on, or again with a new password."""
-
-    def sign_off(self, account: str) -> None:
-        """Signs an account off."""
-
-    def states(self) -> Mapping[str, LinkState]:
-        """Returns the state of each account."""
-
-    def numbers(self) -> Mapping[str, int]:
-        """Returns numbers for metrics."""
-
-
-@frozen(kw_only=True)
-class Kind:
-    """A kind of network: its address rules are those of ``mappings.identity`` under the same name."""
-
-    options: type[Any]
-    build: Callable[[Surroundings], Network]
-
-
-def kinds() -> Mapping[str, Kind]:
-    """Returns the kinds by name."""
-    from bridge.app.networks import oscar
-
-    return {"oscar": oscar.KIND}
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "oscar": oscar.KIND,
+    }
+)
 
 
 def options_of(config: Config, name: str) -> Any:
@@ -72,8 +22,8 @@ def options_of(config: Config, name: str) -> Any:
         ConfigError: its kind is not known, or an option is wrong.
     """
     section = config.networks[name]
-    kind = kinds().get(section.kind)
+    kind = KINDS.get(section.kind)
     if kind is None:
-        known = ", ".join(sorted(kinds()))
+        known = ", ".join(sorted(KINDS))
         raise config.error(("networks", name, "kind"), f"{section.kind!r} is not a kind of network; known are {known}")
     return structure(config.source, ("networks", name), section.options, kind.options)

@@ -1,6 +1,6 @@
 """What the bridge itself tells a sender: that a message waits, or did not arrive. Never about its own notices."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from attrs import frozen
 
@@ -11,8 +11,8 @@ from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE
 from bridge.model.envelope import Direction, Envelope, Origin
 from bridge.model.ids import SIP, EventId, NetworkId, RemoteConversationId, RemoteUserId
 
-if TYPE_CHECKING:
-    from bridge.delivery.pipeline import Pipeline
+Write = Callable[[Identity, str], None]
+"""Writes a notice to a person: ``Pipeline.write_notice``."""
 
 _SYSTEM = NetworkId("system")
 _QUOTED = 40
@@ -42,19 +42,19 @@ class Notices:
             body=Message(parts=(TextPart(text=text),), automatic=True),
         )
 
-    def failed(self, pipeline: "Pipeline", envelope: Envelope, stage: Stage, failure: Failure) -> None:
+    def failed(self, write: Write, envelope: Envelope, stage: Stage, failure: Failure) -> None:
         """Tells the sender of a message that it did not arrive, or that nobody knows whether it did."""
         if not self._may_tell(envelope):
             return
         verb = "may not have been delivered" if stage is Stage.UNKNOWN else "was not delivered"
         to = _shown(envelope.recipients[0])
         why = failure.user_text.rstrip(".")
-        pipeline.write_notice(
+        write(
             envelope.sender,
             f"Your message {_quote(envelope)} to {to} {verb}: {why}. Reference: {envelope.id}",
         )
 
-    def waits(self, pipeline: "Pipeline", lane: Lane) -> None:
+    def waits(self, write: Write, lane: Lane) -> None:
         """Tells a sender that messages wait, and why as far as it is known."""
         parcel = lane.parcels[0]
         envelope = parcel.envelope
@@ -65,9 +65,7 @@ class Notices:
         verb = "waits" if count == 1 else "wait"
         to = _shown(envelope.recipients[0])
         why = _WHY.get(parcel.last_reason, "the network takes messages at a limited pace")
-        pipeline.write_notice(
-            envelope.sender, f"{what} to {to} {verb}: {why}. Nothing is lost and you need not repeat it."
-        )
+        write(envelope.sender, f"{what} to {to} {verb}: {why}. Nothing is lost and you need not repeat it.")
 
     @staticmethod
     def _may_tell(envelope: Envelope) -> bool:

@@ -363,7 +363,7 @@ class Pipeline:
         )
         self._save(Entry(records=(outcome,), settle=(Settlement(key=parcel.item.key),)))
         if failure is not None:
-            self.notices.failed(self, parcel.envelope, stage, failure)
+            self.notices.failed(self.write_notice, parcel.envelope, stage, failure)
 
     def _save(self, entry: Entry) -> None:
         """Records what has already happened: if the disk refuses it now, it is tried again until it is there."""
@@ -383,7 +383,7 @@ class Pipeline:
                 self._save(entry)
         self.lanes.handle_timer(now)
         for lane in self.lanes.standing(now, self.settings.tell_after):
-            self.notices.waits(self, lane)
+            self.notices.waits(self.write_notice, lane)
 
     def write_notice(self, recipient: Identity, text: str) -> None:
         """Writes to a corporate person in the bridge's own name: on record like every message, then delivered."""

@@ -8,7 +8,7 @@ from attrs import define, evolve, field, frozen
 from twisted.internet.ssl import optionsForClientTLS
 
 from bridge.app.config import HostPort, addresses, one_of, positive
-from bridge.app.registry import Kind, Surroundings
+from bridge.app.networks.base import Kind, Surroundings
 from bridge.delivery.ports import Intake, Link, Sink
 from bridge.identity.secret import Secret
 from bridge.model.capabilities import Capabilities, LinkChange, LinkState, SendResult, Support

@@ -25,7 +25,7 @@ def world() -> World:
 
 def texts(envelope: Envelope, stage: Stage = Stage.FAILED) -> list[str]:
     w = world()
-    w.pipeline.notices.failed(w.pipeline, envelope, stage, FAILURE)
+    w.pipeline.notices.failed(w.pipeline.write_notice, envelope, stage, FAILURE)
     return w.sip.texts
 
 
@@ -75,7 +75,7 @@ def waits(count: int, reason: str) -> list[str]:
     for number in range(count):
         envelope = values.envelope(number + 1)
         lane.parcels.append(Parcel(values.outbox_item(envelope), values.recorded(envelope), 0.0, last_reason=reason))
-    w.pipeline.notices.waits(w.pipeline, lane)
+    w.pipeline.notices.waits(w.pipeline.write_notice, lane)
     return w.sip.texts
 
 
@@ -97,7 +97,7 @@ def test_who_waits_is_told_why(count: int, reason: str, begin: str, why: str) ->
 def test_a_notice_is_on_record_before_it_leaves() -> None:
     w = world()
     w.journal.automatic = False
-    w.pipeline.notices.failed(w.pipeline, values.envelope(), Stage.FAILED, FAILURE)
+    w.pipeline.notices.failed(w.pipeline.write_notice, values.envelope(), Stage.FAILED, FAILURE)
     assert not w.sip.sent
     w.journal.flush()
     assert len(w.sip.sent) == 1
