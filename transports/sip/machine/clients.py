@@ -144,8 +144,7 @@ class ClientTransactions:
 
     def response(self, response: Response, now: float) -> None:
         """Takes a response (RFC 3261 17.1.3). What those do not vouch for is left unread until it is needed."""
-        vias = response.lines("Via")
-        if len(vias) != 1 or "," in vias[0]:
+        if not response.one_via:
             return  # RFC 3261 8.1.3.3: meant for another element
         branch = response.top_via.branch or ""
         transaction = self._clients.get((branch, response.cseq.method))

@@ -31,6 +31,7 @@ _CARRIED = frozenset(
         "Priority", "Reply-To", "In-Reply-To",
     }
 )  # fmt: skip
+_REQUIRED = frozenset({"Require", "Proxy-Require"})
 _NAMES = SPELLINGS.get
 _SUPPORTED: dict[str, frozenset[str]] = {"REGISTER": frozenset({"path"})}
 _NOTHING: frozenset[str] = frozenset()
@@ -126,8 +127,7 @@ class Uas:
 
     def _check_way(self, request: Request) -> None:
         """RFC 3261 16.3 step 4, for what a B2BUA sends out and gets back."""
-        lines = request.lines("Via")
-        if len(lines) == 1 and "," not in lines[0]:
+        if request.one_via:
             return
         for via in request.vias[1:]:
             if via.sent_by in self._sent_by and (via.branch or "").startswith(MAGIC):
@@ -135,7 +135,7 @@ class Uas:
 
     @staticmethod
     def _check_require(request: Request) -> None:
-        if request.has("Require") or request.has("Proxy-Require"):
+        if request.has_any(_REQUIRED):
             wanted = request.require + request.proxy_require
             unknown = [tag for tag in wanted if tag not in _SUPPORTED.get(request.method, _NOTHING)]
             if unknown:
@@ -244,9 +244,11 @@ class Uas:
                 body = inflate(body, self._config.limits.inflated_body)
             typing = parse_iscomposing(body)
             return SipTyping(aor=aor, peer=request.uri_text, state=typing.state, refresh=typing.refresh)
-        headers = tuple(
-            [(known, value) for name, value in request.headers if (known := _NAMES(name)) and known in _CARRIED]
-        )
+        headers: tuple[tuple[str, str], ...] = ()
+        if request.has_any(_CARRIED):
+            headers = tuple(
+                [(known, value) for name, value in request.headers if (known := _NAMES(name)) and known in _CARRIED]
+            )
         return SipMessage(
             aor=aor, peer=request.uri_text, call_id=request.call_id, cseq=request.cseq.number,
             content_type=request.first("Content-Type") or "text/plain", body=body, headers=headers,

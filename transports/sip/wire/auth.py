@@ -20,24 +20,28 @@ SHA256: Final = "SHA-256"
 SHA512_256: Final = "SHA-512-256"
 
 
-def _new(name: str) -> Callable[[bytes], str]:
-    def digest(data: bytes) -> str:
-        return hashlib.new(name, data, usedforsecurity=False).hexdigest()
-
-    return digest
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-_DIGESTS: Final[dict[str, Callable[[bytes], str]]] = {
-    MD5: _new("md5"),
-    SHA256: _new("sha256"),
-    SHA512_256: _new("sha512_256"),
-}
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data, usedforsecurity=False).hexdigest()
+
+
+def _sha512_256(data: bytes) -> str:
+    return hashlib.new("sha512_256", data, usedforsecurity=False).hexdigest()
+
+
+_DIGESTS: Final[dict[str, Callable[[bytes], str]]] = {MD5: _md5, SHA256: _sha256, SHA512_256: _sha512_256}
 
 #: The algorithms that we compute, the strongest first (RFC 8760 2.3).
 ALGORITHMS: Final = (SHA512_256, SHA256, MD5)
 
 
 def _digest(algorithm: str) -> tuple[Callable[[bytes], str], bool]:
+    function = _DIGESTS.get(algorithm)
+    if function is not None:
+        return function, False
     name = algorithm.upper()
     session = name.endswith("-SESS")
     function = _DIGESTS.get(name.removesuffix("-SESS"))

@@ -86,11 +86,11 @@ class Message:
     def first(self, name: str) -> str | None:
         """The first value line of a header (any spelling, compact or not) as text, or None."""
         value = self._index.get(name)
-        return value if value is not None else self._index.get(canonical(name))
+        return value if value is not None or name in KNOWN else self._index.get(canonical(name))
 
     def lines(self, name: str) -> list[str]:
         """All value lines of a header, as sent, not split at commas."""
-        key = canonical(name)
+        key = name if name in KNOWN else canonical(name)
         if self._extra is not None and key in self._extra:
             return list(self._extra[key])
         value = self._index.get(key)
@@ -113,7 +113,11 @@ class Message:
 
     def has(self, name: str) -> bool:
         """Whether the header is there, with any value."""
-        return name in self._index or canonical(name) in self._index
+        return name in self._index or (name not in KNOWN and canonical(name) in self._index)
+
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether one of these is there; the names are spelled as in their RFCs."""
+        return not names.isdisjoint(self._index)
 
     def set(self, name: str, value: str) -> None:
         """Give a header this one value, where its first line stood, or at the end. Raises SipBuildError."""
@@ -223,6 +227,12 @@ class Message:
             except SipSyntaxError as error:
                 raise SipSyntaxError(f"Via: {error.reason}") from error
         return via
+
+    @property
+    def one_via(self) -> bool:
+        """Whether there is exactly one Via value, as text."""
+        text = self._index.get("Via")
+        return text is not None and "," not in text and (self._extra is None or "Via" not in self._extra)
 
     @property
     def contacts(self) -> list[Contact]:
