@@ -4,6 +4,7 @@ from pathlib import Path
 
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.message import (
+    Limits,
     Request,
     add_received,
     forward_bytes,
@@ -19,6 +20,8 @@ DATA = Path(__file__).parents[1] / "data"
 SEEDS: list[bytes] = [
     path.read_bytes() for folder in ("rfc4475", "rfc5118") for path in sorted((DATA / folder).iterdir())
 ]
+# An answer holds every Via of the request (RFC 3261 section 8.2.6.2), also of one that was refused for having too many.
+_ANY_NUMBER = Limits(header_count=100_000)
 
 
 def one(data: bytes) -> None:
@@ -54,7 +57,7 @@ def check_answer(request: Request, status: int, reason: str) -> None:
     """An answer can be read, goes where the request came from, and is the same by both ways."""
     octets = respond_bytes(request, status, reason, to_tag="t")
     assert octets == respond(request, status, reason, to_tag="t").to_bytes()
-    answer = parse_message(octets)
+    answer = parse_message(octets, _ANY_NUMBER)
     assert not isinstance(answer, Request)
     assert answer.status == status
     assert answer.lines("Via") == request.lines("Via")

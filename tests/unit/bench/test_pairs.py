@@ -34,7 +34,7 @@ def test_pairs_alternate_and_medians_count() -> None:
     figures = pairs.measure(pairs.Load(window=64, messages=100, pairs=3), run=runs)
     assert runs.order == ["on", "off", "off", "on", "on", "off"]
     assert (figures.cpu_us_on, figures.cpu_us_off, figures.ratio) == (130.0, 100.0, 1.3)
-    assert figures.pair_ratios == (1.2, pytest.approx(1.182), 10.0)
+    assert list(figures.pair_ratios) == [1.2, 1.182, 10.0]
     assert figures.lost == 6
 
 
