@@ -52,7 +52,11 @@ def commands() -> list[tuple[Path, str]]:
     for page in PAGES:
         for kind, block in _FENCE.findall(page.read_text("utf-8")):
             if kind == "sh":
-                found += [(page, match[1]) for line in block.splitlines() if (match := _COMMAND.search(line))]
+                found += [
+                    (page, match[1])
+                    for line in block.replace("\\\n", " ").splitlines()
+                    if (match := _COMMAND.search(line))
+                ]
     return found
 
 
