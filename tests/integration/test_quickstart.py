@@ -86,7 +86,7 @@ def test_it_stays_for_a_softphone_and_ends_by_a_signal(tmp_path: Path) -> None:
             assert f"password {ALICE.password}" in out
             command = next(line for line in out.splitlines() if " softphone alice@" in line).split()
             done = subprocess.run(
-                [sys.executable, "-m", "bridge", *command[1:], "--password-stdin", "--json", "--wait", "2"],
+                [sys.executable, "-m", "bridge", *command[1:], "--password-stdin", "--json", "--wait", "4"],
                 input=f"{ALICE.password}\nhällo\n",
                 capture_output=True,
                 text=True,
