@@ -79,6 +79,7 @@ class DaemonProcess:
     config: Config
     log: Path
     process: subprocess.Popen[bytes] = field(init=False)
+    _begun: int = field(init=False, default=0)
 
     def start(self) -> dict[str, Any]:
         """Starts it, waits until it is up, and returns its status.
@@ -87,6 +88,7 @@ class DaemonProcess:
             WorldError: it ends, or is not up in time.
         """
         with self.log.open("ab") as log, SIGNALS.held():
+            self._begun = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bridge", "run", "--config", str(self.config.path)],
                 stdin=subprocess.DEVNULL,
@@ -115,8 +117,10 @@ class DaemonProcess:
             raise WorldError(f"the daemon ended with exit code {self.process.returncode}:\n{self.tail()}")
 
     def tail(self) -> str:
-        """Returns the last lines of its log."""
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-_TAIL:])
+        """Returns the last lines that it has logged since its start."""
+        with self.log.open("rb") as log:
+            log.seek(self._begun)
+            return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-_TAIL:])
 
     def stop(self) -> int:
         """Stops it in order, and returns its exit code; again is allowed."""
