@@ -363,10 +363,23 @@ def test_a_publication_runs_out(alice: Watcher) -> None:
 
 
 def test_several_devices(alice: Watcher) -> None:
-    for count in (1, 2):
-        _publish(alice, OPEN)
-        (event,) = _published(alice.endpoint)
-        assert event.native.contact_count == count
+    _publish(alice, OPEN)
+    second = Client(alice.endpoint, "alice", port=2)
+    _publish(second, OPEN)
+    assert [event.native.contact_count for event in _published(alice.endpoint)] == [1, 2]
+
+
+def test_a_device_that_begins_anew_replaces_what_it_published(alice: Watcher) -> None:
+    """baresip begins twice at once and goes on with either: neither may stay behind and speak against the other."""
+    first = _publish(alice, OPEN).first("SIP-ETag") or ""
+    second = _publish(alice, OPEN.replace(b"open", b"closed")).first("SIP-ETag") or ""
+    before, after = _published(alice.endpoint)
+    assert (before.native.entity_tag, after.native.contact_count) == (after.native.entity_tag, 1)
+    assert _publish(alice, OPEN, 2.0, ("SIP-If-Match", first)).status == 412
+    assert _publish(alice, b"", 2.0, ("SIP-If-Match", second), ("Expires", "0")).status == 200
+    assert alice.endpoint.counts["publications"] == 0
+    third = _publish(alice, OPEN, 3.0).first("SIP-ETag") or ""
+    assert third.partition(".")[0] != second.partition(".")[0]
 
 
 def test_nobody_publishes_for_another(alice: Watcher) -> None:
@@ -396,7 +409,8 @@ def test_publications_that_are_refused(
 
 def test_publications_are_limited() -> None:
     alice = _watcher(limits=Limits(publications_per_aor=2))
-    assert [_publish(alice, OPEN).status for _ in range(3)] == [200, 200, 403]
+    devices = [Client(alice.endpoint, "alice", port=port) for port in (1, 2, 3)]
+    assert [_publish(device, OPEN).status for device in devices] == [200, 200, 403]
 
 
 def test_a_watcher_that_asks_for_time_gets_it(alice: Watcher) -> None:

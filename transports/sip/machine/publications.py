@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
@@ -15,13 +16,18 @@ from transports.sip.wire.pidf import parse_pidf
 PIDF = "application/pidf+xml"
 
 
+Source: TypeAlias = tuple[str, str, str]
+"""Whose it is, the flow that it came by, and the first Via of its way: one client on one socket."""
+
+
 class Publication:
     """One device's published presence. ``id`` names it while its entity tag changes with each 200."""
 
-    __slots__ = ("aor", "body", "expires_at", "id", "version")
+    __slots__ = ("aor", "body", "expires_at", "id", "source", "version")
 
-    def __init__(self, aor: str, publication_id: str) -> None:
+    def __init__(self, aor: str, publication_id: str, source: Source) -> None:
         self.aor = aor
+        self.source = source
         self.id = publication_id
         self.version = 0
         self.body = b""
@@ -55,6 +61,7 @@ class Publications:
         self._changed = changed
         self._by_id: dict[str, Publication] = {}
         self._by_aor: dict[str, set[str]] = {}
+        self._by_source: dict[Source, Publication] = {}
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
 
     def __len__(self) -> int:
@@ -92,10 +99,14 @@ class Publications:
             answer(transaction, 400, "PUBLISH without a body and without SIP-If-Match", now)
             return
         if match is None:
-            if self._full(aor):
+            source = (aor, transaction.flow.key, request.vias[-1].sent_by)
+            # A client that begins anew has forgotten what it published, or has never heard of it: baresip begins
+            # twice at once, and goes on with either. What is left of the first would speak against the second.
+            mine = self._by_source.get(source)
+            if mine is None and self._full(aor):
                 answer(transaction, 403, "Too many publications", now)
                 return
-            publication = Publication(aor, self._entropy(9).hex())
+            publication = mine or Publication(aor, self._entropy(9).hex(), source)
         else:
             known = self._by_id.get(match.partition(".")[0])
             if known is None or known.etag != match or known.aor != aor:
@@ -119,6 +130,7 @@ class Publications:
         if body:
             publication.body = body
         self._by_id[publication.id] = publication
+        self._by_source[publication.source] = publication
         self._by_aor.setdefault(publication.aor, set()).add(publication.id)
         self._expiries.add(publication.id, publication.expires_at, now)
         self._changed(self._native(publication, publication.body, expires))
@@ -126,6 +138,7 @@ class Publications:
     def _end(self, publication: Publication) -> None:
         if self._by_id.pop(publication.id, None) is None:
             return
+        self._by_source.pop(publication.source, None)
         mine = self._by_aor[publication.aor]
         mine.discard(publication.id)
         if not mine:
