@@ -40,6 +40,7 @@ from bridge.presence.hub import PresenceHub
 from bridge.store import housekeeping
 from bridge.store import identity as identity_store
 from bridge.store.database import connect_readonly, sqlalchemy_over
+from bridge.store.errors import StoreError
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.publishing import PublisherThread, publisher_of
 from bridge.store.writer import Submitted
@@ -119,7 +120,7 @@ class Daemon:
         )
         self._publisher.start()
         self._build()
-        self._record(record.START, {"policy_digest": self.policy.digest})
+        await self._begin_record()
         # Before anybody can write to us: what is new comes after what waited, and is not read as if it had waited too.
         self.pipeline.lanes.pause()
         recovered = self.pipeline.recover()
@@ -297,6 +298,9 @@ class Daemon:
         before = self.policy.digest
 
         def done(outcome: object) -> None:
+            if isinstance(outcome, CommitFailed):  # what is in force must be on record; the old one is
+                log.error("policy not put in force", digest=policy.digest, reason=outcome.reason)
+                return
             self.policy = policy
             self.pipeline.judge.policy = policy
             self._review_presence()
@@ -352,6 +356,19 @@ class Daemon:
                 self.ephemeral.show_on(binding.person, binding.network, binding.account, presence)
 
     # Record
+
+    async def _begin_record(self) -> None:
+        """Puts the start on record.
+
+        Raises:
+            StoreError: the record cannot be written: then there is nothing that a bridge may do.
+        """
+        answer: Deferred[object] = Deferred()
+        draft = record.event(record.START, actor="simplebridge", fields={"policy_digest": self.policy.digest})
+        self.journal.commit(Entry(records=(draft,)), answer.callback)
+        outcome = await answer
+        if isinstance(outcome, CommitFailed):
+            raise StoreError(f"{self.home.database}: the record cannot be written: {outcome.reason}")
 
     def _record(self, kind: str, fields: Mapping[str, Any]) -> None:
         draft = record.event(kind, actor="simplebridge", fields=fields)

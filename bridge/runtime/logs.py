@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from typing import TextIO
+from typing import TextIO, cast
 
 import orjson
 import structlog
@@ -30,7 +30,7 @@ def configure(level: str = "info", stream: TextIO | None = None, *, human: bool 
         stream: where lines go; standard error by default.
         human: lines for a terminal instead of JSON.
     """
-    out = stream or sys.stderr
+    out = cast(TextIO, Lossy(stream or sys.stderr))
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if human
@@ -51,6 +51,35 @@ def configure(level: str = "info", stream: TextIO | None = None, *, human: bool 
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=True,
     )
+
+
+class Lossy:
+    """A stream that loses lines rather than raise: whoever logs has better things to do than to fail of it.
+
+    On a full disk the log is often the first that cannot be written, and what would be logged is just that. How many
+    lines were lost is said in the first one that gets through again.
+    """
+
+    def __init__(self, inner: TextIO) -> None:
+        self._inner = inner
+        self.lost = 0
+
+    def write(self, text: str) -> int:
+        """Writes a line, or counts it."""
+        try:
+            if self.lost:
+                self._inner.write(_to_json({"event": "log lines were lost", "level": "warning", "lines": self.lost}))
+                self._inner.write("\n")
+            written = self._inner.write(text)
+            self._inner.flush()  # a buffer would tell only the next line that this one is lost
+        except OSError:
+            self.lost += 1
+            return 0
+        self.lost = 0
+        return written
+
+    def flush(self) -> None:
+        """Does nothing: each line is flushed as it is written."""
 
 
 def _to_json(event: object, **_: object) -> str:
