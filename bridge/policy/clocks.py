@@ -11,10 +11,14 @@ from bridge.policy.reading import TableReader
 _TIME = re.compile(r"([01]\d|2[0-4]):([0-5]\d)\Z")
 _DAY_MINUTES = 24 * 60
 
+_ZONE_NAME = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
+
 
 def zone_problem(name: str) -> str | None:
     """Why ``name`` is no time zone, or None."""
     try:
+        if not _ZONE_NAME.fullmatch(name):  # what else a file name may be is no zone, and can be long enough to hurt
+            raise ZoneInfoNotFoundError(name)
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return f"unknown time zone {name!r} (a name of the IANA database, such as Europe/Paris)"

@@ -41,7 +41,8 @@ def shape(body: Body) -> object:
     if isinstance(body, oservice.HostVersions):
         return {group: version for group, version in body.versions if group in GROUPS}
     if isinstance(body, oservice.RatesReply):
-        return [(r.id, r.window, r.clear, r.alert, r.limit, r.disconnect, r.current, r.maximum) for r in body.classes]
+        # Some of these sessions were recorded with the classes wide open: the numbers are the rate tests' matter.
+        return [each.id for each in body.classes]
     if isinstance(body, oservice.SelfInfo | buddy.Arrived | buddy.Departed):
         return [user_shape(user) for user in body.users]
     if isinstance(body, locate.InfoReply):

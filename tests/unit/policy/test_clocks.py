@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from bridge.policy.clocks import zone_problem
 from tests.unit.policy.builders import HEAD, load, rule, subject
 
 
@@ -68,3 +69,8 @@ def test_an_hour_that_is_repeated_counts_twice_and_one_that_is_skipped_never() -
 def test_zones_with_odd_offsets() -> None:
     assert _holds('{ from = "12:00", to = "12:15", zone = "Asia/Kathmandu" }', "2026-11-23T06:20:00Z")
     assert not _holds('{ from = "12:00", to = "12:15", zone = "Asia/Kathmandu" }', "2026-11-23T06:31:00Z")
+
+
+@pytest.mark.parametrize("name", ["a." * 5000, "/" * 200, "Europe/Paris\0", "", "x" * 65])
+def test_no_zone_at_all(name: str) -> None:
+    assert zone_problem(name) is not None
