@@ -155,10 +155,8 @@ def _row(item: Found) -> dict[str, Any]:
         result = ", ".join(
             str(one["code"]) + (" (maybe twice)" if one.get("maybe_duplicate") else "") for one in fields["outcome"]
         )
-    elif result and fields.get("rule_ids"):
-        result = f"{result}: {', '.join(fields['rule_ids'])}"
-    elif result and fields.get("reason_code"):
-        result = f"{result}: {fields['reason_code']}"
+    elif result:
+        result = f"{result}: {fields.get('deciding') or fields.get('reason_code', '')}"
     body = envelope.body if envelope is not None else None
     payload = item.record.payload or {}
     return {
