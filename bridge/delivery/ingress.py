@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from attrs import define, field
+from attrs import define
 
 from bridge.delivery.ephemeral import EphemeralDelivery
 from bridge.delivery.pipeline import Pipeline
@@ -23,7 +23,6 @@ log = structlog.get_logger(__name__)
 _TAKEN = Intake(event=None, accepted=True)
 
 
-@define(eq=False)
 class Ingress:
     """The sink of one network's transport.
 
@@ -35,12 +34,15 @@ class Ingress:
         hub: takes presence.
     """
 
-    network: NetworkId
-    link: Link
-    pipeline: Pipeline
-    ephemeral: EphemeralDelivery
-    hub: PresenceHub
-    states: dict[str, LinkChange] = field(init=False, factory=dict)
+    def __init__(
+        self, network: NetworkId, link: Link, pipeline: Pipeline, ephemeral: EphemeralDelivery, hub: PresenceHub
+    ) -> None:
+        self.network = network
+        self.link = link
+        self.pipeline = pipeline
+        self.ephemeral = ephemeral
+        self.hub = hub
+        self.states: dict[str, LinkChange] = {}
 
     def deliver(self, native: Any, on_recorded: Callable[[Intake], None]) -> None:
         """Takes a native event; ``on_recorded`` gets its answer once, for a durable event after the commit."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from random import Random
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from bridge.compliance.record import Recorded
 from bridge.delivery.ports import OutboxItem
@@ -42,22 +42,32 @@ class _State(Enum):
     WAITING = "waiting"
 
 
-@define(eq=False, slots=True)
 class Parcel:
-    """One delivery on its way, with the licence to make it."""
+    """One delivery on its way, with the licence to make it.
 
-    item: OutboxItem
-    recorded: Recorded
-    queued_at: float
-    attempts: int = 0
-    settled: bool = False
-    maybe_duplicate: bool = False
-    """An earlier try may have arrived without a word of it: the outcome is marked so."""
-    not_before: float = 0.0
-    last_reason: str = ""
-    """Why the last try did not succeed."""
-    parts_sent: int = 0
-    """How many of the native messages that a long text became have been sent."""
+    Attributes:
+        maybe_duplicate: an earlier try may have arrived without a word of it: the outcome is marked so.
+        last_reason: why the last try did not succeed.
+        parts_sent: how many of the native messages that a long text became have been sent.
+    """
+
+    __slots__ = (
+        "attempts", "item", "last_reason", "maybe_duplicate", "not_before", "parts_sent", "queued_at", "recorded",
+        "settled",
+    )  # fmt: skip
+
+    def __init__(
+        self, item: OutboxItem, recorded: Recorded, queued_at: float, *, maybe_duplicate: bool = False
+    ) -> None:
+        self.item = item
+        self.recorded = recorded
+        self.queued_at = queued_at
+        self.maybe_duplicate = maybe_duplicate
+        self.attempts = 0
+        self.settled = False
+        self.not_before = 0.0
+        self.last_reason = ""
+        self.parts_sent = 0
 
     @property
     def envelope(self) -> Envelope:
@@ -68,22 +78,25 @@ class Parcel:
         return envelope
 
 
-@define(eq=False, slots=True)
 class Lane:
-    """The deliveries of one conversation in one direction."""
+    """The deliveries of one conversation in one direction.
 
-    name: str
-    parcels: deque[Parcel] = field(factory=deque)
-    state: _State = _State.IDLE
-    told: bool = False
-    """The sender was told that this lane waits; said once for each time it stands still."""
+    ``told``: the sender was told that this lane waits; said once for each time it stands still.
+    """
+
+    __slots__ = ("name", "parcels", "state", "told")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.parcels: deque[Parcel] = deque()
+        self.state = _State.IDLE
+        self.told = False
 
 
 Sender = Callable[[Parcel], None]
 Settled = Callable[[Parcel, Stage, Failure | None], None]
 
 
-@define(eq=False)
 class Lanes:
     """All lanes.
 
@@ -96,23 +109,32 @@ class Lanes:
         max_total: how many all may have.
     """
 
-    _send: Sender
-    _settled: Settled
-    _retry: RetryPolicy = field(factory=RetryPolicy)
-    _rng: Random = field(factory=Random)
-    _max_per_lane: int = 10_000
-    _max_total: int = 200_000
-    _lanes: dict[str, Lane] = field(init=False, factory=dict)
-    _asleep: dict[tuple[str, str], set[str]] = field(init=False, factory=dict)
-    _timers: list[tuple[float, int, str]] = field(init=False, factory=list)
-    _waiting_since: deque[Parcel] = field(init=False, factory=deque)
-    _ready: deque[Lane] = field(init=False, factory=deque)
-    _pumping: bool = field(init=False, default=False)
-    _serial: int = field(init=False, default=0)
-    total: int = field(init=False, default=0)
-    sending: int = field(init=False, default=0)
-    closed: bool = field(init=False, default=False)
-    paused: bool = field(init=False, default=False)
+    def __init__(
+        self,
+        send: Sender,
+        settled: Settled,
+        retry: RetryPolicy | None = None,
+        rng: Random | None = None,
+        max_per_lane: int = 10_000,
+        max_total: int = 200_000,
+    ) -> None:
+        self._send = send
+        self._settled = settled
+        self._retry = retry or RetryPolicy()
+        self._rng = rng or Random()
+        self._max_per_lane = max_per_lane
+        self._max_total = max_total
+        self._lanes: dict[str, Lane] = {}
+        self._asleep: dict[tuple[str, str], set[str]] = {}
+        self._timers: list[tuple[float, int, str]] = []
+        self._waiting_since: deque[Parcel] = deque()
+        self._ready: deque[Lane] = deque()
+        self._pumping = False
+        self._serial = 0
+        self.total = 0
+        self.sending = 0
+        self.closed = False
+        self.paused = False
 
     def room_for(self, lane: str, *, may_refuse: bool = True) -> bool:
         """Whether a lane takes one more parcel.

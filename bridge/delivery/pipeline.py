@@ -67,7 +67,6 @@ class Settings:
     max_total: int = 200_000
 
 
-@define(eq=False)
 class Pipeline:
     """Takes drafts in, and sees each to its outcome.
 
@@ -78,25 +77,33 @@ class Pipeline:
         clock: seconds since the epoch.
         monotonic: seconds for deadlines.
         notices: what the bridge itself writes to people.
+        settings: what the owner decides.
     """
 
-    judge: Judge
-    journal: Journal
-    mint: EventIdMint
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
-    notices: Notices
-    settings: Settings = field(factory=Settings)
-    lanes: Lanes = field(init=False)
-    links: dict[NetworkId, Link] = field(init=False, factory=dict)
-    counters: Counters = field(init=False, factory=Counters)
-    seen: Seen = field(init=False, factory=Seen)
-    _unsaved: list[Entry] = field(init=False, factory=list)
-    _commits: int = field(init=False, default=0)
-
-    def __attrs_post_init__(self) -> None:
-        settings = self.settings
+    def __init__(
+        self,
+        *,
+        judge: Judge,
+        journal: Journal,
+        mint: EventIdMint,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        notices: Notices,
+        settings: Settings | None = None,
+    ) -> None:
+        settings = settings or Settings()
+        self.judge = judge
+        self.journal = journal
+        self.mint = mint
+        self.clock = clock
+        self.monotonic = monotonic
+        self.notices = notices
+        self.settings = settings
         self.lanes = Lanes(self._send, self._settled, max_per_lane=settings.max_per_lane, max_total=settings.max_total)
+        self.links: dict[NetworkId, Link] = {}
+        self.counters = Counters()
+        self.seen = Seen()
+        self._unsaved: list[Entry] = []
 
     # Intake
 

@@ -74,7 +74,9 @@ def waits(count: int, reason: str) -> list[str]:
     lane = Lane("l")
     for number in range(count):
         envelope = values.envelope(number + 1)
-        lane.parcels.append(Parcel(values.outbox_item(envelope), values.recorded(envelope), 0.0, last_reason=reason))
+        parcel = Parcel(values.outbox_item(envelope), values.recorded(envelope), 0.0)
+        parcel.last_reason = reason
+        lane.parcels.append(parcel)
     w.pipeline.notices.waits(w.pipeline.write_notice, lane)
     return w.sip.texts
 
