@@ -92,6 +92,7 @@ class Daemon:
     _loops: list[LoopingCall] = field(init=False, factory=list)
     _control: Any = field(init=False, default=None)
     _metrics: Any = field(init=False, default=None)
+    _up: bool = field(init=False, default=False)
     _stopping: bool = field(init=False, default=False)
 
     async def start(self) -> None:
@@ -129,6 +130,7 @@ class Daemon:
         self.pipeline.lanes.resume(time.time())
         self._keep_house()
         self._begin_loops()
+        self._up = True
         log.info(
             "started",
             domain=home.config.bridge.domain,
@@ -393,7 +395,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Returns what ``simplebridge status`` shows."""
-        if not hasattr(self, "sip"):
+        if not self._up:
             return {"state": "starting"}
         return {
             "state": "stopping" if self._stopping else "up",
