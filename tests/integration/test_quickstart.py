@@ -107,12 +107,13 @@ def test_it_stays_for_a_softphone_and_ends_by_a_signal(tmp_path: Path) -> None:
     assert (data / "bridge.db").exists()
 
 
-def test_a_signal_at_the_start_leaves_nobody_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_at_the_start_leaves_nobody_behind(tmp_path: Path, number: int) -> None:
     with _started(tmp_path, "--once") as process:
         until(lambda: process.poll() is not None or _children(process.pid), SECONDS, "the first child")
         assert process.poll() is None
         children = _children(process.pid)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(30) == 1
         assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert os.listdir(tmp_path) == []

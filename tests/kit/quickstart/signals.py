@@ -1,4 +1,7 @@
-"""SIGTERM and Ctrl-C, which end the demonstration at any moment but those in which a child would be left behind."""
+"""SIGTERM, Ctrl-C and a terminal that is closed end the demonstration.
+
+At any moment but those in which a child would be left behind.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ from types import FrameType
 
 from attrs import define, field
 
-_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+_NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopped(BaseException):

@@ -105,7 +105,8 @@ class DaemonProcess:
             status = self.status()
         except ControlError:
             return None
-        return status if status["state"] == "up" and status["pid"] == self.process.pid else None
+        up = status["state"] == "up" and status["pid"] == self.process.pid
+        return status if up and status["listeners"] else None  # it answers a moment before it listens
 
     def status(self) -> dict[str, Any]:
         """Asks for its status. Raises ControlError."""
