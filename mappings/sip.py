@@ -23,7 +23,7 @@ from mappings.cpim import parse_cpim
 from mappings.identity import AddressError, SipAddressBook, safe_display_name
 from mappings.imdn import parse_imdn
 from mappings.pidf import from_pidf, to_pidf
-from mappings.richtext import from_html, from_part, split_rich, to_html, to_part
+from mappings.richtext import from_html, from_part, split_rich, to_html, to_part, to_plain
 from mappings.text import clean, split, utf8_cost
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.headers import format_date, parse_date
@@ -276,8 +276,9 @@ class SipMapping:
                 body=text.encode("utf-8", "replace"),
                 headers=headers,
                 display_name=shown,
+                plain=None if plain is None else plain.encode("utf-8", "replace"),
             )
-            for text in texts
+            for text, plain in texts
         )
         return Translated(natives=natives, losses=losses)
 
@@ -406,20 +407,25 @@ def _format_date(moment: float) -> str | None:
         return None
 
 
-def _texts(body: Message, caps: Capabilities) -> tuple[tuple[str, ...], str, tuple[Loss, ...]]:
-    """Returns the bodies of the MESSAGEs, their type, and what is lost."""
+def _texts(body: Message, caps: Capabilities) -> tuple[tuple[tuple[str, str | None], ...], str, tuple[Loss, ...]]:
+    """Returns the bodies of the MESSAGEs, each with its plain form where it is not plain; their type; what is lost."""
     limit = caps.max_text_bytes
     part = body.parts[0] if len(body.parts) == 1 else None
     if isinstance(part, TextPart) and part.html is None:
         text = part.text
-        return (text,) if len(text) * 4 <= limit else split(text, limit, utf8_cost), "text/plain", ()
+        return _alone((text,) if len(text) * 4 <= limit else split(text, limit, utf8_cost)), "text/plain", ()
     losses = tuple(
         Loss(feature="attachment", detail=item.name) for item in body.parts if not isinstance(item, TextPart)
     )
     if isinstance(part, TextPart) and caps.html is not Support.DROPPED:
         rich = from_part(part)
         pieces = split_rich(rich, limit, utf8_cost, to_html)
-        return tuple(to_html(piece) for piece in pieces), "text/html", (*losses, *rich.losses)
+        forms = tuple((to_html(piece), to_plain(piece)) for piece in pieces)
+        return forms, "text/html", (*losses, *rich.losses)
     if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
         losses = (*losses, Loss(feature="html", detail="formatting is told as plain text"))
-    return split(body.text, limit, utf8_cost), "text/plain", losses
+    return _alone(split(body.text, limit, utf8_cost)), "text/plain", losses
+
+
+def _alone(texts: tuple[str, ...]) -> tuple[tuple[str, None], ...]:
+    return tuple((text, None) for text in texts)

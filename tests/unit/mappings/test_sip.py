@@ -464,6 +464,8 @@ def test_html_is_told_as_text_where_the_contact_takes_no_html() -> None:
     rich = send(body, caps=evolve(CAPS, html=Support.FULL))
     assert isinstance(rich.natives[0], SipMessage)
     assert rich.natives[0].content_type == "text/html"
+    assert rich.natives[0].plain == b"hi (http://a.example)"
+    assert plain.natives[0].plain is None
     assert rich.natives[0].body == b'<a href="http://a.example">hi</a>'
     assert rich.losses == ()
 

@@ -9,7 +9,7 @@ from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import SendFinished
 from transports.sip.machine.flow import ConnectTo, Flow
 from transports.sip.machine.uas import ISCOMPOSING
-from transports.sip.wire.message import Request, respond_bytes
+from transports.sip.wire.message import Request, parse_message, respond_bytes
 from transports.sip.wire.native import SipMessage, SipTyping
 
 
@@ -129,18 +129,21 @@ def _two_devices() -> tuple[Client, Client]:
     return desk, mobile
 
 
+def _asked(desk: Client, now: float) -> dict[int, Request]:
+    """What was sent to each device, by its port."""
+    requests = {}
+    for flow, data in desk.endpoint.to_send(now):
+        assert isinstance(flow, Flow)
+        assert isinstance(data, bytes)
+        parsed = parse_message(data)
+        assert isinstance(parsed, Request)
+        requests[flow.remote[1]] = parsed
+    return requests
+
+
 def _fork(desk: Client, mobile: Client) -> dict[int, Request]:
     desk.endpoint.send_message(_message(), "k", 1.0)
-    requests = {}
-    for flow, data in desk.endpoint.to_send(1.0):
-        assert isinstance(flow, Flow)
-        client = desk if flow.key == desk.flow.key else mobile
-        from transports.sip.wire.message import parse_message
-
-        parsed = parse_message(data)  # type: ignore[arg-type]
-        assert isinstance(parsed, Request)
-        requests[client.flow.remote[1]] = parsed
-    return requests
+    return _asked(desk, 1.0)
 
 
 def test_a_fork_is_one_message_to_each_device() -> None:
@@ -192,6 +195,47 @@ def test_a_device_that_refused_a_type_is_not_asked_again() -> None:
     assert desk.take(2.0) == []
     desk.endpoint.send_message(_message(), "k", 3.0)
     assert len(desk.take(3.0)) == 1
+
+
+HTML = {"content_type": "text/html", "body": b"<b>gr&uuml;n</b>", "plain": "grün".encode()}
+
+
+def test_a_device_without_html_gets_the_plain_text() -> None:
+    desk, _ = _two_devices()
+    desk.endpoint.send_message(_message(**HTML), "k", 1.0)
+    first = _asked(desk, 1.0)[1]
+    assert first.body == HTML["body"]
+    _answer(desk, first, 415)
+    second = _asked(desk, 1.5)[1]
+    assert second.content_type is not None
+    assert (second.body.decode(), second.content_type.media_type) == ("grün", "text/plain")
+    assert (second.call_id, second.top_via.branch) != (first.call_id, first.top_via.branch)
+    assert second.uri_text == first.uri_text
+    assert _results(desk.endpoint) == []
+    _answer(desk, second, 200)
+    assert _results(desk.endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
+    desk.endpoint.send_message(_message(**HTML), "k2", 2.0)
+    assert {port: request.body for port, request in _asked(desk, 2.0).items()} == {1: HTML["plain"], 2: HTML["body"]}
+
+
+def test_a_device_that_takes_neither_ends_it(alice: Client) -> None:
+    alice.endpoint.send_message(_message(**HTML), "k", 1.0)
+    _answer(alice, _sent(alice), 415)
+    _answer(alice, _sent(alice, 1.5), 415)
+    ((_, result),) = _results(alice.endpoint)
+    assert result.failure is not None
+    assert (result.failure.reason, result.failure.certain) == ("unsupported", True)
+    assert alice.take(2.0) == []
+
+
+def test_another_device_that_took_it_is_no_reason_to_withhold_the_plain_text() -> None:
+    desk, mobile = _two_devices()
+    desk.endpoint.send_message(_message(**HTML), "k", 1.0)
+    sent = _asked(desk, 1.0)
+    _answer(mobile, sent[2], 200)
+    _answer(desk, sent[1], 415)
+    assert _results(desk.endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
+    assert {port: request.body for port, request in _asked(desk, 1.6).items()} == {1: HTML["plain"]}
 
 
 def test_the_same_key_is_the_same_request_after_a_restart() -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
 
+from attrs import evolve
+
 from bridge.model.body import Failure as SendFailure
 from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
@@ -35,6 +37,9 @@ DELIVERED = SendResult(stage=Stage.DELIVERED)
 RELAYED = SendResult(stage=Stage.RELAYED)
 HEADROOM = 700
 """Bytes that the headers of a MESSAGE may take, for the limit that is told before it is built."""
+PLAIN = "text/plain"
+PLAIN_UTF8 = "text/plain; charset=utf-8"
+"""RFC 3428 section 9 wants each device to take it; HTML, many do not."""
 
 
 def _failed(reason: str, text: str, *, retryable: bool, certain: bool = True) -> SendResult:
@@ -93,11 +98,13 @@ def result_of(response: Response) -> SendResult:
 class Delivery:
     """One message on its way to the contacts of one person."""
 
-    __slots__ = ("deadline", "done", "key", "media", "results", "waiting")
+    __slots__ = ("deadline", "done", "key", "media", "plain", "results", "waiting")
 
-    def __init__(self, key: str, media: str) -> None:
+    def __init__(self, key: str, media: str, plain: bytes | None) -> None:
         self.key = key
         self.media = media
+        self.plain = plain
+        """The same as plain text, for a contact that does not take ``media``: all but the top of a request."""
         self.waiting = 0
         self.done = False
         self.results: list[SendResult] = []
@@ -164,6 +171,11 @@ class Sender:
         try:
             media = parse_content_type(message.content_type).media_type
             tail = self._tail(message, key)
+            plain = None
+            if message.plain is not None and media != PLAIN:
+                plain = self._tail(
+                    evolve(message, content_type=PLAIN_UTF8, body=message.plain, plain=None), f"{key}\n{PLAIN}"
+                )
         except (SipBuildError, SipSyntaxError) as error:
             text = f"The message cannot be written in SIP: {error}"
             self._finished(key, _failed("malformed", text, retryable=False), now)
@@ -172,15 +184,18 @@ class Sender:
         if not contacts:
             self._finished(key, OFFLINE, now)
             return
-        takers = [binding for binding in contacts if media not in binding.refused]
+        takers = [binding for binding in contacts if media not in binding.refused or plain is not None]
         if not takers:
             self._finished(key, UNSUPPORTED, now)
             return
-        delivery = Delivery(key, media)
+        delivery = Delivery(key, media, plain)
         self._deliveries[key] = delivery
         delivery.waiting = len(takers)
         for binding in takers:
-            self._to_contact(delivery, binding, tail, now)
+            if plain is not None and media in binding.refused:
+                self._to_contact(delivery, binding, plain, now, PLAIN)
+            else:
+                self._to_contact(delivery, binding, tail, now)
         if deadline is not None and not delivery.done and deadline < now + self._config.timers.timeout:
             late = partial(self._late, delivery)
             delivery.deadline = self._queue.after(now, max(deadline - now, 0.0), late)
@@ -226,11 +241,11 @@ class Sender:
 
     # -- one contact --------------------------------------------------------------------------------------------------
 
-    def _to_contact(self, delivery: Delivery, binding: Binding, tail: bytes, now: float) -> None:
+    def _to_contact(self, delivery: Delivery, binding: Binding, tail: bytes, now: float, media: str = "") -> None:
+        """Sends to one contact: the message, or (``media``) another form of it, which is a request of its own."""
         way = binding.ways(self._layer.is_open)
-        branch = (
-            MAGIC + blake2b(f"{delivery.key}\n{binding.contact}".encode(), digest_size=16, key=self._secret).hexdigest()
-        )
+        name = f"{delivery.key}\n{binding.contact}{media and chr(10)}{media}"
+        branch = MAGIC + blake2b(name.encode(), digest_size=16, key=self._secret).hexdigest()
         resolved = None if way is None else self._router.resolve(way)
         if resolved is None:
             self._settle(delivery, UNREACHABLE, now)
@@ -247,7 +262,7 @@ class Sender:
                 return
             way = resolved[0]
             data = self._build(binding, resolved[1], resolved[2], branch, tail)
-        answered = partial(self._answered, delivery, binding)
+        answered = partial(self._answered, delivery, binding, media or delivery.media)
         if self._layer.request("MESSAGE", branch, data, way, now, answered) is None:
             self._layer.adopt("MESSAGE", branch, answered)
 
@@ -268,10 +283,13 @@ class Sender:
         target = target_of(binding.uri)
         return target if target is not None and target.transport != "udp" else None
 
-    def _answered(self, delivery: Delivery, binding: Binding, outcome: Outcome, now: float) -> None:
+    def _answered(self, delivery: Delivery, binding: Binding, media: str, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Response):
             if outcome.status == 415:
-                binding.refused |= {delivery.media}
+                binding.refused |= {media}
+                if media != PLAIN and delivery.plain is not None:
+                    self._to_contact(delivery, binding, delivery.plain, now, PLAIN)
+                    return
             self._settle(delivery, result_of(outcome), now)
         elif outcome is Failure.TIMEOUT:
             self._settle(delivery, NO_ANSWER, now)

@@ -25,6 +25,8 @@ class SipMessage:
             Expires, User-Agent, Priority, Reply-To, In-Reply-To.
         display_name: the sender's, empty where there is none.
         device: the sending contact's instance, where known: `+sip.instance` or the Contact URI's text.
+        plain: outgoing: the same as text/plain in UTF-8, for a device that answers 415 to `content_type`; None where
+            there is none.
     """
 
     aor: str
@@ -36,6 +38,7 @@ class SipMessage:
     headers: tuple[tuple[str, str], ...] = ()
     display_name: str = ""
     device: str | None = None
+    plain: bytes | None = None
 
     def header(self, name: str) -> str | None:
         """The first header of this name, without regard to case, or None."""
