@@ -180,23 +180,23 @@ class OscarMapping:
     ) -> Translated[OscarNative]:
         is_html = not (is_uin(to) and is_uin(account))  # between two ICQ numbers a text is plain
         rich, losses = _rich(body, keep_style=is_html and caps.html is not Support.DROPPED)
-        write = to_aim if is_html else to_plain
-        written = write(rich)
+        written = to_aim(rich)
         cost = wire_cost(written)
         if cost(written) <= caps.max_text_bytes:
-            texts: tuple[str, ...] = (written,)
+            pieces: tuple[Rich, ...] = (rich,)
         else:
-            texts = tuple(write(piece) for piece in split_rich(rich, caps.max_text_bytes, cost, write))
+            pieces = split_rich(rich, caps.max_text_bytes, cost, to_aim)
         natives = tuple(
             wire.ImSend(
                 account=account,
                 to=to,
-                text=text,
+                text=to_aim(piece) if is_html else to_plain(piece),
                 is_html=is_html,
                 cookie=cookie(event.id, to, index),
                 auto_response=body.automatic,
+                html=None if is_html else to_aim(piece),  # some of ICQ's clients read all text as HTML
             )
-            for index, text in enumerate(texts)
+            for index, piece in enumerate(pieces)
         )
         return Translated(natives=natives, losses=losses)
 

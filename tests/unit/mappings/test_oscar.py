@@ -163,18 +163,18 @@ def test_typing(wire: WireTyping, state: TypingState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "account", "to", "wire", "is_html"),
+    ("words", "account", "to", "wire", "html"),
     [
-        ("hi", "alicework", "theboogyman", "hi", True),
-        ("1 < 2\n  & \u00e4", "alicework", "theboogyman", "1 &lt; 2<br>&nbsp; &amp; \u00e4", True),
-        ("1 < 2", "alicework", "123456", "1 &lt; 2", True),
-        ("1 < 2", "654321", "theboogyman", "1 &lt; 2", True),
-        ("1 < 2\n  &", "654321", "123456", "1 < 2\n  &", False),
+        ("hi", "alicework", "theboogyman", "hi", None),
+        ("1 < 2\n  & \u00e4", "alicework", "theboogyman", "1 &lt; 2<br>&nbsp; &amp; \u00e4", None),
+        ("1 < 2", "alicework", "123456", "1 &lt; 2", None),
+        ("1 < 2", "654321", "theboogyman", "1 &lt; 2", None),
+        ("1 < 2\n  &", "654321", "123456", "1 < 2\n  &", "1 &lt; 2<br>&nbsp; &amp;"),
     ],
 )
-def test_a_message_out(words: str, account: str, to: str, wire: str, is_html: bool) -> None:
+def test_a_message_out(words: str, account: str, to: str, wire: str, html: str | None) -> None:
     result = send(text(words), account=account, to=to)
-    sent = ImSend(account=account, to=to, text=wire, is_html=is_html, cookie=cookie("018f-1", to, 0))
+    sent = ImSend(account=account, to=to, text=wire, is_html=html is None, cookie=cookie("018f-1", to, 0), html=html)
     assert result == Translated(natives=(sent,))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 from transports.oscar.machine.actions import Connect, Disconnect, Purpose, SendDone, ServiceReady
 from transports.oscar.machine.config import SessionConfig, SignOnMethod
@@ -191,7 +192,7 @@ class Net:
         self.session.send(value, key, self.now, deadline)
         self.run()
 
-    def im(self, number: int, to: str = "Bob", text: str = "hello", **more: bool) -> native.ImSend:
+    def im(self, number: int, to: str = "Bob", text: str = "hello", **more: Any) -> native.ImSend:
         """A message whose cookie is its number."""
         return native.ImSend(
             account=self.session.account, to=to, text=text, is_html=True, cookie=number.to_bytes(8, "big"), **more

@@ -9,6 +9,7 @@ from tests.unit.oscar.kit import AOL, STRICT, Net, message, stored
 from transports.oscar.machine.actions import Purpose
 from transports.oscar.machine.config import SessionConfig
 from transports.oscar.wire import buddy, feedbag, icbm, icq, locate, native, oservice, rendezvous, text
+from transports.oscar.wire.caps import CAP_HTML_MESSAGES, CAP_TYPING
 from transports.oscar.wire.common import SnacError
 from transports.oscar.wire.native import Availability, Link, Typing
 from transports.oscar.wire.snac import UnknownBody
@@ -459,6 +460,102 @@ def test_own_presence() -> None:
     (info,) = net.got(locate.SetInfo)
     assert isinstance(info, locate.SetInfo)
     assert info.tlvs.get(locate.AWAY) == b""
+
+
+def test_what_is_shown_already_is_not_said_again() -> None:
+    net = Net().up()
+    net.log.clear()
+    away = native.OwnPresence(account="aima", state=Availability.AWAY, away_message="lunch")
+    for key in "ab":
+        net.send(away, key)
+        assert net.results()[key].stage is Stage.RELAYED
+    assert len(net.got(locate.SetInfo)) == 1
+    net.send(native.OwnPresence(account="aima", state=Availability.ONLINE), "c")
+    net.send(away, "d")
+    assert len(net.got(locate.SetInfo)) == 3
+    net.lose()
+    net.wait(400)
+    assert net.link().state is Link.UP
+    net.log.clear()
+    net.send(away, "e")
+    assert not net.got(locate.SetInfo)
+
+
+# -- ICQ's newer clients
+
+
+def plain_and_html(net: Net, number: int, to: str = "200202") -> str:
+    """What goes out of a plain text that has a form in HTML too."""
+    net.log.clear()
+    message = native.ImSend(
+        account=net.session.account,
+        to=to,
+        text="1 < 2",
+        is_html=False,
+        cookie=number.to_bytes(8, "big"),
+        html="1 &lt; 2",
+    )
+    net.send(message, f"k{number}")
+    (sent,) = net.got(icbm.SendMessage)
+    assert isinstance(sent, icbm.SendMessage)
+    return text.decode_message(sent.tlvs.get(icbm.TLV_TEXT) or b"").text
+
+
+def test_a_client_that_reads_html_gets_html_as_long_as_it_is_there() -> None:
+    net = Net("100101").up()
+    assert plain_and_html(net, 1) == "1 < 2"
+    net.push(buddy.Arrived((user("200202", x0D=CAP_HTML_MESSAGES),)))
+    assert plain_and_html(net, 2) == "1 &lt; 2"
+    assert plain_and_html(net, 3, "300303") == "1 < 2"
+    net.push(buddy.Arrived((user("200202", x0D=CAP_TYPING),)))
+    assert plain_and_html(net, 4) == "1 < 2"
+    net.push(buddy.Arrived((user("200202", x0D=CAP_TYPING + CAP_HTML_MESSAGES),)))
+    net.push(buddy.Departed((user("200202"),)))
+    assert plain_and_html(net, 5) == "1 < 2"
+
+
+def test_a_stranger_shows_it_with_a_message() -> None:
+    net = Net("100101").up()
+    incoming = message("200202", b"hi")
+    shown = icbm.IncomingMessage(
+        cookie=incoming.cookie, channel=1, sender=user("200202", x0D=CAP_HTML_MESSAGES), tlvs=incoming.tlvs
+    )
+    net.push(shown)
+    assert plain_and_html(net, 1) == "1 &lt; 2"
+    net.lose()
+    net.wait(400)
+    assert plain_and_html(net, 2) == "1 < 2"
+
+
+def test_capabilities_that_cannot_be_read_lose_no_message() -> None:
+    net = Net("100101").up()
+    incoming = message("200202", b"hi")
+    net.push(
+        icbm.IncomingMessage(cookie=incoming.cookie, channel=1, sender=user("200202", x0D=b"\1"), tlvs=incoming.tlvs)
+    )
+    net.run()
+    assert [event.text for event in net.of(native.ImReceived) if isinstance(event, native.ImReceived)] == ["hi"]
+
+
+@pytest.mark.parametrize(
+    ("account", "sender", "said", "is_html"),
+    [
+        ("100101", "200202", b"<b>1 < 2", False),
+        ("100101", "200202", b"<HTML><BODY>hi</BODY></HTML>", True),
+        ("100101", "200202", b"<html>hi", True),
+        ("100101", "Bob", b"hi", True),
+        ("Aim A", "200202", b"hi", True),
+    ],
+)
+def test_between_icq_numbers_only_whole_documents_are_html(
+    account: str, sender: str, said: bytes, is_html: bool
+) -> None:
+    net = Net(account).up()
+    net.push(message(sender, said))
+    net.run()
+    (event,) = net.of(native.ImReceived)
+    assert isinstance(event, native.ImReceived)
+    assert event.is_html == is_html
 
 
 # -- the list

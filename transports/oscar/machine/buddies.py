@@ -7,6 +7,7 @@ from collections.abc import Callable
 from attrs import evolve
 
 from transports.oscar.machine.inbound import read_presence
+from transports.oscar.wire.caps import CAP_HTML_MESSAGES
 from transports.oscar.wire.names import normal
 from transports.oscar.wire.native import BuddyPresence
 from transports.oscar.wire.userinfo import UserInfo
@@ -22,7 +23,7 @@ class Buddies:
         fetch: asks for the away message of a name; None: never.
     """
 
-    __slots__ = ("_account", "_emit", "_fetch", "_known", "_limit")
+    __slots__ = ("_account", "_emit", "_fetch", "_html", "_known", "_limit")
 
     def __init__(
         self,
@@ -37,12 +38,26 @@ class Buddies:
         self._emit = emit
         self._fetch = fetch
         self._known: dict[str, BuddyPresence] = {}
+        self._html: set[str] = set()
+
+    def learn(self, user: UserInfo) -> None:
+        """What somebody's client can, as it shows by itself; raises `OscarSyntaxError` when the block is malformed."""
+        name = normal(user.name)
+        if CAP_HTML_MESSAGES not in user.caps:
+            self._html.discard(name)
+        elif len(self._html) < self._limit:
+            self._html.add(name)
+
+    def takes_html(self, name: str) -> bool:
+        """Whether somebody's client reads all text as HTML, as far as is known."""
+        return normal(name) in self._html
 
     def arrived(self, user: UserInfo) -> None:
         """03/0B; raises `OscarSyntaxError` when the block is malformed."""
         before = self._known.get(normal(user.name))
         kept = before.away_message if before is not None and before.away and user.away else None
         presence = read_presence(self._account, user, online=True, away_message=kept)
+        self.learn(user)
         self._keep(presence)
         if user.away and self._fetch is not None:
             # a new away message comes as an arrival like any other: ask each time
@@ -52,6 +67,7 @@ class Buddies:
         """03/0C."""
         presence = read_presence(self._account, user, online=False)
         self._known.pop(normal(user.name), None)
+        self._html.discard(normal(user.name))
         self._emit(presence)
 
     def away_message(self, user: UserInfo, message: str | None) -> None:
@@ -72,5 +88,6 @@ class Buddies:
     def lost(self) -> None:
         """The connection is gone: of nobody anything is known any more. All are told as offline."""
         known, self._known = self._known, {}
+        self._html.clear()
         for presence in known.values():
             self._emit(BuddyPresence(account=self._account, screen_name=presence.screen_name, online=False))

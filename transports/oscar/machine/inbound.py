@@ -72,8 +72,8 @@ def _channel_1(account: str, body: icbm.IncomingMessage) -> ImReceived:
         account=account,
         sender=body.sender.name,
         text=message.text,
-        # between two ICQ numbers angle brackets are mere text; AIM's clients write HTML
-        is_html=not (is_uin(account) and is_uin(body.sender.name)),
+        # between two ICQ numbers angle brackets are mere text, save for newer clients, which write whole documents
+        is_html=not (is_uin(account) and is_uin(body.sender.name)) or message.text[:6].lower() == "<html>",
         cookie=body.cookie,
         auto_response=body.tlvs.has(icbm.TLV_AUTO_RESPONSE),
         timestamp=body.tlvs.u32(icbm.TLV_SEND_TIME),

@@ -67,6 +67,7 @@ class Messages:
         ack_timeout: after so many seconds without an answer a send is unknown.
         queue_timeout: a message without a deadline waits at most so long.
         emit: takes `SendDone` and native events.
+        takes_html: whether a name's client is known to read all text as HTML.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class Messages:
         "_flights",
         "_queue_timeout",
         "_remembered",
+        "_takes_html",
         "limit",
     )
 
@@ -88,11 +90,13 @@ class Messages:
         ack_timeout: float,
         queue_timeout: float,
         emit: Callable[[Inbound | SendDone], None],
+        takes_html: Callable[[str], bool],
     ) -> None:
         self._account = account
         self._ack_timeout = ack_timeout
         self._queue_timeout = queue_timeout
         self._emit = emit
+        self._takes_html = takes_html
         self._flights: dict[bytes, _Flight] = {}
         self._active: set[bytes] = set()
         self._deadlines: deque[tuple[float, _Flight]] = deque()
@@ -145,11 +149,13 @@ class Messages:
 
     def _body(self, message: ImSend) -> icbm.SendMessage | None:
         """The SNAC; None when the text is over the limit."""
-        charset = text.best_charset(message.text)
-        if self.limit and len(text.encode_text(message.text, charset)) > self.limit:
+        html = message.html if message.html is not None and self._takes_html(message.to) else None
+        said = message.text if html is None else html
+        charset = text.best_charset(said)
+        if self.limit and len(text.encode_text(said, charset)) > self.limit:
             return None
-        features = text.FEATURES_ICQ if is_uin(self._account) else text.FEATURES_AIM
-        value = text.encode_message(message.text, charset=charset, features=features)
+        features = text.FEATURES_ICQ if is_uin(self._account) and html is None else text.FEATURES_AIM
+        value = text.encode_message(said, charset=charset, features=features)
         # Clients tell that they type only to those who asked for it in their last message.
         tlvs = [(icbm.TLV_TEXT, value), (icbm.TLV_WANT_EVENTS, b"")]
         if message.request_host_ack:

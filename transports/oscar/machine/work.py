@@ -69,7 +69,6 @@ class Work:
         self._editing_elsewhere = False
         self.own = native.OwnPresence(account=account, state=native.Availability.ONLINE)
         self.roster = RosterState(account, rng, config.max_roster)
-        self.messages = Messages(account, ack_timeout=config.ack_timeout, queue_timeout=config.queue_timeout, emit=emit)
         self.edits = Edits(account, self.roster, timeout=config.ack_timeout, emit=emit)
         self.buddies = Buddies(
             account,
@@ -77,6 +76,14 @@ class Work:
             emit=emit,
             fetch=self._ask_away_message if config.fetch_away_messages else None,
         )
+        self.messages = Messages(
+            account,
+            ack_timeout=config.ack_timeout,
+            queue_timeout=config.queue_timeout,
+            emit=emit,
+            takes_html=self.buddies.takes_html,
+        )
+        self._shown: native.OwnPresence | None = None
         self._now = 0.0
         self._handlers: dict[type[Body], Handler] = {
             buddy.Arrived: self._arrived,
@@ -117,6 +124,7 @@ class Work:
             conn.send_now(signon.message_parameters(), now)
         for _, body in signon.presence_bodies(self.own, self._config, icq=self._icq, first=True):
             conn.send_now(body, now)
+        self._shown = self.own
         if FEEDBAG in conn.groups:
             conn.send_now(feedbag.Activate(), now)
         conn.send_now(signon.client_online(conn.groups), now)
@@ -222,6 +230,9 @@ class Work:
 
     def _send_presence(self, conn: Connection, value: native.OwnPresence, key: Hashable, now: float) -> None:
         self.own = value
+        if value == self._shown:
+            self._done(key, _RELAYED)
+            return
         bodies = signon.presence_bodies(value, self._config, icq=self._icq, first=False)
         try:
             for _, body in bodies:
@@ -231,6 +242,7 @@ class Work:
             return
         for label, body in bodies:
             conn.submit(Outgoing(body, label=label), now)
+        self._shown = value
         self._done(key, _RELAYED)
 
     def _ask_away_message(self, name: str) -> None:
@@ -275,6 +287,7 @@ class Work:
         self._emit(event)
         if read.answer is not None:
             conn.submit(Outgoing(read.answer), now)
+        self.buddies.learn(body.sender)
 
     def _host_ack(self, _conn: Connection, body: Body, _frame: SnacFrame, _now: float) -> None:
         assert isinstance(body, icbm.HostAck)

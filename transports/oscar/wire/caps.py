@@ -21,6 +21,9 @@ CAP_XHTML = short_cap(0x0002)
 CAP_TYPING = bytes.fromhex("563fc8090b6f41bd9f79422609dfa2f3")
 CAP_ICQ_SERVER_RELAY = short_cap(0x1349)
 
+CAP_HTML_MESSAGES = bytes.fromhex("0138ca7b769a491588f213fc00979ea8")
+"""An ICQ client that reads channel 1 as HTML, as AIM's clients do."""
+
 
 def read_caps(data: bytes) -> tuple[bytes, ...]:
     """Long capabilities one after another; raises `OscarSyntaxError` when bytes are left over."""

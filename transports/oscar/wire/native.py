@@ -71,7 +71,10 @@ class ImReceived:
 
 @frozen(kw_only=True)
 class ImSend:
-    """Write to somebody. `cookie` is 8 bytes, the same for every attempt. `text` is HTML when `is_html`."""
+    """Write to somebody. `cookie` is 8 bytes, the same for every attempt. `text` is HTML when `is_html`.
+
+    `html` is a plain text as HTML, for a recipient whose client is known to read all text so.
+    """
 
     account: str
     to: str
@@ -81,6 +84,7 @@ class ImSend:
     auto_response: bool = False
     request_host_ack: bool = True
     store_offline: bool = True
+    html: str | None = None
 
 
 @frozen(kw_only=True)
