@@ -121,7 +121,8 @@ class _Verification:
 
     def find(self, where: str, what: str, seq: int | None = None) -> None:
         if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(Finding(where, what, seq))
+            # A damaged text is quoted as it is, and may not be Unicode any more: a finding always is.
+            self.findings.append(Finding(where, what.encode("utf-8", "backslashreplace").decode(), seq))
 
     def damaged(self, error: StoreDamagedError) -> None:
         self.find(error.table, error.detail, error.seq)

@@ -35,7 +35,7 @@ from = ["domain:{domain}"]
 to = ["domain:{domain}"]
 """
 EACH = 75
-OFFSETS = 40
+OFFSETS = 150
 
 
 @define
@@ -68,8 +68,8 @@ class Log:
         done = self.verify(*options)
         if done.out:
             found: list[dict[str, Any]] = done.json["findings"]
-        else:  # not even readable: said in a line
-            found = [{"where": "database", "what": done.line}]
+        else:  # not even readable: said in a line, such as "the log is damaged: log_state: id: …"
+            found = [{"where": done.line.split(": ")[2], "what": done.line}]
         assert done.code == (1 if found else 0), done
         return found
 
@@ -110,7 +110,7 @@ def _talk(bridge: BridgeProcess, name: str) -> None:
         for talker in talkers:
             talker.writing.clear()
         until(lambda: not any(talker.unanswered() for talker in talkers), 30, "their answers")
-        until(lambda: bridge.status()["queues"]["waiting"] == 0, 30, "the end of the queue")
+        until(lambda: bridge.status()["queues"]["sending"] == 0, 30, "the end of the deliveries")
     finally:
         for talker in talkers:
             talker.stop()
@@ -151,7 +151,9 @@ def test_a_cell_of_each_column_of_each_table(log: Log) -> None:
                 continue  # the neighbour has that number: the database itself refuses
         connection.close()
         findings = log.findings()
-        if not any(_names(_Named(finding["where"]), table) for finding in findings):  # type: ignore[arg-type]
+        # The log's name is in each leaf as well: of the two, the one row is at odds with all of them.
+        near = "leaf" if (table, column) == ("log_state", "log_id") else table
+        if not any(_names(_Named(finding["where"]), near) for finding in findings):  # type: ignore[arg-type]
             missed.append((table, column, row, findings))
         now = [changed if key == column else value for key, value in zip(keys, row[1:], strict=True)]
         with _editing(log) as connection:

@@ -3,6 +3,7 @@
 0: done. 1: it found something (a failed check, a broken log). 2: wrong use or configuration, with one clear line.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
@@ -64,9 +65,16 @@ class Context:
     def show(self, answer: Mapping[str, Any] | Sequence[Mapping[str, Any]], human: Callable[[], object]) -> None:
         """Prints an answer: as JSON where it was asked for, else as ``human`` prints it."""
         if self.json:
-            click.echo(orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2).decode())
+            click.echo(_json(answer))
         else:
             human()
+
+
+def _json(answer: object) -> str:
+    try:
+        return orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:  # a text out of a damaged store that is not Unicode: JSON can write it all the same
+        return json.dumps(answer, default=str, indent=2)
 
 
 pass_context = click.make_pass_decorator(Context, ensure=True)

@@ -253,3 +253,14 @@ def test_a_changed_byte_in_the_raw_database_is_found_or_holds_nothing(copy: Worl
     assert silent == []
     assert found > 100
     assert copy.verify().ok, unused
+
+
+def test_a_finding_about_a_text_that_is_no_unicode_any_more_is_unicode(copy: World) -> None:
+    with sqlite3.connect(copy.path) as connection:
+        connection.execute("UPDATE leaf SET event = CAST(x'69ff74616b65' AS TEXT) WHERE seq = 0")
+        connection.execute("UPDATE kek SET retention_class = CAST(x'ff' AS TEXT)")
+    connection.close()
+    findings = copy.verify().findings
+    assert {"leaf", "kek"} <= {finding.where for finding in findings}
+    for finding in findings:
+        finding.what.encode()
