@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b, sha256
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import Message, PresenceUpdate, Reachability, TextPart, Typing, TypingState, Watch
@@ -54,7 +54,6 @@ ACCEPTED_TYPES: Final = (
 Parties = tuple[Identity, tuple[Identity, ...], ConversationKey]
 
 
-@frozen(kw_only=True, eq=False)
 class SipMapping:
     """Translates between the SIP transport and the model.
 
@@ -63,9 +62,10 @@ class SipMapping:
         clock: seconds since the epoch; what an Expires header counts from.
     """
 
-    addresses: SipAddressBook
-    clock: Callable[[], float]
-    _parties_of: dict[tuple[str, str, str], Parties] = field(factory=dict, init=False)
+    def __init__(self, *, addresses: SipAddressBook, clock: Callable[[], float]) -> None:
+        self.addresses = addresses
+        self.clock = clock
+        self._parties_of: dict[tuple[str, str, str], Parties] = {}
 
     # From the wire
 

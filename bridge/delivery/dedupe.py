@@ -3,14 +3,11 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
-from attrs import define, field
-
 from bridge.delivery.ports import Intake, SeenKey
 
 Key = tuple[str, str, str]
 
 
-@define(eq=False)
 class Seen:
     """What was taken in a short while ago, bounded in number.
 
@@ -20,9 +17,10 @@ class Seen:
         limit: how many keys are kept; beyond it the oldest go first.
     """
 
-    limit: int = 200_000
-    _done: OrderedDict[Key, tuple[float, Intake]] = field(init=False, factory=OrderedDict)
-    _waiting: dict[Key, list[Callable[[Intake], None]]] = field(init=False, factory=dict)
+    def __init__(self, limit: int = 200_000) -> None:
+        self.limit = limit
+        self._done: OrderedDict[Key, tuple[float, Intake]] = OrderedDict()
+        self._waiting: dict[Key, list[Callable[[Intake], None]]] = {}
 
     def load(self, keys: Iterable[SeenKey]) -> None:
         """Takes what the store kept from before a restart."""

@@ -2,11 +2,9 @@
 
 from typing import Protocol
 
-from attrs import define, field
-
 from bridge.identity.snapshot import IdentitySnapshot
 from bridge.model.address import Identity
-from bridge.model.body import Attachment, Edit, Message, PresenceUpdate, Reaction
+from bridge.model.body import Attachment, Edit, Message, PresenceUpdate, Reaction, TextPart
 from bridge.model.envelope import Direction, Envelope
 from bridge.policy.values import Decision, Party, Subject
 
@@ -20,7 +18,6 @@ class Policy(Protocol):
         """Judges one event."""
 
 
-@define(eq=False)
 class Judge:
     """Judges envelopes by the policy and the directory that are in force.
 
@@ -29,10 +26,11 @@ class Judge:
         directory: the people; replaced as a whole when they change.
     """
 
-    policy: Policy
-    directory: IdentitySnapshot
-    _parties: dict[Identity, Party] = field(init=False, factory=dict)
-    _parties_of: int = field(init=False, default=-1)
+    def __init__(self, policy: Policy, directory: IdentitySnapshot) -> None:
+        self.policy = policy
+        self.directory = directory
+        self._parties: dict[Identity, Party] = {}
+        self._parties_of = -1
 
     def judge(self, envelope: Envelope, recipient: Identity) -> Decision:
         """Returns what the policy says to one recipient of an envelope."""
@@ -87,6 +85,9 @@ def _readable(envelope: Envelope) -> tuple[str | None, str | None, int | None]:
     """Returns all that a person would read of an envelope, its media type and its size in bytes."""
     body = envelope.body
     if type(body) is Message:
+        if len(body.parts) == 1 and not body.subject and isinstance(part := body.parts[0], TextPart):
+            text = part.text
+            return text, "text/plain", len(text) if text.isascii() else len(text.encode())
         text = body.text
         extra = [part.name for part in body.parts if isinstance(part, Attachment)]
         if body.subject:

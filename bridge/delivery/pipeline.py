@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from attrs import define, evolve, field, frozen
+from attrs import evolve, frozen
 
 from bridge.compliance import record
 from bridge.compliance.record import RecordDraft, Recorded
@@ -40,18 +40,18 @@ log = structlog.get_logger(__name__)
 OnRecorded = Callable[[Intake], None]
 
 
-@define(eq=False)
 class Counters:
     """What the metrics show; plain numbers, for they are counted on the way of each message."""
 
-    received: int = 0
-    refused: int = 0
-    held: int = 0
-    duplicates: int = 0
-    recorded: int = 0
-    unrecorded: int = 0
-    dead_letters: int = 0
-    outcomes: dict[str, int] = field(factory=dict)
+    def __init__(self) -> None:
+        self.received = 0
+        self.refused = 0
+        self.held = 0
+        self.duplicates = 0
+        self.recorded = 0
+        self.unrecorded = 0
+        self.dead_letters = 0
+        self.outcomes: dict[str, int] = {}
 
 
 @frozen(kw_only=True)
