@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, insert, select
 
 import bridge.store.schema_identity  # noqa: F401 - its tables are part of the whole
 from bridge.compliance import record
@@ -16,10 +17,10 @@ from bridge.compliance.verify import verify_log
 from bridge.delivery.ports import Entry
 from bridge.store.database import connect, path_of, sqlalchemy_over
 from bridge.store.errors import SchemaNewerError, StoreConfigError, StoreError
-from bridge.store.housekeeping import purge_seen, retire_master_key, rotate_master_key
+from bridge.store.housekeeping import purge_seen, purge_sip, retire_master_key, rotate_master_key
 from bridge.store.migrate import latest, migrate
 from bridge.store.reader import SqliteLogReader
-from bridge.store.schema import metadata
+from bridge.store.schema import metadata, registration, subscription
 from bridge.store.writer import LogWriter
 from tests.unit.compliance.samples import NOW
 from tests.unit.store.world import World, seen, sent
@@ -146,3 +147,25 @@ def test_what_duplicates_are_known_by_is_purged(world: World) -> None:
     assert world.direct.submit(purge_seen(NOW + 10)).result == 0
     world.direct.commit(Entry(records=(record.event(record.STOP, actor="x"),)))
     assert world.verify().ok
+
+
+def test_a_purge_is_done_in_pieces(world: World) -> None:
+    for number in range(5):
+        world.direct.commit(Entry(records=sent(number).records, seen=(seen(number, NOW + number),)))
+    assert [world.direct.submit(purge_seen(NOW + 3, most=2)).result for _ in range(3)] == [2, 2, 0]
+    assert world.verify().ok
+
+
+def test_registrations_and_subscriptions_that_ran_out_are_purged(world: World) -> None:
+    def fill(connection: Connection) -> None:
+        for number in range(4):
+            row = {"expires_at": NOW + number, "state": b"{}"}
+            connection.execute(insert(registration), {"aor": "a", "contact": str(number), **row})
+            connection.execute(insert(subscription), {"id": str(number), **row})
+
+    world.direct.submit(fill)
+    assert world.direct.submit(purge_sip(NOW + 1)).result == 4
+    left = world.direct.submit(
+        lambda c: [list(c.execute(select(t.c.expires_at))) for t in (registration, subscription)]
+    )
+    assert left.result == [[(NOW + 2,), (NOW + 3,)]] * 2

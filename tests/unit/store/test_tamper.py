@@ -258,7 +258,7 @@ def test_a_changed_byte_in_the_raw_database_is_found_or_holds_nothing(copy: Worl
 def test_a_finding_about_a_text_that_is_no_unicode_any_more_is_unicode(copy: World) -> None:
     with sqlite3.connect(copy.path) as connection:
         connection.execute("UPDATE leaf SET event = CAST(x'69ff74616b65' AS TEXT) WHERE seq = 0")
-        connection.execute("UPDATE kek SET retention_class = CAST(x'ff' AS TEXT)")
+        connection.execute("UPDATE kek SET retention_class = CAST(x'ff' AS TEXT) WHERE id = 1")
     connection.close()
     findings = copy.verify().findings
     assert {"leaf", "kek"} <= {finding.where for finding in findings}
