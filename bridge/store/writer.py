@@ -244,7 +244,7 @@ class _Staging:
         self._now = now
         self._outbox: list[Any] = []
         self._seen: list[Any] = []
-        self._settle: list[str] = []
+        self._settle: set[str] = set()
         self._pieces: list[CommitFailed | Staged | tuple[Any, Staged]] = []
         self._keks_written = 0
 
@@ -259,10 +259,10 @@ class _Staging:
             self._pieces.append(CommitFailed(reason=f"invalid: {error}"))
 
     def _entry(self, entry: Entry) -> Staged:
-        if entry.enqueue and self._settle:
-            self._flush()  # a key that is settled and queued anew in one batch: in that order
         rows: list[Any] = []
         for item in entry.enqueue:
+            if item.key in self._settle:
+                self._flush()  # settled and queued anew in one batch: in that order
             rows += self._outbox_row(item, entry.records)
         seen: list[Any] = []
         for key in entry.seen:
@@ -272,7 +272,7 @@ class _Staging:
         self._outbox += rows
         self._seen += seen
         for settlement in entry.settle:
-            self._settle.append(settlement.key)
+            self._settle.add(settlement.key)
         return staged
 
     def _outbox_row(self, item: OutboxItem, records: Sequence[RecordDraft]) -> tuple[Any, ...]:
@@ -349,7 +349,7 @@ class _Staging:
                 raise _PoisonError("duplicate: this event was taken in before")
             self._seen.clear()
         if self._settle:
-            connection.execute(statements.SETTLE, (orjson.dumps(self._settle).decode(),))
+            connection.execute(statements.SETTLE, (orjson.dumps(list(self._settle)).decode(),))
             self._settle.clear()
 
     def finish(self) -> None:
