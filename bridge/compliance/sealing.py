@@ -135,7 +135,8 @@ class KeyCase:
         self._open: dict[tuple[int, bytes], Kek] = {}
 
     def _bound_to(self, row_id: int, slot: tuple[str, str, str]) -> bytes:
-        return "\x00".join((_KEK_AAD, self._log_id, str(row_id), *slot)).encode()
+        # A name that was changed into what is no Unicode belongs to no key: it must not open, and not fail otherwise.
+        return "\x00".join((_KEK_AAD, self._log_id, str(row_id), *slot)).encode("utf-8", "surrogatepass")
 
     def create(self, row_id: int, slot: tuple[str, str, str]) -> Kek:
         """Returns a new key for a slot."""
