@@ -14,7 +14,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.threads import deferToThread
 
 from bridge.app import control
-from bridge.app.control import NAME, ControlError
+from bridge.app.control import NAME, ControlError, NotRunningError
 
 
 def answer_status(asked: Any) -> dict[str, Any]:
@@ -23,6 +23,14 @@ def answer_status(asked: Any) -> dict[str, Any]:
 
 def refuse(_: Any) -> dict[str, Any]:
     raise ControlError("not now")
+
+
+def later(_: Any) -> Any:
+    return deferToThread(lambda: {"done": "later"})
+
+
+def refuse_later(asked: Any) -> Any:
+    return deferToThread(refuse, asked)
 
 
 QUESTIONS = {"status": answer_status, "refuse": refuse}
@@ -115,3 +123,18 @@ def test_a_daemon_that_hangs_up_is_told(tmp_path: Path) -> None:
         control.ask(tmp_path, "status")
     thread.join()
     other.close()
+
+
+@pytest_twisted.inlineCallbacks  # type: ignore[untyped-decorator]
+def test_answers_that_come_later(tmp_path: Path) -> Generator[Any, Any, None]:
+    questions = {"status": answer_status, "later": later, "refuse": refuse_later}
+    port = control.listen(reactor, tmp_path, questions)  # type: ignore[arg-type]  # the reactor has many faces
+    try:
+        answer = yield deferToThread(control.ask, tmp_path, "later")
+        assert answer == {"done": "later"}
+        with pytest.raises(ControlError, match="not now"):
+            yield deferToThread(control.ask, tmp_path, "refuse")
+    finally:
+        yield maybeDeferred(port.stopListening)
+    with pytest.raises(NotRunningError):
+        control.ask(tmp_path, "later")
