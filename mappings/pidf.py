@@ -51,7 +51,9 @@ def to_pidf(presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, .
     if presence.invisible:
         presence = PersonPresence(basic=Basic.CLOSED)
     activity, note, losses = _told(presence.activity, presence.note)
-    if presence.idle_since is not None or any(device.idle_since is not None for device in presence.devices):
+    last_input = _timestamp(presence.idle_since) if presence.basic is Basic.OPEN else None
+    unsaid = presence.idle_since is not None and last_input is None
+    if unsaid or any(device.idle_since not in {None, presence.idle_since} for device in presence.devices):
         losses = (*losses, Loss(feature="idle", detail="the document does not say since when"))
     devices = presence.devices if presence.basic is Basic.OPEN else ()
     if not any(device.basic is Basic.OPEN for device in devices):
@@ -70,6 +72,7 @@ def to_pidf(presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, .
             activities=_elements(activity),
             notes=_notes(note),
             timestamp=_timestamp(presence.since),
+            last_input=last_input,
         ),
     )
     return build_pidf(document), losses
@@ -101,10 +104,12 @@ def from_pidf(data: bytes, now: float) -> tuple[PersonPresence, tuple[Loss, ...]
         text = text or person.other
     losses = (Loss(feature="presence", detail=f"the activity {text[:80]!a} is told as a note"),) if text else ()
     since = _moment(person.timestamp) if person is not None else None
+    idle = _moment(person.last_input) if person is not None else None
     return PersonPresence(
         basic=Basic(document.basic),
         activity=activity,
         note=_note(_first_note(document) or text),
+        idle_since=None if idle is None else min(idle, now),
         since=None if since is None else min(since, now),
         devices=tuple(_device(item) for item in document.tuples[:MAX_DEVICES]),
     ), losses

@@ -104,8 +104,19 @@ def test_who_hides_is_closed_and_nothing_else() -> None:
     assert b"<basic>closed</basic>" in to_pidf(hidden, TARGET)[0]
 
 
-def test_idle_and_many_devices_are_losses() -> None:
-    many = tuple(Device(id=f"d{number}", basic=Basic.OPEN) for number in range(40))
+def test_idle_is_told_and_read() -> None:
+    idle = PersonPresence(basic=Basic.OPEN, idle_since=1_700_000_000.0)
+    data, losses = to_pidf(idle, "sip:a@corp.example")
+    assert losses == ()
+    assert b'<rpid:user-input last-input="2023-11-14T22:13:20Z">idle</rpid:user-input>' in data
+    assert from_pidf(data, 1_700_000_900.0)[0].idle_since == 1_700_000_000.0
+    assert from_pidf(data, 1_600_000_000.0)[0].idle_since == 1_600_000_000.0
+    for changed in (data.replace(b">idle<", b">active<"), data.replace(b"2023-11-14T", b"yesterday ")):
+        assert from_pidf(changed, 1_700_000_900.0)[0].idle_since is None
+
+
+def test_idle_of_devices_and_many_devices_are_losses() -> None:
+    many = tuple(Device(id=f"d{number}", basic=Basic.OPEN, idle_since=2.0) for number in range(40))
     presence = PersonPresence(basic=Basic.OPEN, idle_since=1.0, devices=many)
     data, losses = to_pidf(presence, TARGET)
     assert [loss.feature for loss in losses] == ["idle", "devices"]

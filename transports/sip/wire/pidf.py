@@ -72,13 +72,20 @@ class PidfTuple:
 
 @attrs.frozen(kw_only=True)
 class Person:
-    """What the person does. `other` is the text of an activity that has no name of its own."""
+    """What the person does.
+
+    Attributes:
+        other: the text of an activity that has no name of its own.
+        last_input: since when there has been no input, where the document says that they are idle (RFC 4480 section
+            3.10: user-input); a date and time as text.
+    """
 
     id: str = "p1"
     activities: tuple[str, ...] = ()
     other: str | None = None
     notes: tuple[Note, ...] = ()
     timestamp: str | None = None
+    last_input: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -211,7 +218,14 @@ def _read_person(persons: list[Element]) -> Person:
         other=other,
         notes=tuple(notes[:MAX_NOTES]),
         timestamp=child_text(persons[0], "timestamp"),
+        last_input=next((since for element in persons[:MAX_TUPLES] if (since := _read_idle(element))), None),
     )
+
+
+def _read_idle(element: Element) -> str | None:
+    """The time of the last input, where somebody is idle and it is told."""
+    inputs = [item for item in children(element, "user-input") if (item.text or "").strip() == "idle"]
+    return inputs[0].get("last-input") if inputs else None
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -298,6 +312,8 @@ def _write_tuple(item: PidfTuple) -> list[str]:
 def _write_person(person: Person) -> list[str]:
     out = [f"<dm:person id={attribute(person.id)}>\n"]
     out += _write_activities(person.activities, person.other)
+    if person.last_input is not None:
+        out.append(f"<rpid:user-input last-input={attribute(person.last_input)}>idle</rpid:user-input>\n")
     out += _write_notes(person.notes, "dm:note")
     if person.timestamp is not None:
         out.append(f"<dm:timestamp>{xml_text(person.timestamp)}</dm:timestamp>\n")
