@@ -21,6 +21,8 @@ from bridge.presence.hub import PresenceHub, Watcher
 log = structlog.get_logger(__name__)
 
 _TAKEN = Intake(event=None, accepted=True)
+_FOR_PEOPLE = frozenset({LinkState.AUTH_FAILED, LinkState.SIGNED_ON_ELSEWHERE})
+"""States that no time ends: somebody has to do something."""
 
 
 class Ingress:
@@ -85,6 +87,7 @@ class Ingress:
     def link_changed(self, change: LinkChange) -> None:
         """Takes the news that an account's link has entered a state."""
         log.info("link", network=change.network, account=change.account, state=change.state.value, reason=change.reason)
+        before = self.states.get(change.account)
         self.states[change.account] = change
         own = Address(network=self.network, user=RemoteUserId(change.account))
         person = self.pipeline.judge.directory.person_of(own)
@@ -96,8 +99,14 @@ class Ingress:
                 if contact.network == self.network:
                     self.ephemeral.want(person, contact, wanted=True)
             self.pipeline.lanes.wake(self.network, change.account, self.pipeline.clock())
-        else:
-            self.hub.network_lost(person, self.network)
+            return
+        self.hub.network_lost(person, self.network)
+        if change.state in _FOR_PEOPLE and (before is None or before.state is not change.state):
+            self.pipeline.write_notice(
+                self.pipeline.judge.directory.identity(person),
+                f"Your name {change.account} on {self.network} is signed off: {change.reason}. "
+                "It is not tried again by itself. What you send there waits.",
+            )
 
     def _take(self, draft: Draft, on_recorded: Callable[[Intake], None]) -> None:
         body = draft.body

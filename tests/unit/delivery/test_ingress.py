@@ -301,3 +301,16 @@ def test_a_link_of_an_account_that_nobody_has_any_more_is_noted_alone() -> None:
     assert doors.aim.states["stranger"].state is LinkState.UP
     assert not doors.world.aim.sent
     assert NetworkId("aim") in doors.world.pipeline.links
+
+
+@pytest.mark.parametrize("state", LinkState)
+def test_a_person_is_told_once_of_a_link_that_does_not_come_back(state: LinkState) -> None:
+    doors = Doors()
+    for _ in range(2):
+        doors.aim.link_changed(LinkChange(network=AIM, account="alicework", state=state, reason="wrong password"))
+    doors.aim.link_changed(LinkChange(network=AIM, account="nobodyhere", state=state, reason="wrong password"))
+    lasting = state in {LinkState.AUTH_FAILED, LinkState.SIGNED_ON_ELSEWHERE}
+    told = [text for text in doors.world.sip.texts if text]
+    assert len(told) == lasting
+    if lasting:
+        assert told[0].startswith("Your name alicework on aim is signed off: wrong password.")
