@@ -407,8 +407,19 @@ def test_publications_that_are_refused(
     assert _published(alice.endpoint) == []
 
 
-def test_publications_are_limited() -> None:
+def test_a_persons_oldest_publication_makes_room_for_the_newest() -> None:
     alice = _watcher(limits=Limits(publications_per_aor=2))
+    devices = [Client(alice.endpoint, "alice", port=port) for port in (1, 2, 3)]
+    tags = [_publish(device, OPEN, 1.0 + n).first("SIP-ETag") or "" for n, device in enumerate(devices)]
+    assert alice.endpoint.counts["publications"] == 2
+    renewed = [
+        _publish(device, b"", 5.0, ("SIP-If-Match", tag)).status for device, tag in zip(devices, tags, strict=True)
+    ]
+    assert renewed == [412, 200, 200]
+
+
+def test_publications_are_limited_in_all() -> None:
+    alice = _watcher(limits=Limits(publications=2))
     devices = [Client(alice.endpoint, "alice", port=port) for port in (1, 2, 3)]
     assert [_publish(device, OPEN).status for device in devices] == [200, 200, 403]
 

@@ -103,7 +103,7 @@ class Publications:
             # A client that begins anew has forgotten what it published, or has never heard of it: baresip begins
             # twice at once, and goes on with either. What is left of the first would speak against the second.
             mine = self._by_source.get(source)
-            if mine is None and self._full(aor):
+            if mine is None and not self._make_room(aor):
                 answer(transaction, 403, "Too many publications", now)
                 return
             publication = mine or Publication(aor, self._entropy(9).hex(), source)
@@ -116,10 +116,16 @@ class Publications:
         self._keep(publication, body, expires, now)
         answer(transaction, 200, None, now, headers=(("Expires", str(expires)), ("SIP-ETag", publication.etag)))
 
-    def _full(self, aor: str) -> bool:
+    def _make_room(self, aor: str) -> bool:
+        """Ends what a person's devices have not renewed for longest, where they have published all that one may.
+
+        libpurple leaves a publication behind at each logout: to refuse the next would shut its user out.
+        """
         limits = self._config.limits
-        mine = len(self._by_aor.get(aor, ()))
-        return mine >= limits.publications_per_aor or len(self._by_id) >= limits.publications
+        mine = self._by_aor.get(aor, ())
+        if len(mine) >= limits.publications_per_aor:
+            self._end(min((self._by_id[one] for one in mine), key=lambda publication: publication.expires_at))
+        return len(self._by_id) < limits.publications
 
     def _keep(self, publication: Publication, body: bytes, expires: int, now: float) -> None:
         publication.version += 1
