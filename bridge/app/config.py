@@ -20,6 +20,8 @@ from bridge.policy.positions import locate
 ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
 PLACES: Final = (Path("simplebridge.toml"), Path("/etc/simplebridge/simplebridge.toml"))
 
+LARGEST: Final = 1_000_000_000
+_MAX_BYTES: Final = 4 * 1024 * 1024
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
 _WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -112,9 +114,11 @@ def _shown(value: object) -> str:
 
 
 def positive(_: object, attribute: Any, value: float) -> None:
-    """Validates a number that must be greater than 0."""
+    """Validates a number that must be greater than 0, and not so large that no clock or column holds it."""
     if value <= 0:
         raise _Invalid(attribute.name, f"must be greater than 0, not {value}")
+    if value > LARGEST:
+        raise _Invalid(attribute.name, f"must be {LARGEST} at most, not {_shown(value)}")
 
 
 def addresses(_: object, attribute: Any, value: Mapping[str, str]) -> None:
@@ -140,6 +144,11 @@ def one_of(*choices: str) -> Any:
             raise _Invalid(attribute.name, f"{_shown(value)} is not one of {', '.join(choices)}")
 
     return check
+
+
+def _realm(_: object, attribute: Any, value: str) -> None:
+    if len(value) > 255 or not value.isprintable() or set(value) & {'"', "\\"}:
+        raise _Invalid(attribute.name, f"must be 255 printable characters at most, without quotes, not {_shown(value)}")
 
 
 def _word(_: object, attribute: Any, value: str) -> None:
@@ -180,7 +189,7 @@ class SipSection:
     certificate: Path | None = None
     """PEM chain for tls; without one a self-signed certificate is made in ``data_dir``."""
     key: Path | None = None
-    realm: str = ""
+    realm: str = field(default="", validator=_realm)
     """The digest realm; the domain by default."""
     digest_algorithms: tuple[str, ...] = ("MD5",)
     """Challenges in this order. Some clients read only the first, and some know only MD5."""
@@ -202,6 +211,9 @@ class SipSection:
     def __attrs_post_init__(self) -> None:
         if not self.listen:
             raise _Invalid("listen", "at least one listener is needed")
+        for number, one in enumerate(self.listen):
+            if one.at.port and one in self.listen[:number]:
+                raise _Invalid("listen", f"{one.transport}:{one.at} stands there twice")
         if not self.digest_algorithms:
             raise _Invalid("digest_algorithms", f"at least one of {', '.join(_DIGESTS)} is needed")
         for name in self.digest_algorithms:
@@ -307,7 +319,11 @@ def load(path: Path) -> Config:
         ConfigError: it cannot be read, is not TOML, or a key or value is wrong; the text names where.
     """
     try:
-        text = path.read_text("utf-8")
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise ConfigError(f"{path}: is larger than {_MAX_BYTES} bytes")
+        text = data.decode("utf-8")
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {e.strerror}") from e
     except UnicodeDecodeError as e:

@@ -1,14 +1,16 @@
 """The command line: ``simplebridge``, also ``python -m bridge``."""
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import click
 
 from bridge.app.cli.audit import audit
 from bridge.app.cli.check import check
-from bridge.app.cli.common import WRONG, Context, one_line
+from bridge.app.cli.common import NOBODY_READS, WRONG, Context, one_line
 from bridge.app.cli.hold import hold
 from bridge.app.cli.identity import identity
 from bridge.app.cli.policy import policy
@@ -22,7 +24,7 @@ from bridge.app.home import ERRORS
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.version_option(version("simplebridge"))
+@click.version_option(version("simplebridge"), prog_name="simplebridge")
 @click.pass_context
 def cli(ctx: click.Context, config_path: Path | None, as_json: bool) -> None:
     """A SIMPLE/SIP bridge to public IM networks, with one policy point and a compliance log.
@@ -36,18 +38,58 @@ for command in (run, check, user, identity, policy, hold, audit, status, softpho
     cli.add_command(command)
 
 
+_OWNER_ALONE: Final = 0o077
+
+
 def main() -> None:
     """Runs a command and ends the process with its status."""
+    _open_streams()
+    os.umask(_OWNER_ALONE)  # store, sockets and exports hold what people wrote: their owner's alone
     try:
-        cli.main(standalone_mode=False)
+        # Not cli.main: it ends with 1 where the reader has gone, which here says that something was found.
+        with cli.make_context("simplebridge", sys.argv[1:]) as ctx:
+            cli.invoke(ctx)
+        sys.stdout.flush()  # what cannot be written is told now, not by the interpreter's last breath
     except click.exceptions.Exit as e:
         sys.exit(e.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt, EOFError):
         sys.exit(130)
+    except click.exceptions.NoArgsIsHelpError as e:
+        e.show()
+        sys.exit(WRONG)
+    except click.UsageError as e:
+        command = e.ctx.command_path if e.ctx is not None else "simplebridge"
+        _end(f"{e.format_message().rstrip('.')} (see {command} --help)")
     except click.ClickException as e:
         e.show()
         sys.exit(WRONG)
+    except BrokenPipeError:
+        _forget_output()
+        sys.exit(NOBODY_READS)
+    except OSError as e:
+        if e.filename is None:
+            _forget_output()
+        _end(f"{e.filename or 'standard output'}: {e.strerror or e}")
     except ERRORS as e:
-        for line in one_line(e):
-            click.echo(f"simplebridge: {line}", err=True)
-        sys.exit(WRONG)
+        _end(*one_line(e))
+
+
+def _end(*lines: str) -> None:
+    for line in lines:
+        click.echo(f"simplebridge: {line}", err=True)
+    sys.exit(WRONG)
+
+
+def _open_streams() -> None:
+    """Makes sure that there are three standard streams: else a file of ours would be given the number of one."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _forget_output() -> None:
+    """Leaves nothing that the interpreter would try to write once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

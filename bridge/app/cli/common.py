@@ -22,6 +22,8 @@ from bridge.app.home import Home
 
 FOUND = 1
 WRONG = 2
+NOBODY_READS = 141
+"""The reader of standard output has gone, as after ``| head``: 128 and the number of SIGPIPE, as other programs end."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -102,10 +104,16 @@ def one_line(error: Exception) -> list[str]:
     return [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leaves it to ``main`` what a reader that has gone means."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Returns a console on standard output."""
     # Where nobody looks at a window, a program or a file reads: nothing is cut.
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
+    return _Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

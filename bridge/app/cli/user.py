@@ -10,6 +10,7 @@ from bridge.identity.changes import AddUser, Change, DisableUser, EnableUser, Re
 from bridge.identity.secret import Secret
 
 ACTOR = "command-line"
+_MAX_LINE = 65_536
 
 
 def read_password(prompt: str, *, from_stdin: bool) -> Secret:
@@ -19,7 +20,7 @@ def read_password(prompt: str, *, from_stdin: bool) -> Secret:
         Wrong: there is none.
     """
     if from_stdin:
-        text = sys.stdin.readline().rstrip("\r\n")
+        text = _first_line()
     else:
         if not sys.stdin.isatty():
             raise Wrong("there is no terminal to ask for a password: give it with --password-stdin")
@@ -27,6 +28,14 @@ def read_password(prompt: str, *, from_stdin: bool) -> Secret:
     if not text:
         raise Wrong("the password is empty")
     return Secret(text)
+
+
+def _first_line() -> str:
+    """Returns the first line of standard input: UTF-8, whatever the locale says. Raises Wrong."""
+    try:
+        return sys.stdin.buffer.readline(_MAX_LINE).decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as e:
+        raise Wrong("the password on standard input is not UTF-8") from e
 
 
 def apply(context: Context, changes: list[Change], said: str) -> None:
