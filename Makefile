@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: run test check bench fuzz lock format clean
+.PHONY: run test check bench fuzz lock format compile uncompile clean
 
 run: $(STAMP)
 	$(BIN)/python -m tests.kit.quickstart $(ARGS)
@@ -25,6 +25,14 @@ bench: $(STAMP)
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+# What every message passes, in C: a C compiler is needed, and some minutes. `make uncompile` goes back.
+compile: $(STAMP)
+	SIMPLEBRIDGE_COMPILE=1 $(BIN)/python setup.py --quiet build_ext --inplace --parallel 4
+
+uncompile:
+	find . -path ./$(VENV) -prune -o -name '*.so' -print -delete
+	rm -rf build
+
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -40,5 +48,5 @@ $(STAMP): requirements.lock setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-clean:
+clean: uncompile
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .hypothesis

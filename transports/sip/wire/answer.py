@@ -151,7 +151,7 @@ def _same_host(sent_by: str, source: str) -> bool:
 def _noted(text: str, via: Via, host: str, port: int) -> tuple[str, Via]:
     """The text of a Via with what we saw of its sender, and the same, read."""
     params = via.params
-    if len(params) == 2 and params[1] is ASKS_RPORT and text.endswith(";rport"):  # what nearly all send over UDP
+    if len(params) == 2 and params[1] == ASKS_RPORT and text.endswith(";rport"):  # what nearly all send over UDP
         params = (params[0], ("rport", str(port)), ("received", host))
         return f"{text}={port};received={host}", Via(
             via.transport, via.host, via.port, params, via.version, via.sent_by

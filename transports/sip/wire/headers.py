@@ -155,7 +155,9 @@ class Via:
         """RFC 3581: None where absent, True where asked for, the port where filled in."""
         for name, value in self.params:
             if name == "rport":
-                return True if value is None else parse_port(value)
+                if value is None:
+                    return True
+                return parse_port(value)
         return None
 
     def __str__(self) -> str:
