@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.wire import NoAnswer, Phone
 from tests.kit.daemon import ROOT, BridgeProcess, DaemonError, Person, until
+from tests.unit.app.commands import Bridge
 
 POLICY = """
 [policy]
@@ -53,7 +54,8 @@ def bob(bridge: BridgeProcess) -> Iterator[Phone]:
 
 
 def held(bridge: BridgeProcess, *options: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(bridge.cli("hold", "list", "--json", *options))
+    with pytest.MonkeyPatch.context() as patch:
+        rows: list[dict[str, Any]] = Bridge(bridge.folder, patch).good("hold", "list", "--json", *options).json
     return rows
 
 
