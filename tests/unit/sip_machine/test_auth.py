@@ -207,11 +207,47 @@ def test_guessing_is_slowed_down_for_the_user_at_that_source_and_not_elsewhere()
     assert sum(not event.challenged for event in refused) == 9
 
 
+def test_an_old_password_behind_a_nat_does_not_lock_out_who_has_signed_on_from_there() -> None:
+    """The source is throttled as well, whatever the user; but one device must not lock its whole office out."""
+    endpoint = make_endpoint(auth=AuthConfig(free_guesses=1))
+    alice = Client(endpoint, "alice", port=40_001)
+    assert alice.register().status == 200
+    others = [Client(endpoint, f"nobody{number}", port=41_000 + number) for number in range(6)]
+    for other in others:
+        _challenged(other)
+        last = _message(other, other.credentials("MESSAGE", TARGET, "wrong"))
+    assert last.status == 503
+    late = Client(endpoint, "bob", port=40_002)
+    _challenged(late)
+    assert _message(late, late.credentials("MESSAGE", TARGET)).status == 503
+    assert alice.register(1.0).status == 200
+    guesses = [_message(alice, alice.credentials("MESSAGE", TARGET, "wrong")).status for _ in range(4)]
+    assert guesses == [407, 407, 503, 503]
+
+
+@pytest.mark.parametrize("count", ["0x00000a", "0000_00a", "+000000a", " 000000a", "-0000001", "00000000", "a"])
+def test_a_nonce_count_is_eight_hex_digits(count: str) -> None:
+    client = _client()
+    challenge = _challenged(client)
+    secret = ha1("alice", DOMAIN, PASSWORD, challenge.algorithm)
+    value = digest_response(
+        secret, challenge.nonce, TARGET, "MESSAGE", challenge.algorithm, qop="auth", nc=count, cnonce="c"
+    )
+    line = (
+        f'Digest username="alice", realm="{DOMAIN}", nonce="{challenge.nonce}", uri="{TARGET}", response="{value}", '
+        f'qop=auth, nc="{count}", cnonce="c"'
+    )
+    assert _message(client, line).status == 400
+
+
 @pytest.mark.parametrize(
     ("line", "status"),
     [
         ("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", 407),
         ("NoOneKnowsThisScheme opaque-data=here", 407),
+        ("Basic YWxpY2U6c2VjcmV0", 407),  # token68: no parameters at all
+        ("Bearer a.b-c", 407),
+        ("Digest", 407),
         ('Digest realm="elsewhere", username="alice"', 407),
         (f'Digest realm="{DOMAIN}", username="alice"', 400),
         (f'Digest realm="{DOMAIN}", username="a", nonce="n", uri="{TARGET}", response="r", qop=auth', 400),

@@ -165,6 +165,7 @@ class Authenticator:
         guess = (config.first_delay, config.longest_delay, config.max_guessers)
         self._by_user = Throttle(config.free_guesses, *guess)
         self._by_source = Throttle(4 * config.free_guesses, *guess)
+        self._signed_on: OrderedDict[str, None] = OrderedDict()
 
     def check(self, request: Request, flow: Flow, now: float) -> Granted | Denied:
         """Says who made a request, or how to answer it."""
@@ -177,7 +178,11 @@ class Authenticator:
         user = params.get("username", "")
         guess = f"{user.partition('@')[0].lower()} {flow.source}"
         # The wait is looked at first and whoever the user is, so that it tells nothing of the password or the account.
-        wait = max(self._by_user.wait(guess, now), self._by_source.wait(flow.source, now))
+        # Who has signed on from a source before does not wait for the guesses of others behind the same NAT: one device
+        # with an old password would lock an office out. Guesses at that account from there are counted by themselves.
+        wait = self._by_user.wait(guess, now)
+        if guess not in self._signed_on:
+            wait = max(wait, self._by_source.wait(flow.source, now))
         if wait > 0:
             after = (("Retry-After", str(int(wait) + 1)),)
             return Denied(503, "Too many wrong passwords, wait", after, guess=True, user=user)
@@ -193,7 +198,18 @@ class Authenticator:
         if not self._fresh(params, now):
             return self._challenge(request, flow, now, stale=True)
         self._by_user.succeeded(guess)
+        self._note(guess)
         return Granted(aor)
+
+    def _note(self, who: str) -> None:
+        """Remembers a user and a source that belong together; the one that was seen longest ago is forgotten."""
+        known = self._signed_on
+        if who in known:
+            known.move_to_end(who)
+            return
+        known[who] = None
+        if len(known) > self._config.max_guessers:
+            known.popitem(last=False)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -303,6 +319,8 @@ class Authenticator:
 
 
 _PLAIN = re.compile(r'Digest +(?:[a-z]+=(?:"[^"\\]*"|[^\s",]+)(?:, *|$))+')
+_SCHEME = re.compile(r"digest(?:[ \t]|$)", re.IGNORECASE)
+_COUNT = re.compile(r"[0-9A-Fa-f]{8}")
 _PAIR = re.compile(r'([a-z]+)=(?:"([^"]*)"|([^\s",]+))')
 
 
@@ -316,16 +334,14 @@ def _read(line: str) -> dict[str, str] | None:
         params = {name: quoted or token for name, quoted, token in pairs}
         if len(params) == len(pairs):
             return params
-    scheme, params = parse_credentials(line)
-    return params if scheme == "digest" else None
+    if _SCHEME.match(line) is None:
+        return None  # of another scheme, whose grammar is not ours to judge (RFC 9110 11.4 has some without parameters)
+    return parse_credentials(line)[1]
 
 
 def _count(params: dict[str, str]) -> int | None:
     text = params.get("nc", "")
-    if len(text) != 8:
+    if _COUNT.fullmatch(text) is None:  # int() takes blanks, signs and underscores as well
         return None
-    try:
-        count = int(text, 16)
-    except ValueError:
-        return None
+    count = int(text, 16)
     return count if count > 0 else None
