@@ -92,8 +92,15 @@ def test_q_orders(alice: Client) -> None:
     response = _register(alice, "<sip:a@192.0.2.9>;q=0.1", "<sip:b@192.0.2.9>;q=0.75", "<sip:c@192.0.2.9>")
     assert [contact.rpartition("sip:")[2][0] for contact in _contacts(response)] == ["c", "b", "a"]
     assert "q=0.75" in _contacts(response)[1]
-    for q in ("1.1", "x", "-1", "nan"):
+    for q in ("1.1", "x", "-1", "nan", "0_1", "1e-1", "inf"):
         assert _register(alice, f"<sip:a@192.0.2.9>;q={q}").status == 400
+
+
+def test_an_instance_comes_back_as_it_was(alice: Client) -> None:
+    contact = r'<sip:a@192.0.2.9>;+sip.instance="<urn:\"a\\b\">"'
+    (shown,) = _register(alice, contact).lines("Contact")
+    assert shown.endswith(r';+sip.instance="<urn:\"a\\b\">"')
+    assert len(_contacts(_register(alice, contact))) == 1
 
 
 def test_star_removes_all_and_stands_alone(alice: Client) -> None:

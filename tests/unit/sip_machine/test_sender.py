@@ -269,6 +269,16 @@ def test_a_deadline_ends_the_wait_and_a_retry_takes_up_the_same_transaction(alic
     assert _results(alice.endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
 
 
+def test_a_contact_with_headers_and_a_method_is_no_request_uri(alice: Client) -> None:
+    """RFC 3261 19.1.1, table 1: a Contact of a registration may hold both, a Request-URI neither."""
+    contact = "<sip:alice@192.0.2.9:40000;ob;method=INVITE?Subject=x>"
+    alice.ask("REGISTER", f"sip:{DOMAIN}", [("Contact", "*"), ("Expires", "0")], now=1.0)
+    response = alice.ask("REGISTER", f"sip:{DOMAIN}", [("Contact", contact)], now=1.0)
+    assert [str(one.uri) for one in response.contacts if one != "*"] == [contact.strip("<>")]
+    alice.endpoint.send_message(_message(), "k", 1.0)
+    assert _sent(alice).uri_text == "sip:alice@192.0.2.9:40000;ob"
+
+
 def test_too_large_for_udp(alice: Client) -> None:
     alice.endpoint.send_message(_message(body=b"x" * 1300), "k", 1.0)
     ((_, result),) = _results(alice.endpoint)

@@ -6,6 +6,7 @@ a NAT, or one that listens nowhere (baresip over TLS), is reached in no other wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from transports.sip.machine.config import EndpointConfig
@@ -15,11 +16,14 @@ from transports.sip.machine.layer import ServerTransaction, TransactionLayer
 from transports.sip.machine.ports import BindingStore, StoredBinding
 from transports.sip.machine.routing import target_of, way_to
 from transports.sip.machine.timers import TimerQueue
+from transports.sip.wire.grammar import quote_string
 from transports.sip.wire.headers import NameAddr, parse_name_addr
 from transports.sip.wire.native import SipRegistration
 from transports.sip.wire.uri import SipUri, parse_uri
 
 MAX_Q = 1.0
+_QVALUE = re.compile(r"0(?:\.[0-9]{0,9})?|1(?:\.0{0,9})?|\.[0-9]{1,9}")
+"""RFC 3261 25.1 allows three digits; clients write more, and some leave out the 0."""
 
 
 class Binding:
@@ -27,12 +31,13 @@ class Binding:
 
     __slots__ = (
         "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refused", "reg_id",
-        "source", "transport", "uri", "user_agent",
+        "request_uri", "source", "transport", "uri", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
         self.uri = uri
         self.contact = str(uri)
+        self.request_uri = _request_uri(uri)
         self.flow = flow
         self.transport = flow.transport
         self.local = flow.local
@@ -230,7 +235,7 @@ class Registrar:
             if binding.q != MAX_Q:
                 params.append(("q", f"{binding.q:.3g}"))
             if binding.instance:
-                params.append(("+sip.instance", f'"{binding.instance}"'))
+                params.append(("+sip.instance", quote_string(binding.instance)))
             text = f"<{binding.contact}>" + "".join(f";{name}={value}" for name, value in params)
             headers.append(("Contact", text))
         headers += [("Path", value) for value in transaction.request.lines("Path")]
@@ -294,10 +299,13 @@ def _q(contact: NameAddr) -> float:
     text = contact.param("q")
     if text is None:
         return MAX_Q
-    try:
-        q = float(text)
-    except ValueError as error:
-        raise _Refused(400, "Contact: q is not a number from 0 to 1") from error
-    if not 0 <= q <= 1:
+    if _QVALUE.fullmatch(text) is None:
         raise _Refused(400, "Contact: q is not a number from 0 to 1")
-    return q
+    return float(text)
+
+
+def _request_uri(uri: SipUri) -> str:
+    """Returns a contact as a Request-URI, which may hold neither headers nor a method (RFC 3261 19.1.1, table 1)."""
+    if not uri.headers and not uri.has_param("method"):
+        return str(uri)
+    return str(uri.replace(headers=(), params=tuple(pair for pair in uri.params if pair[0].lower() != "method")))

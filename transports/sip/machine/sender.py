@@ -268,9 +268,8 @@ class Sender:
 
     def _build(self, binding: Binding, transport: str, sent_by: str, branch: str, tail: bytes) -> bytes:
         routes = "".join(f"Route: {route}\r\n" for route in binding.path) if binding.path else ""
-        head = (
-            f"MESSAGE {binding.contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n{routes}"
-        )
+        via = f"SIP/2.0/{transport} {sent_by};rport;branch={branch}"
+        head = f"MESSAGE {binding.request_uri} SIP/2.0\r\nVia: {via}\r\n{routes}"
         return head.encode() + tail
 
     @staticmethod
