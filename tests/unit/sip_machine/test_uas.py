@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from tests.kit.sip import DOMAIN, Client, make_endpoint
+from tests.kit.sip import DOMAIN, SERVER, Client, make_endpoint
 from transports.sip.machine.config import Limits
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import MessageReceived, RequestRefused
@@ -12,6 +12,7 @@ from transports.sip.machine.flow import CloseFlow, Flow
 from transports.sip.machine.uas import ALLOW
 from transports.sip.wire.message import Request, Response
 from transports.sip.wire.native import SipMessage, SipTyping
+from transports.sip.wire.uri import SipUri, parse_uri
 
 TARGET = "sip:friend@aim.example.test"
 TEXT = [("Content-Type", "text/plain")]
@@ -57,6 +58,16 @@ def test_a_message_is_answered_when_its_owner_says_so(alice: Client) -> None:
     assert _received(alice.endpoint) == []
     alice.endpoint.answer(event.tx, 500, now=3.0)
     assert alice.take(3.0) == []
+
+
+@pytest.mark.parametrize("host", [SERVER[0], f"{SERVER[0]}:5060", "Example.Test", "example.test."])
+def test_our_own_address_is_the_domain(alice: Client, host: str) -> None:
+    """A phone that was told an address and no domain writes to ``sip:bob@192.0.2.1``."""
+    assert alice.deliver(alice.request("MESSAGE", f"sip:bob@{host}", TEXT, b"x"), 1.0) == []
+    (event,) = _received(alice.endpoint)
+    peer = parse_uri(event.native.peer)
+    assert isinstance(peer, SipUri)
+    assert peer.aor == f"bob@{DOMAIN}"
 
 
 def test_a_refusal_says_why(alice: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transports.sip.machine.config import EndpointConfig
+from transports.sip.wire.message import Request
 from transports.sip.wire.uri import SipUri
 
 MAX_REASON = 160
@@ -47,6 +48,18 @@ class Names:
     def target(self, uri: SipUri) -> str:
         """Returns the name under which a watched or addressed URI is known: its AOR, aliases resolved."""
         return self.aor(uri) or uri.aor
+
+    def canonical(self, request: Request) -> str:
+        """Returns the Request-URI as the bridge knows it: an alias of the domain, such as our address, is the domain.
+
+        The request was found to be served.
+        """
+        uri = request.uri
+        host = uri.host.rstrip(".") if isinstance(uri, SipUri) else self._domain
+        if host == self._domain or host not in self._hosts:
+            return request.uri_text
+        assert isinstance(uri, SipUri)
+        return str(uri.replace(host=self._domain, port=None))
 
 
 def clean_reason(text: str) -> str:

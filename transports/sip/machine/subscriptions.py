@@ -174,6 +174,8 @@ class Notifier:
         contacts = request.contacts
         if len(contacts) != 1 or not isinstance(contacts[0], NameAddr) or not isinstance(contacts[0].uri, SipUri):
             return 400, "SUBSCRIBE needs one Contact with a SIP URI", ()
+        if contacts[0].uri.headers:
+            return 400, "Contact: headers are not allowed in a dialog's target", ()  # RFC 3261 19.1.1, table 1
         limit = self._config.limits.stored_text
         texts = [str(contacts[0]), *request.lines("Record-Route"), request.first("From") or "", request.uri_text]
         if any(len(text) > 2 * limit for text in texts) or len(texts) > 16:
@@ -234,7 +236,7 @@ class Notifier:
         subscription = Subscription(
             self._entropy(8).hex(), watcher, self._names.target(uri), transaction.flow, contact.uri
         )
-        subscription.uri_text = request.uri_text
+        subscription.uri_text = self._names.canonical(request)
         subscription.event = request.first("Event") or PACKAGE
         subscription.accept = tuple(str(kind) for kind in request.accept[:16])
         subscription.call_id = request.call_id

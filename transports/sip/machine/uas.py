@@ -236,21 +236,21 @@ class Uas:
         encoding = (request.first("Content-Encoding") or "").lower()
         if encoding not in _ENCODINGS:
             raise Refusal(415, f"Content-Encoding {encoding} is not read here", ("Accept-Encoding", "deflate"))
-        body = request.body
+        peer, body = self._names.canonical(request), request.body
         if len(body) > self._config.limits.max_body:
             raise Refusal(413, f"Body is larger than {self._config.limits.max_body}")
         if media == ISCOMPOSING:
             if encoding == "deflate":
                 body = inflate(body, self._config.limits.inflated_body)
             typing = parse_iscomposing(body)
-            return SipTyping(aor=aor, peer=request.uri_text, state=typing.state, refresh=typing.refresh)
+            return SipTyping(aor=aor, peer=peer, state=typing.state, refresh=typing.refresh)
         headers: tuple[tuple[str, str], ...] = ()
         if request.has_any(_CARRIED):
             headers = tuple(
                 [(known, value) for name, value in request.headers if (known := _NAMES(name)) and known in _CARRIED]
             )
         return SipMessage(
-            aor=aor, peer=request.uri_text, call_id=request.call_id, cseq=request.cseq.number,
+            aor=aor, peer=peer, call_id=request.call_id, cseq=request.cseq.number,
             content_type=request.first("Content-Type") or "text/plain", body=body, headers=headers,
             display_name=request.from_.display_name, device=self._device(transaction, aor),
         )  # fmt: skip
