@@ -504,12 +504,12 @@ class SipTransport:
             if connection.flow is None:
                 stuck = now - connection.made_at > limits.unfinished
             else:
-                if not self.endpoint.unfinished(connection.flow):
-                    connection.unfinished_since = None
-                elif connection.unfinished_since is None:
-                    connection.unfinished_since = now
-                since = connection.unfinished_since
-                stuck = since is not None and now - since > limits.unfinished
+                number, known = self.endpoint.unfinished(connection.flow), connection.unfinished
+                if number is None:
+                    connection.unfinished = None
+                elif known is None or known[0] != number:  # a busy connection is always in the middle of one
+                    connection.unfinished = (number, now)
+                stuck = known is not None and known[0] == number and now - known[1] > limits.unfinished
             if stuck or now - connection.heard_at > limits.idle:
                 connection.abort()
 

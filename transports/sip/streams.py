@@ -61,7 +61,8 @@ class Stream(Protocol):
         self.source = ""
         self.made_at = now
         self.heard_at = now
-        self.unfinished_since: float | None = None
+        self.unfinished: tuple[int, float] | None = None
+        """The number of a message that had begun, and when that was seen."""
 
     @property
     def _wire(self) -> Any:

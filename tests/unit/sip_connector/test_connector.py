@@ -483,6 +483,35 @@ async def test_a_message_that_never_ends_is_dropped(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_a_busy_connection_is_always_in_a_message_and_stays(tmp_path: Path) -> None:
+    running = await start(tmp_path, unfinished=0.0)
+    phone = Phone(running.transport, "tcp")
+    whole = (
+        b"OPTIONS sip:corp.example SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKx%d\r\nFrom: <sip:a@b>;tag=1\r\n"
+        b"To: <sip:corp.example>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+
+    def counts() -> int:
+        return running.transport.counts["connections"]
+
+    phone.raw.send(whole % 0 + whole[:20])
+    await until(lambda: counts() == 1)
+    for number in range(1, 5):
+        await pause(0.02)
+        running.transport._drop_stuck()
+        phone.raw.send((whole % number)[20:] + whole[:20])
+    await pause(0.02)
+    assert counts() == 1
+    for _ in range(2):
+        running.transport._drop_stuck()
+        await pause(0.01)
+    await until(lambda: counts() == 0)
+    phone.close()
+    await running.transport.stop(drain=0.0)
+    await pause(0.02)
+
+
+@asynchronous
 async def test_a_certificate_is_changed_under_living_connections(running: Running, tmp_path: Path) -> None:
     first = Phone(running.transport, "tls")
     await first.register()

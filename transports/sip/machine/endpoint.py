@@ -176,8 +176,8 @@ class Endpoint:
         """Returns the longest MESSAGE body that every contact of ``aor`` can be sent now, in bytes."""
         return self._sender.max_body(aor)
 
-    def unfinished(self, flow: Flow) -> bool:
-        """Whether a connection is in the middle of a message."""
+    def unfinished(self, flow: Flow) -> int | None:
+        """Returns the number of the message in whose middle a connection is; None where it is between messages."""
         return self._layer.unfinished(flow)
 
     @property

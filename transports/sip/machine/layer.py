@@ -144,10 +144,10 @@ class TransactionLayer:
         """Whether a flow can carry something now; UDP always can."""
         return not flow.reliable or flow.id in self._flows
 
-    def unfinished(self, flow: Flow) -> bool:
-        """Whether a connection is in the middle of a message."""
+    def unfinished(self, flow: Flow) -> int | None:
+        """Returns the number of the message in whose middle a connection is; None where it is between messages."""
         framer = self._framers.get(flow.id)
-        return framer is not None and framer.pending > 0
+        return framer.messages if framer is not None and framer.pending > 0 else None
 
     # -- in -------------------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class StreamFramer:
     times, however the stream is cut.
     """
 
-    __slots__ = ("_buffer", "_half_ping", "_limits", "_need", "_scanned", "error")
+    __slots__ = ("_buffer", "_half_ping", "_limits", "_need", "_scanned", "error", "messages")
 
     def __init__(self, limits: Limits = DEFAULT) -> None:
         self._limits = limits
@@ -42,6 +42,8 @@ class StreamFramer:
         self._need = 0  # octets of the message at hand, header and body, once its header section is whole
         self._half_ping = False
         self.error: SipSyntaxError | None = None
+        self.messages = 0
+        """How many were given: whether it moves tells a busy stream from a stuck one."""
 
     @property
     def pending(self) -> int:
@@ -75,6 +77,7 @@ class StreamFramer:
         del buffer[: self._need]
         self._need = self._scanned = 0
         self._half_ping = False
+        self.messages += 1
         return message
 
     def _keepalive(self) -> Frame | None:
