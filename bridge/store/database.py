@@ -1,5 +1,6 @@
 """The SQLite file: its URL, its connections and their settings."""
 
+import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -59,6 +60,14 @@ def connect(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connec
     Raises:
         StoreConfigError: the file cannot be opened, or is not a database of ours.
     """
+    try:
+        # SQLite would let the group and others read. Only a file that is not there yet may be opened and closed here:
+        # a close drops all locks that this process has on it (fcntl(2)).
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StoreConfigError(f"{path}: {error.strerror}") from error
     try:
         connection = sqlite3.connect(
             path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=256
