@@ -115,7 +115,7 @@ class Daemon:
         self.people = identity_store.load_snapshot(self._reading, home.rules())
         self.journal.start()
         self._publisher = PublisherThread(
-            publisher_of(home.database, home.log_folder, home.signer(self.journal.log_id, create=True)),
+            publisher_of(home.database, home.log_folder, home.signer(self.journal.log_id, create=home.unpublished())),
             on_published=self._published,
             interval=home.config.compliance.checkpoint_interval,
         )
@@ -197,7 +197,10 @@ class Daemon:
         self.ingresses[network] = Ingress(network, link, self.pipeline, self.ephemeral, self.hub)
 
     async def _open(self) -> None:
-        await self.sip.start(self.ingresses[SIP])
+        try:
+            await self.sip.start(self.ingresses[SIP])
+        except OSError as e:
+            raise self.home.config.error(("sip", "listen"), str(e)) from e
         for name, network in self.networks.items():
             await network.start(self.ingresses[name])
         for binding in self.people.bindings():

@@ -18,6 +18,7 @@ from bridge.app.registry import options_of
 from bridge.compliance import record
 from bridge.compliance.checkpoint import NoteSigner
 from bridge.compliance.errors import ComplianceError
+from bridge.compliance.files import CHECKPOINT
 from bridge.compliance.keys import Keyring, open_signer, read_private_file, write_private_file
 from bridge.identity.changes import Change, Plan
 from bridge.identity.errors import IdentityError, NameRefused
@@ -150,6 +151,10 @@ class Home:
         if not path.exists():
             write_private_file(path, os.urandom(32), replace=False)
         return read_private_file(path)
+
+    def unpublished(self) -> bool:
+        """Returns whether no checkpoint is there yet: the key of one that is must not be made anew."""
+        return not (self.log_folder / CHECKPOINT).exists()
 
     # Store
 

@@ -16,6 +16,7 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.internet.task import deferLater
@@ -165,7 +166,7 @@ class SipTransport:
         if self._config.tls is not None:
             self._tls = ServerTls(self._config.tls)
         try:
-            self.listeners = tuple(self._listen(listener) for listener in self._config.endpoint.listeners)
+            self.listeners = tuple(self._opened(listener) for listener in self._config.endpoint.listeners)
         except BaseException:
             await self._close_listeners()
             raise
@@ -184,6 +185,16 @@ class SipTransport:
             port.start()
         self._sweeper = self._reactor.callLater(SWEEP, self._sweep)
         self._pump()
+
+    def _opened(self, listener: Listener) -> Listener:
+        try:
+            return self._listen(listener)
+        except CannotListenError as error:
+            cause: Exception = error.socketError
+        except OSError as error:
+            cause = error
+        reason = getattr(cause, "strerror", None) or cause
+        raise OSError(f"{listener.transport}:{listener.host}:{listener.port} cannot be opened: {reason}") from cause
 
     def _listen(self, listener: Listener) -> Listener:
         if listener.transport == "udp":

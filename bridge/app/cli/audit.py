@@ -131,7 +131,7 @@ def _person(home: Home, text: str | None) -> str | None:
     return normal_address(text)
 
 
-_AGO = re.compile(r"(\d+)([smhd])")
+_AGO = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -140,7 +140,7 @@ def _time(text: str | None, option: str) -> float | None:
         return None
     ago = _AGO.fullmatch(text)
     if ago:
-        return dt.datetime.now(dt.UTC).timestamp() - int(ago[1]) * _SECONDS[ago[2]]
+        return max(0.0, dt.datetime.now(dt.UTC).timestamp() - int(ago[1]) * _SECONDS[ago[2]])
     try:
         moment = dt.datetime.fromisoformat(text)
         return (moment if moment.tzinfo is not None else moment.astimezone()).timestamp()
@@ -310,6 +310,9 @@ def export(
         "records": made.count,
     }
     _note_use(home, record.EXPORT, detail)
+    if output is not None and context.json:
+        answer = {"output": str(output), "manifest": str(manifest), "records": made.count, "sha256": made.sha256}
+        context.show(answer, lambda: None)
     click.echo(f"simplebridge: {made.count} records, sha256 {made.sha256}", err=True)
 
 

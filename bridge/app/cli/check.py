@@ -27,7 +27,7 @@ def check(context: Context) -> None:
         warnings = ["no policy is configured: everything is refused"]
     else:
         findings = lint(policy.policy)
-        warnings = [f"{config.policy.file}:{f.line}: {f.code}: {f.subject}: {f.message}" for f in findings]
+        warnings = [f"{config.policy.file}:{f.line or 1}: {f.code}: {f.subject}: {f.message}" for f in findings]
     answer = {"ok": True, "config": str(config.path), "policy_digest": policy.digest, "warnings": warnings}
 
     def human() -> None:

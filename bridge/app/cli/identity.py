@@ -161,7 +161,8 @@ def export(context: Context) -> None:
     """Print the bindings as CSV, as `identity import` takes it."""
     home = context.home()
     found = [] if not home.database.exists() else _bindings(home.people())
-    sys.stdout.buffer.write(names_csv.write_names(found))
+    rows = [{"address": b.person, "network": b.network, "name": b.shown} for b in found]
+    context.show(rows, lambda: sys.stdout.buffer.write(names_csv.write_names(found)))
 
 
 @identity.command("rotate-key")

@@ -35,7 +35,7 @@ def lint(context: Context) -> None:
 
     def human() -> None:
         for finding in findings:
-            click.echo(f"{file}:{finding.line}: {finding.code}: {finding.subject}: {finding.message}")
+            click.echo(f"{file}:{finding.line or 1}: {finding.code}: {finding.subject}: {finding.message}")
 
     context.show([attrs.asdict(finding) for finding in findings], human)
     if findings:
