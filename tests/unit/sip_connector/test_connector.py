@@ -23,6 +23,7 @@ from tests.unit.sip_connector.pem import make_pair
 from transports.sip import connector
 from transports.sip.connector import SipTransport
 from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import RequestRefused
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.uac import AgentEvent, Arrived, Refused, Registered, Seen, Sent, UserAgent, UserAgentConfig
@@ -568,6 +569,19 @@ async def test_what_cannot_be_sent(running: Running) -> None:
         running.transport.send(native, key="k", deadline=0.0, on_result=lambda result: None)
 
 
+class Faulty:
+    """An endpoint that falls over whatever it is fed."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def receive(self, flow: Flow, data: bytes, now: float) -> None:
+        raise RuntimeError(f"{len(data)} octets from {flow.key} at {now}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._endpoint, name)
+
+
 @asynchronous
 async def test_a_fault_at_one_datagram_leaves_the_socket_open(
     running: Running, monkeypatch: pytest.MonkeyPatch
@@ -577,7 +591,7 @@ async def test_a_fault_at_one_datagram_leaves_the_socket_open(
     monkeypatch.setattr(connector, "_log", log)
     phone = Phone(running.transport, "udp")
     with monkeypatch.context() as patch:
-        patch.setattr(running.transport.endpoint._layer, "receive", None)
+        patch.setattr(running.transport, "endpoint", Faulty(running.transport.endpoint))
         phone.agent.register(time.monotonic())
         phone.turn()
         await pause(0.05)
