@@ -257,6 +257,7 @@ def decision(
     reason_code: str,
     policy_digest: str,
     would_have: Sequence[str] = (),
+    alerts: Sequence[str] = (),
     parent: Recorded | int | None = None,
 ) -> RecordDraft:
     """Returns the record of what policy said: the effect, the rule that decided and all that matched.
@@ -269,6 +270,7 @@ def decision(
         reason_code: why, as a code.
         policy_digest: the digest of the policy snapshot.
         would_have: rules in shadow mode that would have decided otherwise.
+        alerts: rules that raise an alert.
         parent: the intake, if it is not in the same entry.
     """
     fields: dict[str, Any] = {
@@ -280,7 +282,9 @@ def decision(
     }
     if would_have:
         fields["would_have"] = list(would_have)
-    form = (effect, deciding, tuple(matched), reason_code, policy_digest, tuple(would_have))
+    if alerts:
+        fields["alerts"] = list(alerts)
+    form = (effect, deciding, tuple(matched), reason_code, policy_digest, tuple(would_have), tuple(alerts))
     return RecordDraft(DECISION, msg_id=event_id, fields=fields, parent=parent, form=form)
 
 

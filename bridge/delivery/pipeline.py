@@ -47,6 +47,7 @@ class Counters:
         self.received = 0
         self.refused = 0
         self.held = 0
+        self.alerts = 0
         self.duplicates = 0
         self.recorded = 0
         self.unrecorded = 0
@@ -283,16 +284,19 @@ class Pipeline:
             content_flags=flags,
         )
 
-    @staticmethod
-    def _decision(envelope: Envelope, decision: Decision | None, reason_code: str) -> RecordDraft:
+    def _decision(self, envelope: Envelope, decision: Decision | None, reason_code: str) -> RecordDraft:
         if decision is None:
             return _undecided(envelope.id, "forbid", reason_code)
+        if decision.notify:
+            self.counters.alerts += 1
+            log.warning("policy alert", id=envelope.id, rules=list(decision.notify), decision=decision.effect)
         return record.decision(
             envelope.id,
             effect=decision.effect,
             deciding=decision.deciding,
             matched=decision.matched,
             would_have=decision.would_have,
+            alerts=decision.notify,
             reason_code=reason_code,
             policy_digest=decision.policy_digest,
         )

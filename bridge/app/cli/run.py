@@ -58,7 +58,15 @@ async def _start(daemon: Daemon, reactor: Any, status: list[int]) -> None:
         reactor.stop()
         return
     memory.settle()
-    sd_notify("READY=1")
+    _tell_manager("READY=1")
+
+
+def _tell_manager(state: str) -> None:
+    """Tells systemd. A manager that cannot be told must keep the bridge neither from starting nor from stopping well."""
+    try:
+        sd_notify(state)
+    except OSError as e:
+        log.warning("the service manager cannot be told", state=state, error=str(e))
 
 
 def _on_signals(daemon: Daemon, reactor: Any) -> None:
@@ -69,7 +77,7 @@ def _on_signals(daemon: Daemon, reactor: Any) -> None:
         if stopping:
             return  # a second signal must not cut the drain of the first one short
         stopping = True
-        sd_notify("STOPPING=1")
+        _tell_manager("STOPPING=1")
         await daemon.stop()
         reactor.stop()
 
@@ -82,9 +90,11 @@ def _on_signals(daemon: Daemon, reactor: Any) -> None:
 
     def on_reload(*_: object) -> None:
         def reload() -> None:
-            sd_notify("RELOADING=1")
+            if not daemon.up:
+                return  # what it starts with is read anyway, and a stop needs no new policy
+            _tell_manager("RELOADING=1")
             daemon.reload()
-            sd_notify("READY=1")
+            _tell_manager("READY=1")
 
         reactor.callFromThread(reload)
 
