@@ -243,6 +243,11 @@ class Daemon:
         loop.start(seconds, now=False).addErrback(_loop_failed)
         self._loops.append(loop)
 
+    @property
+    def up(self) -> bool:
+        """Whether it has started and is not stopping."""
+        return self._up and not self._stopping
+
     # Stop
 
     async def stop(self) -> None:
@@ -430,6 +435,7 @@ class Daemon:
             "recorded": c.recorded,
             "refused": c.refused,
             "held": c.held,
+            "alerts": c.alerts,
             "duplicates": c.duplicates,
             "unrecorded": c.unrecorded,
             "dead_letters": c.dead_letters,

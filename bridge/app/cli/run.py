@@ -62,7 +62,7 @@ async def _start(daemon: Daemon, reactor: Any, status: list[int]) -> None:
 
 
 def _tell_manager(state: str) -> None:
-    """Tells systemd. A manager that cannot be told must keep the bridge neither from starting nor from stopping well."""
+    """Tells systemd. A manager that cannot be told keeps the bridge neither from starting nor from stopping well."""
     try:
         sd_notify(state)
     except OSError as e:
