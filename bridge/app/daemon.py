@@ -34,7 +34,7 @@ from bridge.identity.bindings import Binding, NameKey
 from bridge.identity.snapshot import IdentitySnapshot, delta
 from bridge.identity.vault import Vault
 from bridge.model.capabilities import LinkState
-from bridge.model.ids import SIP, EventIdMint, NetworkId
+from bridge.model.ids import SIP, EventIdMint, NetworkId, PersonId
 from bridge.policy.snapshot import Snapshot
 from bridge.presence.hub import PresenceHub
 from bridge.store import housekeeping
@@ -201,6 +201,9 @@ class Daemon:
             await self.sip.start(self.ingresses[SIP])
         except OSError as e:
             raise self.home.config.error(("sip", "listen"), str(e)) from e
+        for aor in self.sip.registered():
+            if not self.people.enabled(PersonId(aor)):  # shut out while the bridge was down
+                self.sip.sign_off(aor, for_good=True)
         for name, network in self.networks.items():
             await network.start(self.ingresses[name])
         for binding in self.people.bindings():
@@ -336,6 +339,8 @@ class Daemon:
         change = delta(self.people, people)
         self.people = people
         self.pipeline.judge.directory = people
+        for person in change.shut_out | change.passwords:
+            self.sip.sign_off(person, for_good=person in change.shut_out)
         for binding in change.links_down:
             network = self.networks.get(binding.network)
             if network is not None:

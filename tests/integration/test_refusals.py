@@ -251,6 +251,7 @@ def test_a_disabled_user_neither_sends_nor_receives(bridge: BridgeProcess, alice
         with pytest.raises(NoAnswer):
             dave.incoming(lambda request: request.method == "MESSAGE", 0.1)
         bridge.change(EnableUser(address="dave@corp.example"))
+        assert dave.register().status == 200  # what he had was ended with his account
         assert alice.message("dave", "welcome back").status == 202
         assert dave.text()[1] == "welcome back"
 

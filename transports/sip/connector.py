@@ -256,6 +256,17 @@ class SipTransport:
         if self._tls is not None:
             self._tls.reload()
 
+    def sign_off(self, aor: str, *, for_good: bool) -> None:
+        """Ends what a person's devices have here: ``for_good``, or until they sign on with their new password."""
+        assert self.endpoint is not None
+        self.endpoint.sign_off(aor, self._clock(), for_good=for_good)
+        self._flush_soon()
+
+    def registered(self) -> list[str]:
+        """Returns who is registered."""
+        assert self.endpoint is not None
+        return self.endpoint.registrar.aors()
+
     # -- the bridge's side --------------------------------------------------------------------------------------------
 
     def send(self, native: SipNative, *, key: str, deadline: float, on_result: Callable[[SendResult], None]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.kit.sip import DOMAIN, Client, counting_entropy, make_endpoint
 from transports.sip.machine.config import Limits
 from transports.sip.machine.endpoint import Endpoint
-from transports.sip.machine.events import Published, SubscriptionClosed, SubscriptionOpened
+from transports.sip.machine.events import Published, RegistrationChanged, SubscriptionClosed, SubscriptionOpened
 from transports.sip.machine.flow import Flow
 from transports.sip.machine.ports import StoredSubscription
 from transports.sip.wire.message import Request, Response, respond_bytes
@@ -333,6 +333,24 @@ def _publish(client: Client, body: bytes, now: float = 1.0, *more: tuple[str, st
 
 def _published(endpoint: Endpoint) -> list[Published]:
     return [event for event in _events(endpoint) if isinstance(event, Published)]
+
+
+@pytest.mark.parametrize(("for_good", "reason"), [(True, "rejected"), (False, "deactivated")])
+def test_who_is_signed_off_has_nothing_left_here(alice: Watcher, for_good: bool, reason: str) -> None:
+    """A device of somebody who has left, or whose password was stolen, is told nothing any more."""
+    alice.subscribe()
+    _show(alice.endpoint, OPEN, 1.05)
+    assert alice.notified(1.1)
+    _publish(alice, OPEN, 1.2)
+    _events(alice.endpoint)
+    alice.endpoint.sign_off(f"alice@{DOMAIN}", 2.0, for_good=for_good)
+    told = _events(alice.endpoint)
+    assert [event.native.contacts for event in told if isinstance(event, RegistrationChanged)] == [0]
+    assert [event.native.pidf for event in told if isinstance(event, Published)] == [None]
+    assert _states(alice.notified(2.1)) == [(f"terminated;reason={reason}", b"")]
+    assert _show(alice.endpoint, OPEN, 3.0) == 0
+    counts = alice.endpoint.counts
+    assert [counts[name] for name in ("bindings", "subscriptions", "publications")] == [0, 0, 0]
 
 
 def test_the_life_of_a_publication(alice: Watcher) -> None:

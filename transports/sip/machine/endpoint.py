@@ -172,6 +172,15 @@ class Endpoint:
         """Sets what subscriptions show. Returns how many were meant."""
         return self._notifier.notify(presence, now)
 
+    def sign_off(self, aor: str, now: float, *, for_good: bool) -> None:
+        """Ends a person's registrations, publications and subscriptions.
+
+        ``for_good``: they may not come back; otherwise (a new password) they may sign on anew at once (RFC 6665 4.1.3).
+        """
+        self.registrar.remove(aor, now)
+        self._publications.remove(aor)
+        self._notifier.shut_out(aor, "rejected" if for_good else "deactivated", now)
+
     def max_body(self, aor: str) -> int:
         """Returns the longest MESSAGE body that every contact of ``aor`` can be sent now, in bytes."""
         return self._sender.max_body(aor)

@@ -116,6 +116,11 @@ class Publications:
         self._keep(publication, body, expires, now)
         answer(transaction, 200, None, now, headers=(("Expires", str(expires)), ("SIP-ETag", publication.etag)))
 
+    def remove(self, aor: str) -> None:
+        """Ends all that a person has published."""
+        for one in list(self._by_aor.get(aor, ())):
+            self._end(self._by_id[one])
+
     def _make_room(self, aor: str) -> bool:
         """Ends what a person's devices have not renewed for longest, where they have published all that one may.
 

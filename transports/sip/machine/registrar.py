@@ -241,6 +241,12 @@ class Registrar:
         headers += [("Path", value) for value in transaction.request.lines("Path")]
         self._layer.answer(transaction, 200, None, now, headers=headers)
 
+    def remove(self, aor: str, now: float) -> None:
+        """Forgets all contacts of a person who may not sign on any more, or must do so anew."""
+        if aor in self._bindings:
+            self._put(aor, [], now)
+            self._store.save(aor, (), _ignore)
+
     # -- the table ----------------------------------------------------------------------------------------------------
 
     def _put(self, aor: str, bindings: list[Binding], now: float) -> None:

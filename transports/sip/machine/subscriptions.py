@@ -296,6 +296,12 @@ class Notifier:
                 self._plan(subscription, now)
         return len(found)
 
+    def shut_out(self, watcher: str, reason: str, now: float) -> None:
+        """Ends all subscriptions of a watcher. The last NOTIFY shows nothing but the end."""
+        for subscription in [one for one in self._by_id.values() if one.watcher == watcher]:
+            subscription.pidf = None
+            self._end(subscription, reason, now)
+
     def _find(self, presence: SipPresence) -> list[Subscription]:
         if presence.subscription is not None:
             one = self._by_id.get(presence.subscription)
