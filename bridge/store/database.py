@@ -12,6 +12,8 @@ from bridge.store.errors import StoreConfigError
 from bridge.store.schema import APPLICATION_ID
 
 BUSY_SECONDS = 5.0
+IN_MEMORY = Path(":memory:")
+"""For what is read alone: a record in memory would not be durable."""
 PAGE_BYTES = 8192
 """Rows of half a kilobyte: with pages of 4 KiB a batch writes twice as many frames."""
 _WAL_PAGES = 2000
@@ -60,14 +62,8 @@ def connect(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connec
     Raises:
         StoreConfigError: the file cannot be opened, or is not a database of ours.
     """
-    try:
-        # SQLite would let the group and others read. Only a file that is not there yet may be opened and closed here:
-        # a close drops all locks that this process has on it (fcntl(2)).
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise StoreConfigError(f"{path}: {error.strerror}") from error
+    if path != IN_MEMORY:
+        _make_private(path)
     try:
         connection = sqlite3.connect(
             path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -85,6 +81,23 @@ def connect(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connec
         connection.close()
         raise
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file where there is none, for its owner alone: SQLite would let the group and others read.
+
+    Only a file that is not there yet may be opened and closed here: a close drops all locks that this process has on
+    it (fcntl(2)), SQLite's too.
+
+    Raises:
+        StoreConfigError: it cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreConfigError(f"{path}: {error.strerror}") from error
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path) -> None:

@@ -16,7 +16,7 @@ from bridge.compliance.rows import (
     StoreDamagedError,
 )
 from bridge.compliance.sealing import KekRow
-from bridge.store.database import UNREADABLE, connect, connect_readonly
+from bridge.store.database import IN_MEMORY, UNREADABLE, connect, connect_readonly
 from bridge.store.migrate import latest, migrate
 from bridge.store.schema import APPLICATION_ID, LOG_TABLES
 
@@ -250,7 +250,7 @@ def _wrong_kind(table: str, columns: str, row: Any, wanted: tuple[tuple[type, ..
 @cache
 def _reference_schema() -> tuple[tuple[str, str, str, str | None], ...]:
     """Returns what a new database of this version has in ``sqlite_master``."""
-    connection = connect(Path(":memory:"))
+    connection = connect(IN_MEMORY)
     try:
         migrate(connection)
         return tuple(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
