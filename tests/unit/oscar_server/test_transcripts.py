@@ -19,7 +19,7 @@ from transports.oscar.wire.registry import decode_body
 from transports.oscar.wire.roast import md5_response
 from transports.oscar.wire.snac import FROM_SERVER, Body, SnacFrame, TlvBody
 from transports.oscar.wire.tlv import Tlvs
-from transports.oscar.wire.userinfo import CAPS, IDLE, UserInfo
+from transports.oscar.wire.userinfo import BART, CAPS, IDLE, UserInfo
 
 FOLDER = Path(__file__).parents[2] / "wire" / "oscar"
 RECORDED = sorted(path for path in FOLDER.glob("*.txt") if path.read_text().startswith("account "))
@@ -47,7 +47,7 @@ def shape(body: Body) -> object:
         return [user_shape(user) for user in body.users]
     if isinstance(body, locate.InfoReply):
         # how the other one was at that moment is a race: what is told must agree with itself
-        tags = [tag for tag, _ in body.user.tlvs if tag not in {CAPS, IDLE}]
+        tags = [tag for tag, _ in body.user.tlvs if tag not in {CAPS, IDLE, BART}]
         told = [tag for tag, _ in body.tlvs]
         return normal(body.user.name), tags, told == ([locate.AWAY_MIME, locate.AWAY] if body.user.away else [])
     if isinstance(body, feedbag.ListReply):
@@ -65,7 +65,7 @@ def shape(body: Body) -> object:
 
 
 def user_shape(user: UserInfo) -> object:
-    tags = [tag for tag, _ in user.tlvs if tag != CAPS]
+    tags = [tag for tag, _ in user.tlvs if tag not in {CAPS, BART}]  # this server keeps no icons
     return normal(user.name), user.warning, tags, user.user_class, user.status, user.idle_minutes
 
 
