@@ -44,6 +44,10 @@ class Seen:
         """Notes that an event is on its way to the disk."""
         self._waiting[key] = []
 
+    def forget(self, key: Key) -> None:
+        """Notes that an event came to no answer by a fault of ours: another try is a new one."""
+        self._waiting.pop(key, None)
+
     def end(self, key: Key, answer: Intake, now: float, until: float) -> None:
         """Notes the answer. One that was not made durable is forgotten, so that another try can succeed."""
         done = self._done

@@ -119,9 +119,16 @@ class Pipeline:
                 self.counters.duplicates += 1
                 return
             self.seen.begin(key)
-            answer = self._remembering(key, on_recorded)
+            try:
+                self._accept(draft, now, self._remembering(key, on_recorded))
+            except Exception:
+                self.seen.forget(key)  # else every repetition would wait for an answer that never comes
+                raise
         else:
-            answer = on_recorded
+            self._accept(draft, now, on_recorded)
+
+    def _accept(self, draft: Draft, now: float, answer: OnRecorded) -> None:
+        origin = draft.origin
         recipient = draft.recipients[0]
         way = self.judge.directory.route(origin, draft.sender.address, recipient.address)
         envelope = Envelope(

@@ -401,3 +401,19 @@ def test_an_id_that_is_used_again_later_is_another_message() -> None:
     w.accept(values.draft(ALICE, BOOGY, remote_id="m1"))
     w.aim.answers[0](RELAYED)
     assert len(w.aim.sent) == 2
+
+
+def test_a_fault_of_ours_leaves_no_repetition_waiting() -> None:
+    w = World()
+    working = w.policy.answer
+
+    def broken(_: Subject) -> Decision:
+        raise RuntimeError("a defect")
+
+    w.policy.answer = broken
+    with pytest.raises(RuntimeError):
+        w.accept(values.draft(ALICE, BOOGY, remote_id="m1"))
+    w.policy.answer = working
+    w.accept(values.draft(ALICE, BOOGY, remote_id="m1"))
+    assert w.answers.last.accepted
+    assert len(w.aim.sent) == 1
