@@ -164,3 +164,21 @@ def test_addresses_are_written_as_they_are_read(text: str) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"host:port|brackets"):
         HostPort.parse(text)
+
+
+@pytest.mark.parametrize("realm", ['a"b', "a\\b", "a\r\nX: y", "x" * 256])
+def test_a_realm_that_no_challenge_can_hold(realm: str) -> None:
+    escaped = realm.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n")
+    with pytest.raises(ConfigError, match=r"sip\.realm"):
+        parse(f'[bridge]\ndomain = "a.example"\n[sip]\nrealm = "{escaped}"\n', Path("c.toml"))
+
+
+def test_a_number_that_no_clock_holds() -> None:
+    with pytest.raises(ConfigError, match=r"c.toml:4: delivery\.offline_hours: must be 1000000000 at most"):
+        parse('[bridge]\ndomain = "a.example"\n[delivery]\noffline_hours = 1e20\n', Path("c.toml"))
+
+
+def test_a_listener_twice() -> None:
+    text = '[bridge]\ndomain = "a.example"\n[sip]\nlisten = ["udp:127.0.0.1:5060", "udp:127.0.0.1:5060"]\n'
+    with pytest.raises(ConfigError, match=r"c.toml:4: sip\.listen: udp:127.0.0.1:5060 stands there twice"):
+        parse(text, Path("c.toml"))

@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,3 +171,19 @@ def test_registrations_and_subscriptions_that_ran_out_are_purged(world: World) -
         lambda c: [list(c.execute(select(t.c.expires_at))) for t in (registration, subscription)]
     )
     assert left.result == [[(NOW + 2,), (NOW + 3,)]] * 2
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    connect(tmp_path / "x.db").close()
+    assert (tmp_path / "x.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_further_connection_does_not_drop_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Else another process takes itself for the last one, and deletes the write-ahead log under our hands."""
+    first = connect(tmp_path / "x.db")
+    migrate(first)
+    connect(tmp_path / "x.db").close()
+    script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM leaf').fetchall(); c.close()"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "x.db")], check=True)
+    assert (tmp_path / "x.db-wal").exists()
+    first.close()
