@@ -183,7 +183,7 @@ def test_a_further_connection_does_not_drop_the_locks_of_the_first(tmp_path: Pat
     first = connect(tmp_path / "x.db")
     migrate(first)
     connect(tmp_path / "x.db").close()
-    script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM leaf').fetchall(); c.close()"
+    script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); list(c.execute('SELECT * FROM leaf')); c.close()"
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "x.db")], check=True)
     assert (tmp_path / "x.db-wal").exists()
     first.close()
