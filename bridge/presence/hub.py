@@ -78,6 +78,9 @@ class PresenceHub:
     def reachable(self, person: PersonId, devices: int) -> None:
         """Takes on how many devices a person is registered."""
         state = self._persons.setdefault(person, _Person())
+        if state.devices and not devices:
+            # Who signs off everywhere is gone, whatever was published before: libpurple's last word is often lost.
+            state.published.clear()
         state.devices = devices
         self._changed(person, state)
 

@@ -113,7 +113,7 @@ class SipClient(abc.ABC):
         self.child.wait(lambda: len(self.texts) >= count, timeout, f"{count} texts")
         return tuple(self.texts)
 
-    def wait_presence(self, who: str, state: str, *, timeout: float = 20.0) -> PresenceSeen:
+    def wait_presence(self, who: str, state: str, *, timeout: float = 45.0) -> PresenceSeen:
         """Returns when the latest that was shown of a contact is `state`."""
         wanted = PresenceSeen(who=who, state=state)
         self.child.wait(lambda: self.shown(who) == state, timeout, f"{who} being {state}")

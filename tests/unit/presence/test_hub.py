@@ -180,3 +180,14 @@ def test_composition_keeps_all_devices() -> None:
     a = PersonPresence(basic=Basic.CLOSED, devices=(Device(id="a", basic=Basic.CLOSED),))
     b = PersonPresence(basic=Basic.OPEN, devices=(Device(id="b", basic=Basic.OPEN),))
     assert [device.id for device in compose([a, b], 0).devices] == ["b", "a"]
+
+
+def test_who_signs_off_everywhere_is_gone_whatever_was_published() -> None:
+    w = World()
+    w.hub.published(BOB, "before", AWAY)
+    w.hub.reachable(BOB, 1)
+    w.watch("w1", "alice", values.person("bob"))
+    w.hub.reachable(BOB, 0)
+    assert w.outlet.told == [("w1", AWAY), ("w1", OFFLINE)]
+    w.hub.published(BOB, "later", OPEN)
+    assert w.outlet.told[-1] == ("w1", OPEN)
