@@ -42,14 +42,6 @@ MEMO_ENTRIES: Final = 16_384
 MEMO_KEY: Final = 512
 MAX_REMOTE_ID: Final = 200
 MAX_SUBJECT: Final = 1024
-ACCEPTED_TYPES: Final = (
-    "text/plain",
-    "text/html",
-    "message/cpim",
-    "message/imdn+xml",
-    "application/im-iscomposing+xml",
-)
-"""The media types that ``to_canonical`` understands: what a 415 offers in its Accept."""
 
 Parties = tuple[Identity, tuple[Identity, ...], ConversationKey]
 

@@ -5,7 +5,7 @@ Everything secret is under ``data_dir/keys``, a folder of mode 0700 with files o
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -199,7 +199,8 @@ class Home:
             IdentityError: a change is refused.
             StoreError: the store cannot take it.
         """
-        vault = self.vault() if self._prepared() else None
+        self.prepare()
+        vault = self.vault()
 
         def operation(connection: sqlalchemy.Connection) -> Plan:
             return identity_store.apply(
@@ -208,10 +209,6 @@ class Home:
 
         with self.direct() as journal:
             return journal.submit(operation, records=lambda plan: identity_records(plan, actor)).result
-
-    def _prepared(self) -> bool:
-        self.prepare()
-        return True
 
     # Policy
 
@@ -241,5 +238,3 @@ def identity_records(plan: Plan, actor: str) -> list[record.RecordDraft]:
 
 ERRORS = (ConfigError, ComplianceError, IdentityError, PolicyError, StoreError)
 """What can be wrong with a home: each has a text of one line or more that names what and where."""
-
-Clock = Callable[[], float]

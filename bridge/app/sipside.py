@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select
 from bridge.app.config import Config
 from bridge.app.home import Home
 from bridge.delivery.ports import CommitFailed
-from bridge.identity.accounts import Algorithm, LoginForm
+from bridge.identity.accounts import LoginForm
 from bridge.identity.snapshot import IdentitySnapshot
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.schema import registration, subscription
@@ -32,8 +32,6 @@ from transports.sip.seams import ConnectionLimits, SipTransportConfig
 from transports.sip.tls import TlsFiles
 
 log = structlog.get_logger(__name__)
-
-_DIGEST_NAMES = {Algorithm.MD5: "MD5", Algorithm.SHA_256: "SHA-256", Algorithm.SHA_512_256: "SHA-512-256"}
 
 
 @define(eq=False)
@@ -61,7 +59,7 @@ class SnapshotAccounts:
                 return None
             forms: dict[LoginForm, dict[str, str]] = {LoginForm.USER: {}, LoginForm.ADDRESS: {}}
             for entry in found.ha1s:
-                forms[entry.form][_DIGEST_NAMES[entry.algorithm]] = entry.digest
+                forms[entry.form][entry.algorithm.value] = entry.digest
             known = Account(aor=found.address, ha1=forms[LoginForm.USER], ha1_domain=forms[LoginForm.ADDRESS])
             self._made[aor] = known
         return known

@@ -11,7 +11,7 @@ from bridge.app.config import HostPort, addresses, one_of, positive
 from bridge.app.networks.base import Kind, Surroundings
 from bridge.delivery.ports import Intake, Link, Sink
 from bridge.identity.secret import Secret
-from bridge.model.capabilities import Capabilities, LinkChange, LinkState, SendResult, Support
+from bridge.model.capabilities import LINK_DOWN, Capabilities, LinkChange, LinkState, SendResult, Support
 from bridge.model.ids import IdempotencyKey
 from bridge.model.presence import PersonPresence
 from mappings.oscar import OscarMapping
@@ -120,7 +120,7 @@ class OscarWire:
         def result(outcome: wire.SendResult) -> None:
             failure = outcome.failure
             if failure is not None and failure.reason in _NOT_UP:
-                failure = evolve(failure, reason="link-down")
+                failure = evolve(failure, reason=LINK_DOWN)
             on_result(SendResult(stage=outcome.stage, remote_id=outcome.remote_id, failure=failure))
 
         self.inner.send(native, key, max(0.0, deadline - self.inner.now()), result)

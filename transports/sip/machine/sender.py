@@ -15,7 +15,7 @@ from attrs import evolve
 
 from bridge.model.body import Failure as SendFailure
 from bridge.model.body import Stage
-from bridge.model.capabilities import SendResult
+from bridge.model.capabilities import RECIPIENT_OFFLINE, SendResult
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Flow, Target
@@ -48,7 +48,7 @@ def _failed(reason: str, text: str, *, retryable: bool, certain: bool = True) ->
     return SendResult(stage=stage, failure=failure)
 
 
-OFFLINE = _failed("offline", "The recipient is not signed on", retryable=True)
+OFFLINE = _failed(RECIPIENT_OFFLINE, "The recipient is not signed on", retryable=True)
 NO_ANSWER = _failed("timeout", "The recipient's device did not answer", retryable=True, certain=False)
 LOST = _failed("connection-lost", "The connection to the recipient's device broke", retryable=True, certain=False)
 UNREACHABLE = _failed("unreachable", "The recipient's device cannot be reached", retryable=True)
