@@ -42,10 +42,13 @@ lock: $(STAMP)
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--extra test --extra check --extra lock --output-file requirements.lock setup.cfg
 
+# The lock is whole: --no-deps keeps pip from resolving anew what a package asks for with an extra (`coverage[toml]`),
+# which fails on the day that a newer version comes out. `pip check` says what a lock that is not whole lacks.
 $(STAMP): requirements.lock setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip check --quiet --disable-pip-version-check
 	touch $@
 
 clean: uncompile

@@ -8,8 +8,10 @@ from tests.kit.sip import DOMAIN, Client, counting_entropy, make_endpoint
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import SendFinished
 from transports.sip.machine.flow import ConnectTo, Flow
+from transports.sip.machine.sender import MOST_FORKS
 from transports.sip.machine.uas import ISCOMPOSING
-from transports.sip.wire.message import Request, parse_message, respond_bytes
+from transports.sip.wire.auth import Challenge
+from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
 from transports.sip.wire.native import SipMessage, SipTyping
 
 
@@ -161,6 +163,39 @@ def test_once_delivered_is_once_delivered() -> None:
     assert _results(desk.endpoint) == []
     _answer(mobile, requests[2], 200)
     assert _results(desk.endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
+
+
+def test_a_device_that_comes_meanwhile_gets_what_is_under_way(alice: Client) -> None:
+    alice.endpoint.send_message(_message(), "k", 1.0)
+    first = _sent(alice)
+    elsewhere = Client(alice.endpoint, "alice", port=40_001)
+    data = elsewhere.request("REGISTER", f"sip:{DOMAIN}", [("Contact", f"<{elsewhere.contact}>")])
+    (challenge,) = elsewhere.deliver(data, 2.0)
+    elsewhere.challenge = Challenge.parse(challenge.first("WWW-Authenticate") or "")
+    data = elsewhere.request("REGISTER", f"sip:{DOMAIN}", [("Contact", f"<{elsewhere.contact}>")])
+    answer, second = elsewhere.deliver(data, 2.0)  # the answer to the registration comes first
+    assert isinstance(answer, Response)
+    assert answer.status == 200
+    assert isinstance(second, Request)
+    assert (second.call_id, second.body) == (first.call_id, first.body)
+    assert second.top_via.branch != first.top_via.branch
+    elsewhere.register(2.5)
+    assert [message for message in elsewhere.take(2.6) if isinstance(message, Request)] == []  # a refresh is nothing new
+    _answer(elsewhere, second, 200, 2.7)
+    assert _results(alice.endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
+    third = Client(alice.endpoint, "alice", port=40_002)
+    third.register(3.0)
+    assert third.take(3.1) == []
+
+
+def test_who_registers_anew_all_the_time_makes_no_storm(alice: Client) -> None:
+    alice.endpoint.send_message(_message(), "k", 1.0)
+    most = MOST_FORKS * alice.endpoint.config.limits.contacts_per_aor
+    for number in range(2 * most):
+        contact = f"<{alice.contact};n={number}>"
+        old = f"<{alice.contact};n={number - 1}>;expires=0"
+        alice.ask("REGISTER", f"sip:{DOMAIN}", [("Contact", contact), ("Contact", old)], now=1.1)
+    assert alice.endpoint.counts["client"] == most
 
 
 def test_a_late_failure_changes_nothing() -> None:

@@ -212,8 +212,8 @@ class Endpoint:
         self._uas.handle(transaction, now)
 
     def _registered(self, native: SipRegistration, now: float) -> None:
-        del now
         self._events.append(RegistrationChanged(native))
+        self._sender.registered(native.aor, now)
 
     def _published(self, native: SipPublished) -> None:
         self._events.append(Published(native))

@@ -155,7 +155,9 @@ class Registrar:
         def done(durable: bool, at: float) -> None:
             at = max(at, now)
             if durable:
+                # Told after the answer: what has waited for this device follows the 200 that it waits for itself.
                 self._accept(transaction, aor, at)
+                self._tell(aor, at)
                 return
             if self._bindings.get(aor, []) is after:
                 self._put(aor, before, at)
@@ -245,6 +247,7 @@ class Registrar:
         """Forgets all contacts of a person who may not sign on any more, or must do so anew."""
         if aor in self._bindings:
             self._put(aor, [], now)
+            self._tell(aor, now)
             self._store.save(aor, (), _ignore)
 
     # -- the table ----------------------------------------------------------------------------------------------------
@@ -256,7 +259,6 @@ class Registrar:
             self._expiries.add(aor, min(binding.expires_at for binding in bindings), now)
         else:
             self._bindings.pop(aor, None)
-        self._tell(aor, now)
 
     def _tell(self, aor: str, now: float) -> None:
         bindings = self._bindings.get(aor, ())

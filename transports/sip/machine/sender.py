@@ -37,6 +37,10 @@ DELIVERED = SendResult(stage=Stage.DELIVERED)
 RELAYED = SendResult(stage=Stage.RELAYED)
 HEADROOM = 700
 """Bytes that the headers of a MESSAGE may take, for the limit that is told before it is built."""
+MOST_FORKS = 2
+"""How often over the contacts that a person may have, one message is sent: a client that registers anew all the time
+makes no storm.
+"""
 PLAIN = "text/plain"
 PLAIN_UTF8 = "text/plain; charset=utf-8"
 """RFC 3428 section 9 wants each device to take it; HTML, many do not."""
@@ -98,13 +102,18 @@ def result_of(response: Response) -> SendResult:
 class Delivery:
     """One message on its way to the contacts of one person."""
 
-    __slots__ = ("deadline", "done", "key", "media", "plain", "results", "waiting")
+    __slots__ = ("aor", "deadline", "done", "key", "media", "plain", "results", "tail", "tried", "waiting")
 
-    def __init__(self, key: str, media: str, plain: bytes | None) -> None:
+    def __init__(self, aor: str, key: str, media: str, tail: bytes, plain: bytes | None) -> None:
+        self.aor = aor
         self.key = key
         self.media = media
+        self.tail = tail
+        """All but the top of a request, which is the same for every contact."""
         self.plain = plain
-        """The same as plain text, for a contact that does not take ``media``: all but the top of a request."""
+        """The same as plain text, for a contact that does not take ``media``."""
+        self.tried: set[str] = set()
+        """The contacts that it was sent to."""
         self.waiting = 0
         self.done = False
         self.results: list[SendResult] = []
@@ -148,6 +157,7 @@ class Sender:
         self._secret = secret[:64]
         self._finished = finished
         self._deliveries: dict[str, Delivery] = {}
+        self._by_aor: dict[str, list[Delivery]] = {}
         self._senders: Memo[str] = Memo()
 
     def __len__(self) -> int:
@@ -188,17 +198,36 @@ class Sender:
         if not takers:
             self._finished(key, UNSUPPORTED, now)
             return
-        delivery = Delivery(key, media, plain)
+        delivery = Delivery(message.aor, key, media, tail, plain)
         self._deliveries[key] = delivery
-        delivery.waiting = len(takers)
-        for binding in takers:
-            if plain is not None and media in binding.refused:
-                self._to_contact(delivery, binding, plain, now, PLAIN)
-            else:
-                self._to_contact(delivery, binding, tail, now)
+        self._by_aor.setdefault(message.aor, []).append(delivery)
+        self._fork(delivery, takers, now)
         if deadline is not None and not delivery.done and deadline < now + self._config.timers.timeout:
             late = partial(self._late, delivery)
             delivery.deadline = self._queue.after(now, max(deadline - now, 0.0), late)
+
+    def registered(self, aor: str, now: float) -> None:
+        """Sends what is under way to contacts that are new: a device that came back elsewhere does not wait for the
+        time-out of the contact that it has left.
+        """
+        for delivery in tuple(self._by_aor.get(aor, ())):
+            room = MOST_FORKS * self._config.limits.contacts_per_aor - len(delivery.tried)
+            fresh = [
+                binding
+                for binding in self._registrar.contacts(aor)
+                if binding.contact not in delivery.tried
+                and (delivery.media not in binding.refused or delivery.plain is not None)
+            ]
+            self._fork(delivery, fresh[: max(room, 0)], now)
+
+    def _fork(self, delivery: Delivery, bindings: list[Binding], now: float) -> None:
+        delivery.waiting += len(bindings)
+        delivery.tried.update(binding.contact for binding in bindings)
+        for binding in bindings:
+            if delivery.plain is not None and delivery.media in binding.refused:
+                self._to_contact(delivery, binding, delivery.plain, now, PLAIN)
+            else:
+                self._to_contact(delivery, binding, delivery.tail, now)
 
     def _tail(self, message: SipMessage, key: str) -> bytes:
         """All of the request that is the same for every contact: what comes after Via, and the body."""
@@ -313,6 +342,10 @@ class Sender:
     def _finish(self, delivery: Delivery, result: SendResult, now: float) -> None:
         delivery.done = True
         del self._deliveries[delivery.key]
+        others = self._by_aor[delivery.aor]
+        others.remove(delivery)
+        if not others:
+            del self._by_aor[delivery.aor]
         if delivery.deadline is not None:
             self._queue.cancel(delivery.deadline)
         self._finished(delivery.key, result, now)
