@@ -121,11 +121,12 @@ class Daemon:
         )
         self._publisher.start()
         self._build()
-        await self._begin_record()
         # Before anybody can write to us: what is new comes after what waited, and is not read as if it had waited too.
+        # And before our own start is on record, behind which the end of the last process would not be found.
         self.pipeline.lanes.pause()
         recovered = self.pipeline.recover()
         self.reviews.recovered = True
+        await self._begin_record()
         await self._open()
         self.pipeline.lanes.resume(time.time())
         self._keep_house()
@@ -222,16 +223,12 @@ class Daemon:
     def _keep_house(self) -> None:
         """Ends what was held too long, and deletes what is not needed any more."""
         self.reviews.expire()
-        now = time.time()
 
         def purged(outcome: Submitted[int] | CommitFailed) -> None:
             if isinstance(outcome, CommitFailed):
                 log.warning("housekeeping failed", reason=outcome.reason)
-            elif outcome.result == housekeeping.PURGE_MOST and not self._stopping:
-                self.journal.submit(housekeeping.purge_seen(now), purged)
 
-        self.journal.submit(housekeeping.purge_seen(now), purged)
-        self.journal.submit(housekeeping.purge_sip(now), purged)
+        self.journal.submit(housekeeping.purge_sip(time.time()), purged)
 
     def _every(self, seconds: float, call: Callable[[], object]) -> None:
         def guarded() -> object:
@@ -262,7 +259,7 @@ class Daemon:
         log.info("stopping", sending=self.pipeline.lanes.sending, waiting=self.pipeline.lanes.total)
         self.pipeline.lanes.close()
         end = self.reactor.seconds() + drain
-        while self.pipeline.lanes.sending and self.reactor.seconds() < end:
+        while self.pipeline.busy and self.reactor.seconds() < end:
             await deferLater(self.reactor, 0.05)
         await self.sip.stop(drain=max(0.0, end - self.reactor.seconds()))
         for network in self.networks.values():
@@ -270,7 +267,7 @@ class Daemon:
         for loop in self._loops:
             if loop.running:
                 loop.stop()
-        self._record(record.STOP, {})
+        self._record(record.STOP, {"uncertain": self.pipeline.uncertain()})
         await deferToThread(self.journal.close)
         await deferToThread(self._publisher.stop)
         self._reading.close()

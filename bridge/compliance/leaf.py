@@ -102,6 +102,54 @@ def parse(content: bytes) -> dict[str, Any]:
     return fields
 
 
+class OutcomeLeaves:
+    """Leaves of the outcome for one recipient, nothing sealed with it: what becomes of nearly every message.
+
+    Args:
+        log_id: the log's name.
+    """
+
+    __slots__ = ("_head",)
+
+    def __init__(self, log_id: str) -> None:
+        self._head = canonical({"event": "outcome", "log_id": log_id})[:-1]
+
+    def leaf(
+        self, pid: str, code: str, msg_id: str, parent: int, period: str, seq: int, moment: int, *, twice: bool
+    ) -> bytes:
+        """Returns the content of a leaf: what ``canonical`` makes of it.
+
+        Args:
+            pid: the recipient's pseudonym.
+            code: one of ``record.OUTCOMES``.
+            msg_id: the message; an event id.
+            parent: the leaf that it follows from.
+            period: the pseudonym's.
+            seq: the leaf's own place.
+            moment: microseconds since the epoch.
+            twice: whether it may have arrived twice.
+        """
+        return (
+            b'%b,"msg_id":"%b","outcome":[{"code":"%b",%b"pid":"%b"}],"parent_leaf":%d,"period":"%b","seq":%d,"t_intake":%d,"v":1}'
+            % (
+                self._head,
+                msg_id.encode(),
+                code.encode(),
+                b'"maybe_duplicate":true,' if twice else b"",
+                pid.encode(),
+                parent,
+                period.encode(),
+                seq,
+                moment,
+            )
+        )
+
+
+def plain_name(name: str) -> bool:
+    """Returns whether a text needs no escape in JSON: event ids do not."""
+    return name.isascii() and _FORBIDDEN.search(name) is None
+
+
 class DecisionLeaves:
     """Leaves of decisions, from pieces: under one policy few of them differ in more than four numbers and an id.
 

@@ -16,7 +16,15 @@ from attrs import frozen
 from bridge.compliance.codec import encode_body, encode_header
 from bridge.compliance.errors import SealError, UnrecordableError
 from bridge.compliance.keys import KEY_BYTES, Keyring
-from bridge.compliance.leaf import DecisionLeaves, Pseudonyms, canonical, check_free_fields, microseconds
+from bridge.compliance.leaf import (
+    DecisionLeaves,
+    OutcomeLeaves,
+    Pseudonyms,
+    canonical,
+    check_free_fields,
+    microseconds,
+    plain_name,
+)
 from bridge.compliance.merkle import Frontier
 from bridge.compliance.opening import Opener, attachment_plaintext, attachment_texts
 from bridge.compliance.record import RecordDraft, Recorded, take_licence
@@ -78,6 +86,7 @@ class Appender:
         self._keks: dict[tuple[str, str, str], KekRow] = {}
         self._pseudonyms: Pseudonyms | None = None
         self.decisions = DecisionLeaves(log_id)
+        self.outcomes = OutcomeLeaves(log_id)
 
     @property
     def size(self) -> int:
@@ -254,6 +263,11 @@ class Batch:
             return self._intake(draft, envelope, seq, parent)
         if draft.form is not None and parent is not None:
             return self._t, self._appender.decisions.leaf(draft.form, draft.fields, draft.msg_id, parent, seq, self._t)
+        if len(draft.outcomes) == 1 and draft.payload is None and parent is not None and plain_name(draft.msg_id):
+            names = self._names or self._pids()
+            ((who, code, twice),) = draft.outcomes
+            leaf = self._appender.outcomes.leaf
+            return self._t, leaf(names.of(who), code, draft.msg_id, parent, names.period, seq, self._t, twice=twice)
         fields: dict[str, Any] = {"v": 1, "log_id": self._log_id, "seq": seq, "event": draft.event, "t_intake": self._t}
         if draft.msg_id:
             fields["msg_id"] = draft.msg_id

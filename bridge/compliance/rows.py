@@ -58,10 +58,9 @@ class CheckpointRow(NamedTuple):
 class OutboxRow(NamedTuple):
     """A delivery that is not settled, with its keyed digest."""
 
-    id: int
+    seq: int
     key: str
     event: str
-    seq: int
     lane: str
     network: str
     account: str
@@ -73,18 +72,7 @@ class OutboxRow(NamedTuple):
     @property
     def columns(self) -> tuple[object, ...]:
         """What the digest is over."""
-        return tuple(self[1:-1])
-
-
-class SeenRow(NamedTuple):
-    """What a duplicate is known by."""
-
-    network: str
-    account: str
-    remote_id: str
-    event: str
-    expires_at: float
-    mac: bytes
+        return tuple(self[:-1])
 
 
 class LogReader(Protocol):
@@ -116,9 +104,6 @@ class LogReader(Protocol):
 
     def outbox(self) -> Iterator[OutboxRow]:
         """Yields deliveries that are not settled, oldest first."""
-
-    def seen(self) -> Iterator[SeenRow]:
-        """Yields what duplicates are known by."""
 
     def damage(self) -> Iterator[StoreDamagedError]:
         """Yields what the store itself finds broken: pages, indexes, schema."""

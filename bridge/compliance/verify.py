@@ -24,7 +24,7 @@ from bridge.compliance.log import row_mac
 from bridge.compliance.merkle import EMPTY_ROOT, Frontier
 from bridge.compliance.opening import Opener, read_leaf
 from bridge.compliance.record import DISPOSE, ERASE, INTAKES
-from bridge.compliance.rows import LeafRow, LogReader, SealedRow, StateRow, StoreDamagedError
+from bridge.compliance.rows import LeafRow, LogReader, OutboxRow, SealedRow, StateRow, StoreDamagedError
 from bridge.compliance.sealing import ROW
 from bridge.compliance.verify_files import FileChecks
 
@@ -117,7 +117,6 @@ class _Verification:
         self._destroyed = _Destroyed()
         self._gone: list[tuple[str, int, str]] = []
         self._opener: Opener | None = None
-        self._origins: dict[str, tuple[str, str, str]] = {}
 
     def find(self, where: str, what: str, seq: int | None = None) -> None:
         if len(self.findings) < MAX_FINDINGS:
@@ -139,7 +138,6 @@ class _Verification:
         state = self._state()
         checkpoints = self._checkpoints(kept)
         self._keys()
-        self._seen_origins()
         self._leaves(state, {checkpoint.size for _, checkpoint in checkpoints}, file_checks)
         self._compare_state(state)
         self._compare_checkpoints(checkpoints)
@@ -208,13 +206,6 @@ class _Verification:
             except SealError as error:
                 self.find("kek", f"wrapped: {error}")
 
-    def _seen_origins(self) -> None:
-        try:
-            for row in self.reader.seen():
-                self._origins[row.event] = (row.network, row.account, row.remote_id)
-        except StoreDamagedError as error:
-            self.damaged(error)
-
     def _leaves(self, state: StateRow, sizes: set[int], files: FileChecks | None) -> None:
         sealed = self._sealed_rows()
         current = next(sealed, None)
@@ -269,19 +260,12 @@ class _Verification:
     def _open(self, row: LeafRow, sealed: SealedRow | None, fields: dict[str, Any]) -> None:
         assert self._opener is not None
         try:
-            record = self._opener.open(row, sealed)
+            self._opener.open(row, sealed)
         except KeyDestroyedError as error:
             self._gone.append(("data_key", row.seq, str(error)))
             return
         if "body_commit" in fields:
             self.opened += 1
-        envelope = record.envelope
-        if envelope is None:
-            return
-        told = self._origins.pop(envelope.id, None)
-        origin = envelope.origin
-        if told is not None and told != (origin.network, origin.account, origin.remote_id):
-            self.find("seen", f"row of {envelope.id}: is not the origin that the message had", row.seq)
 
     def _present(self, row: LeafRow, sealed: SealedRow | None) -> None:
         if sealed is None or sealed.ciphertext is None or sealed.wrapped is None:
@@ -326,20 +310,16 @@ class _Verification:
         try:
             for row in self.reader.outbox():
                 if self._opener is not None and (key is None or not _mac_fits(key, row.columns, row.mac)):
-                    self.find("outbox", f"row {row.id}: was changed: its digest does not fit", row.seq)
+                    self.find("outbox", f"row {row.key}: was changed: its digest does not fit", row.seq)
                 else:
-                    self._outbox_leaf(row.id, row.seq, row.event)
-            for seen in self.reader.seen():
-                columns = tuple(seen[:5])
-                if self._opener is not None and (key is None or not _mac_fits(key, columns, seen.mac)):
-                    self.find("seen", f"row of {seen.event}: was changed: its digest does not fit")
+                    self._outbox_leaf(row)
         except StoreDamagedError as error:
             self.damaged(error)
 
-    def _outbox_leaf(self, row_id: int, seq: int, event: str) -> None:
-        leaf = next(self.reader.leaves(seq, seq + 1), None)
-        if leaf is None or leaf.msg_id != event or leaf.event not in INTAKES:
-            self.find("outbox", f"row {row_id}: leaf {seq} does not hold message {event}", seq)
+    def _outbox_leaf(self, row: OutboxRow) -> None:
+        leaf = next(self.reader.leaves(row.seq, row.seq + 1), None)
+        if leaf is None or leaf.msg_id != row.event or leaf.event not in INTAKES:
+            self.find("outbox", f"row {row.key}: leaf {row.seq} does not hold message {row.event}", row.seq)
 
     def _published(self, checks: FileChecks) -> None:
         checks.finish(self.tree)

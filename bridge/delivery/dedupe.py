@@ -22,11 +22,11 @@ class Seen:
         self._done: OrderedDict[Key, tuple[float, Intake]] = OrderedDict()
         self._waiting: dict[Key, list[Callable[[Intake], None]]] = {}
 
-    def load(self, keys: Iterable[SeenKey]) -> None:
-        """Takes what the store kept from before a restart."""
-        for key in keys:
+    def load(self, keys: Iterable[tuple[SeenKey, float]]) -> None:
+        """Takes what the log tells of the time before a restart: keys, and until when each is known."""
+        for key, until in keys:
             answer = Intake(event=key.event, accepted=True)
-            self._done[key.network, key.account, key.remote_id] = (key.expires_at, answer)
+            self._done[key.network, key.account, key.remote_id] = (until, answer)
 
     def check(self, key: Key, now: float, again: Callable[[Intake], None]) -> bool:
         """Whether an event was seen before; then ``again`` gets the answer of the first, now or when it is there."""

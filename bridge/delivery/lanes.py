@@ -156,6 +156,12 @@ class Lanes:
         """Returns the messages that wait here, or are being sent."""
         return {parcel.item.event for lane in self._lanes.values() for parcel in lane.parcels}
 
+    def uncertain(self) -> int:
+        """Returns how many parcels may have arrived: those being sent, and those an earlier try of which may have."""
+        waiting = sum(parcel.maybe_duplicate for lane in self._lanes.values() for parcel in lane.parcels)
+        sending = (lane.parcels[0] for lane in self._lanes.values() if lane.state is _State.SENDING)
+        return waiting + sum(not parcel.maybe_duplicate for parcel in sending)
+
     def add(self, parcel: Parcel, now: float) -> None:
         """Puts a parcel at the end of its lane, and sends it if nothing is before it."""
         name = parcel.item.lane

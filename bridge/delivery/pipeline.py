@@ -24,7 +24,6 @@ from bridge.delivery.ports import (
     Link,
     OutboxItem,
     Refusal,
-    SeenKey,
     Settlement,
 )
 from bridge.identity.snapshot import NoRoute, Route
@@ -105,6 +104,7 @@ class Pipeline:
         self.counters = Counters()
         self.seen = Seen()
         self._unsaved: list[Entry] = []
+        self._saving = 0
 
     # Intake
 
@@ -268,20 +268,7 @@ class Pipeline:
             licence = outcome[2] if len(outcome) > 2 else outcome[0]
             self.lanes.add(Parcel(item, licence, envelope.received_at), self.clock())
 
-        origin = envelope.origin
-        seen: tuple[SeenKey, ...] = ()
-        if origin.remote_id is not None:
-            expires = envelope.received_at + self._duplicate_seconds(origin.network)
-            seen = (
-                SeenKey(
-                    network=origin.network,
-                    account=origin.account,
-                    remote_id=origin.remote_id,
-                    event=envelope.id,
-                    expires_at=expires,
-                ),
-            )
-        self.journal.commit(Entry(records=tuple(records), enqueue=(item,), seen=seen), done)
+        self.journal.commit(Entry(records=tuple(records), enqueue=(item,)), done)
 
     def _intake(self, envelope: Envelope, flags: tuple[str, ...] = ()) -> RecordDraft:
         return record.intake(
@@ -327,14 +314,27 @@ class Pipeline:
     def recover(self) -> int:
         """Takes up what was on record and not settled when the process ended. Returns how many deliveries that is.
 
-        Whether one of them left before the end is not known: each is marked as a possible duplicate, and keeps its key.
+        Unless the process ended in order, it is not known whether one of them left before: each is then marked as a
+        possible duplicate. Each keeps its key.
         """
         now = self.clock()
-        self.seen.load(self.journal.seen())
+        kept = {network: link.duplicate_seconds for network, link in self.links.items()}
+        since = {network: now - seconds for network, seconds in kept.items()}
+        self.seen.load((key, key.taken_at + kept[key.network]) for key in self.journal.seen(since, self.seen.limit))
         pending = self.journal.pending()
+        maybe = bool(pending) and not self.journal.ended_in_order()
         for item, recorded in pending:
-            self.lanes.add(Parcel(item, recorded, now, maybe_duplicate=True), now)
+            self.lanes.add(Parcel(item, recorded, now, maybe_duplicate=maybe), now)
         return len(pending)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being sent, or its outcome is on its way to the disk."""
+        return bool(self.lanes.sending or self._saving)
+
+    def uncertain(self) -> int:
+        """Returns how many deliveries may have arrived although nothing on record says so."""
+        return self.lanes.uncertain() + self._saving
 
     def _send(self, parcel: Parcel) -> None:
         link = self.links.get(parcel.item.network)
@@ -379,7 +379,7 @@ class Pipeline:
             maybe_duplicate=parcel.maybe_duplicate,
             parent=parcel.recorded,
         )
-        self._save(Entry(records=(outcome,), settle=(Settlement(key=parcel.item.key),)))
+        self._save(Entry(records=(outcome,), settle=(Settlement(seq=parcel.recorded.seq, key=parcel.item.key),)))
         if failure is not None:
             self.notices.failed(self.write_notice, parcel.envelope, stage, failure)
 
@@ -390,13 +390,17 @@ class Pipeline:
             if isinstance(outcome, CommitFailed):
                 self.counters.unrecorded += 1
                 self._unsaved.append(entry)
+                return
+            self._saving -= 1
 
+        self._saving += 1
         self.journal.commit(entry, done)
 
     def tick(self, now: float) -> None:
         """Does what time asks for: tries again, expires, tells waiting senders, saves what could not be saved."""
         if self._unsaved:
             entries, self._unsaved = self._unsaved, []
+            self._saving -= len(entries)
             for entry in entries:
                 self._save(entry)
         self.lanes.handle_timer(now)

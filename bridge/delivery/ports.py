@@ -127,20 +127,25 @@ class OutboxItem:
 
 @frozen(kw_only=True)
 class Settlement:
-    """An outbox item is done (its outcome is recorded in the same transaction) and leaves the outbox."""
+    """An outbox item is done (its outcome is recorded in the same transaction) and leaves the outbox.
 
+    ``seq`` is the leaf that holds what was delivered: ``Recorded.seq`` of its licence.
+    """
+
+    seq: int
     key: IdempotencyKey
 
 
 @frozen(kw_only=True)
 class SeenKey:
-    """What a duplicate of an incoming event is known by, kept until ``expires_at``."""
+    """What a duplicate of an incoming event is known by."""
 
     network: NetworkId
     account: str
     remote_id: str
     event: EventId
-    expires_at: float
+    taken_at: float
+    """When the event came in, seconds since the epoch."""
 
 
 @frozen(kw_only=True)
@@ -150,7 +155,6 @@ class Entry:
     records: tuple[RecordDraft, ...] = ()
     enqueue: tuple[OutboxItem, ...] = ()
     settle: tuple[Settlement, ...] = ()
-    seen: tuple[SeenKey, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -169,8 +173,14 @@ class Journal(Protocol):
         It gets a ``Recorded`` for each record, in order: the licence to deliver.
         """
 
-    def seen(self) -> Sequence[SeenKey]:
-        """Reads the keys of incoming events, so that a duplicate is known after a restart too."""
+    def seen(self, since: dict[NetworkId, float], most: int) -> Sequence[SeenKey]:
+        """Reads the keys of events that came in since a time, oldest first: a duplicate is known after a restart too.
+
+        ``since``: seconds since the epoch for each network. ``most``: of more than so many, the newest are read.
+        """
 
     def pending(self) -> Sequence[tuple[OutboxItem, Recorded]]:
         """Reads what was not settled before the process ended, oldest first, with the envelope unsealed again."""
+
+    def ended_in_order(self) -> bool:
+        """Whether the process before this one said at its end that nothing was under way."""

@@ -7,7 +7,7 @@ reviewers, or a reviewer and the clock, the first one decides.
 from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import ColumnElement, Connection, delete, update
 
 from bridge.compliance import record
 from bridge.compliance.errors import CodecError, SealError
@@ -96,11 +96,20 @@ def rule_of(reader: SqliteLogReader, event: str) -> str:
     return ""
 
 
+def _as_it_was(held: Held) -> tuple[ColumnElement[bool], ...]:
+    return (
+        outbox.c.seq == held.recorded.seq,
+        outbox.c.key == held.item.key,
+        outbox.c.held == 1,
+        outbox.c.mac == held.mac,
+    )
+
+
 def release(held: Held) -> Callable[[Connection], OutboxItem]:
     """Returns an operation that lets a message go; it returns its delivery as it is now. It raises NotHeldError."""
 
     def operation(connection: Connection) -> OutboxItem:
-        change = update(outbox).where(outbox.c.key == held.item.key, outbox.c.held == 1, outbox.c.mac == held.mac)
+        change = update(outbox).where(*_as_it_was(held))
         if connection.execute(change.values(held=0, mac=held.mac_released)).rowcount != 1:
             raise NotHeldError(f"message {held.item.event} is not held any more")
         return evolve(held.item, held=False)
@@ -112,8 +121,7 @@ def drop(held: Held) -> Callable[[Connection], None]:
     """Returns an operation that takes a held message out of the outbox. It raises NotHeldError."""
 
     def operation(connection: Connection) -> None:
-        gone = delete(outbox).where(outbox.c.key == held.item.key, outbox.c.held == 1, outbox.c.mac == held.mac)
-        if connection.execute(gone).rowcount != 1:
+        if connection.execute(delete(outbox).where(*_as_it_was(held))).rowcount != 1:
             raise NotHeldError(f"message {held.item.event} is not held any more")
 
     return operation

@@ -5,31 +5,14 @@ Each takes an SQLAlchemy connection in a transaction that it neither begins nor 
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, delete, select, update
 
 from bridge.compliance import record
 from bridge.compliance.errors import KeyFileError
 from bridge.compliance.keys import Keyring
 from bridge.compliance.sealing import KekRow, KeyCase
 from bridge.store.journal import DirectJournal
-from bridge.store.schema import kek, log_state, registration, seen, subscription
-
-PURGE_MOST = 20_000
-"""Rows that one call deletes at most: what is committed in the same batch waits for it."""
-
-
-def purge_seen(now: float, most: int = PURGE_MOST) -> Callable[[Connection], int]:
-    """Returns an operation that deletes what duplicates were known by until ``now``; it returns how many.
-
-    Where it returns ``most`` there may be more.
-    """
-    key = (seen.c.network, seen.c.account, seen.c.remote_id)
-
-    def operation(connection: Connection) -> int:
-        over = select(*key).where(seen.c.expires_at <= now).limit(most)
-        return connection.execute(delete(seen).where(tuple_(*key).in_(over))).rowcount
-
-    return operation
+from bridge.store.schema import kek, log_state, registration, subscription
 
 
 def purge_sip(now: float) -> Callable[[Connection], int]:

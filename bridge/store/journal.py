@@ -20,6 +20,7 @@ from bridge.compliance.record import RecordDraft, Recorded
 from bridge.compliance.rows import OutboxRow, SealedRow, StoreDamagedError
 from bridge.delivery.ports import CommitFailed, Entry, OutboxItem, SeenKey
 from bridge.model.ids import EventId, IdempotencyKey, NetworkId
+from bridge.store.earlier import ended_in_order, read_seen
 from bridge.store.errors import StoreError
 from bridge.store.reader import SqliteLogReader
 from bridge.store.writer import LogWriter, Operation, Result, Submitted, Work
@@ -232,19 +233,23 @@ class GroupCommitJournal:
         with self._writer.reader() as reader:
             yield reader, self._writer.restorer(reader)
 
-    def seen(self) -> Sequence[SeenKey]:
-        """Reads what duplicates are known by, to fill the table of the running process."""
+    def seen(self, since: dict[NetworkId, float], most: int) -> Sequence[SeenKey]:
+        """Reads what duplicates are known by; see ``bridge.delivery.ports.Journal.seen``.
+
+        Raises:
+            StoreDamagedError: the log cannot be read.
+        """
+        with self.reading() as (reader, restorer):
+            return read_seen(reader, restorer, since, most)
+
+    def ended_in_order(self) -> bool:
+        """Whether the process before this one said at its end that no delivery was in doubt.
+
+        Raises:
+            StoreDamagedError: the log cannot be read.
+        """
         with self._writer.reader() as reader:
-            return [
-                SeenKey(
-                    network=NetworkId(row.network),
-                    account=row.account,
-                    remote_id=row.remote_id,
-                    event=EventId(row.event),
-                    expires_at=row.expires_at,
-                )
-                for row in reader.seen()
-            ]
+            return ended_in_order(reader)
 
 
 def read_pending(

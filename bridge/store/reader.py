@@ -11,7 +11,6 @@ from bridge.compliance.rows import (
     LeafRow,
     OutboxRow,
     SealedRow,
-    SeenRow,
     StateRow,
     StoreDamagedError,
 )
@@ -167,6 +166,31 @@ class SqliteLogReader:
         rows = self._select("leaf", columns, "itTibB", "WHERE msg_id = ? ORDER BY seq", (msg_id,))
         return [LeafRow._make(row) for row in rows]
 
+    def first_since(self, moment: int) -> int:
+        """Returns the seq of the first leaf that is not older than ``moment``, microseconds since the epoch.
+
+        Leaves stand in the order of time, but for steps of the clock.
+        """
+        low, high = 0, self.state().size
+        while low < high:
+            middle = (low + high) // 2
+            row = next(
+                self._select("leaf", "seq, t_intake", "ii", "WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,)), None
+            )
+            if row is None or row[1] >= moment:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def last_of(self, events: tuple[str, ...], within: int) -> LeafRow | None:
+        """Returns the last leaf of these kinds, if it is among the ``within`` last ones."""
+        columns = "seq, event, msg_id, t_intake, hash, content"
+        kinds = ",".join("?" * len(events))
+        tail = f"WHERE seq >= ? AND event IN ({kinds}) ORDER BY seq DESC LIMIT 1"
+        row = next(self._select("leaf", columns, "itTibB", tail, (self.state().size - within, *events)), None)
+        return None if row is None else LeafRow._make(row)
+
     def keks(self) -> list[KekRow]:
         """Returns the key-encryption keys, by id."""
         columns = "id, purpose, retention_class, period, master_id, wrapped, destroyed_by"
@@ -183,25 +207,19 @@ class SqliteLogReader:
 
     def outbox(self) -> Iterator[OutboxRow]:
         """Yields deliveries that are not settled, oldest first."""
-        return self._outbox("ORDER BY id")
+        return self._outbox("ORDER BY seq, key")
 
     def held(self) -> Iterator[OutboxRow]:
         """Yields deliveries that are held for a reviewer, oldest first."""
-        return self._outbox("WHERE held <> 0 ORDER BY id")
+        return self._outbox("WHERE held <> 0 ORDER BY seq, key")
 
     def waiting(self, event: str) -> Iterator[OutboxRow]:
         """Yields the deliveries of one message that are not settled."""
-        return self._outbox("WHERE event = ? ORDER BY id", (event,))
+        return self._outbox("WHERE event = ? ORDER BY seq, key", (event,))
 
     def _outbox(self, tail: str, args: tuple[Any, ...] = ()) -> Iterator[OutboxRow]:
-        columns = "id, key, event, seq, lane, network, account, recipient, expires_at, held, mac"
-        yield from map(OutboxRow._make, self._select("outbox", columns, "ittittttfib", tail, args))
-
-    def seen(self) -> Iterator[SeenRow]:
-        """Yields what duplicates are known by."""
-        yield from map(
-            SeenRow._make, self._select("seen", "network, account, remote_id, event, expires_at, mac", "ttttfb")
-        )
+        columns = "seq, key, event, lane, network, account, recipient, expires_at, held, mac"
+        yield from map(OutboxRow._make, self._select("outbox", columns, "ittttttfib", tail, args))
 
     def damage(self) -> Iterator[StoreDamagedError]:
         """Yields what SQLite finds broken in its pages and indexes, and what of the schema is not ours."""

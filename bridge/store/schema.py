@@ -96,10 +96,10 @@ log_state = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
+    # The leaf that holds what is delivered: the order of the queue, and new rows stand together at its end.
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
     Column("event", Text, nullable=False),
-    Column("seq", Integer, nullable=False),
     Column("lane", Text, nullable=False),
     Column("network", Text, nullable=False),
     Column("account", Text, nullable=False),
@@ -108,17 +108,6 @@ outbox = Table(
     # 1 while policy holds it for a reviewer: it is not delivered before it is released.
     Column("held", Integer, nullable=False),
     # A keyed digest of the row: a changed recipient must never be delivered to.
-    Column("mac", LargeBinary, nullable=False),
-)
-
-seen = Table(
-    "seen",
-    metadata,
-    Column("network", Text, primary_key=True),
-    Column("account", Text, primary_key=True),
-    Column("remote_id", Text, primary_key=True),
-    Column("event", Text, nullable=False),
-    Column("expires_at", Float, nullable=False),
     Column("mac", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -150,5 +139,5 @@ meta = Table(
     sqlite_with_rowid=False,
 )
 
-LOG_TABLES = (leaf, body, data_key, kek, checkpoint, log_state, outbox, seen)
+LOG_TABLES = (leaf, body, data_key, kek, checkpoint, log_state, outbox)
 """What ``verify`` answers for, byte for byte."""

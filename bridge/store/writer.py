@@ -71,10 +71,6 @@ class Work:
         self.done = done
 
 
-class _PoisonError(Exception):
-    """One piece of the batch cannot be written; the others can."""
-
-
 def _failure(error: Exception) -> CommitFailed:
     return CommitFailed(reason=f"{type(error).__name__}: {error}")
 
@@ -160,14 +156,12 @@ class LogWriter:
                 self._give_up(error)  # the file itself is damaged
                 return [_failure(error)] * len(batch)
             return self._divide(batch, error)
-        except (_PoisonError, sqlite3.InterfaceError, OverflowError, ValueError, TypeError) as error:
+        except (sqlite3.InterfaceError, OverflowError, ValueError, TypeError) as error:
             return self._divide(batch, error)
 
     def _divide(self, batch: Sequence[Work], error: Exception) -> list[Result]:
         """Tries each half by itself, so that the one piece that cannot be written does not hurt the others."""
         if len(batch) == 1:
-            if isinstance(error, _PoisonError):
-                return [CommitFailed(reason=str(error))]
             return [CommitFailed(reason=f"invalid: {type(error).__name__}: {error}")]
         middle = len(batch) // 2
         return self.write(batch[:middle]) + self.write(batch[middle:])
@@ -185,7 +179,7 @@ class LogWriter:
         try:
             self._refresh(connection)
             batch = self.appender.begin(self._clock())
-            staging = _Staging(connection, self._core, batch, self._clock())
+            staging = _Staging(connection, self._core, batch)
             for work in works:
                 staging.take(work)
             staging.finish()
@@ -235,16 +229,12 @@ def _create_log(connection: sqlite3.Connection, name: str) -> str:
 class _Staging:
     """A batch on its way into one transaction, in the order of its pieces."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, core: sqlalchemy.Connection | None, batch: Batch, now: float
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, core: sqlalchemy.Connection | None, batch: Batch) -> None:
         self._connection = connection
         self._core = core
         self._batch = batch
-        self._now = now
         self._outbox: list[Any] = []
-        self._seen: list[Any] = []
-        self._settle: set[str] = set()
+        self._settle: list[tuple[int, str]] = []
         self._pieces: list[CommitFailed | Staged | tuple[Any, Staged]] = []
         self._keks_written = 0
 
@@ -261,26 +251,19 @@ class _Staging:
     def _entry(self, entry: Entry) -> Staged:
         rows: list[Any] = []
         for item in entry.enqueue:
-            if item.key in self._settle:
-                self._flush()  # settled and queued anew in one batch: in that order
             rows += self._outbox_row(item, entry.records)
-        seen: list[Any] = []
-        for key in entry.seen:
-            columns = (key.network, key.account, key.remote_id, key.event, float(key.expires_at))
-            seen += (*columns, self._batch.mac(columns))
         staged = self._batch.add(entry.records)
         self._outbox += rows
-        self._seen += seen
         for settlement in entry.settle:
-            self._settle.add(settlement.key)
+            self._settle.append((settlement.seq, settlement.key))
         return staged
 
     def _outbox_row(self, item: OutboxItem, records: Sequence[RecordDraft]) -> tuple[Any, ...]:
         seq = self._seq_of(item.event, records)
         columns = (
+            seq,
             item.key,
             item.event,
-            seq,
             item.lane,
             item.network,
             item.account,
@@ -344,12 +327,8 @@ class _Staging:
             ]
             statements.KEK.run(connection, values)
             self._keks_written = len(batch.new_keks)
-        if self._seen:
-            if statements.SEEN.run(connection, self._seen, self._now) != len(self._seen) // statements.SEEN.width:
-                raise _PoisonError("duplicate: this event was taken in before")
-            self._seen.clear()
         if self._settle:
-            connection.execute(statements.SETTLE, (orjson.dumps(list(self._settle)).decode(),))
+            connection.execute(statements.SETTLE, (orjson.dumps(self._settle).decode(),))
             self._settle.clear()
 
     def finish(self) -> None:

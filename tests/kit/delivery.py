@@ -10,7 +10,7 @@ from bridge.delivery.ports import CommitFailed, Entry, Intake, OutboxItem, SeenK
 from bridge.model.address import Identity
 from bridge.model.capabilities import Capabilities, SendResult
 from bridge.model.envelope import Draft, Envelope, Translated, Unmappable
-from bridge.model.ids import EventId, IdempotencyKey
+from bridge.model.ids import EventId, IdempotencyKey, NetworkId
 
 Done = Callable[[tuple[Recorded, ...] | CommitFailed], None]
 
@@ -25,6 +25,7 @@ class MemoryJournal:
     automatic: bool = False
     kept: list[tuple[OutboxItem, Recorded]] = field(factory=list)
     seen_before: list[SeenKey] = field(factory=list)
+    in_order: bool = False
 
     def commit(self, entry: Entry, done: Done) -> None:
         self.waiting.append((entry, done))
@@ -45,8 +46,11 @@ class MemoryJournal:
                 )
             )
 
-    def seen(self) -> Sequence[SeenKey]:
-        return self.seen_before
+    def seen(self, since: dict[NetworkId, float], most: int) -> Sequence[SeenKey]:
+        return [key for key in self.seen_before if key.taken_at >= since[key.network]][-most:]
+
+    def ended_in_order(self) -> bool:
+        return self.in_order
 
     def pending(self) -> Sequence[tuple[OutboxItem, Recorded]]:
         return self.kept

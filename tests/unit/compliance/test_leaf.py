@@ -1,5 +1,6 @@
 """Leaves are RFC 8785 to the byte; pseudonyms are stable within a period and tell nothing beyond it."""
 
+import json
 import math
 from typing import Any
 
@@ -15,11 +16,13 @@ from bridge.compliance.errors import CodecError, UnrecordableError
 from bridge.compliance.leaf import (
     SAFE_INTEGER,
     DecisionLeaves,
+    OutcomeLeaves,
     Pseudonyms,
     canonical,
     check_free_fields,
     microseconds,
     parse,
+    plain_name,
 )
 from bridge.model.address import Address
 from bridge.model.ids import EventId, PersonId, RemoteUserId
@@ -144,6 +147,31 @@ def test_decisions_from_pieces_are_what_the_canonical_form_is(
             "t_intake": 5,
         }
         assert leaves.leaf(draft.form, draft.fields, msg_id, number, number + 1, 5) == canonical(whole)
+
+
+@given(st.integers(0, 2**40), st.sampled_from(sorted(record.OUTCOMES)), st.booleans())
+def test_outcomes_from_pieces_are_what_the_canonical_form_is(number: int, code: str, twice: bool) -> None:
+    pid = f"{number:032x}"
+    fields = {
+        "v": 1,
+        "log_id": "corp.example/l\u00f6g",
+        "event": "outcome",
+        "msg_id": event_id(number),
+        "outcome": [{"pid": pid, "code": code, "maybe_duplicate": True} if twice else {"pid": pid, "code": code}],
+        "parent_leaf": number,
+        "period": "2026-11",
+        "seq": number + 2,
+        "t_intake": 7,
+    }
+    made = OutcomeLeaves("corp.example/l\u00f6g").leaf(
+        pid, code, event_id(number), number, "2026-11", number + 2, 7, twice=twice
+    )
+    assert made == canonical(fields)
+
+
+@pytest.mark.parametrize("name", ["", "0192f0a1-0000-7000-8000-0000000000ff", 'a"b', "a\\b", "\u00e9", "a b"])
+def test_a_plain_name_needs_no_escape(name: str) -> None:
+    assert plain_name(name) == (json.dumps(name) == f'"{name}"' and " " not in name)
 
 
 def test_the_forms_of_decisions_are_bounded() -> None:

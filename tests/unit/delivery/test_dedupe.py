@@ -87,17 +87,9 @@ def test_what_has_expired_leaves_the_table() -> None:
 
 def test_keys_of_before_a_restart_are_known() -> None:
     seen, again = Seen(), Answers()
-    seen.load(
-        [
-            SeenKey(
-                network=NetworkId("sip"),
-                account="alice@corp.example",
-                remote_id="m1",
-                event=EventId("e7"),
-                expires_at=50.0,
-            )
-        ]
-    )
+    sip = NetworkId("sip")
+    known = SeenKey(network=sip, account="alice@corp.example", remote_id="m1", event=EventId("e7"), taken_at=1.0)
+    seen.load([(known, 50.0)])
     assert seen.check(KEY, 49.0, again)
     assert again.last == Intake(event=EventId("e7"), accepted=True)
     assert not seen.check(KEY, 50.0, again)

@@ -247,12 +247,20 @@ def test_the_same_id_of_another_account_is_no_duplicate() -> None:
 
 def test_a_duplicate_is_known_after_a_restart() -> None:
     w = World()
-    key = SeenKey(network=SIP, account="alice@corp.example", remote_id="m1", event=EventId("e1"), expires_at=NOW + 9)
-    w.journal.seen_before = [key]
+    age = w.pipeline.links[SIP].duplicate_seconds
+    for number, taken_at in enumerate((NOW - age - 1, NOW - age, NOW)):
+        account, event = "alice@corp.example", EventId(f"e{number}")
+        w.journal.seen_before += [
+            SeenKey(network=SIP, account=account, remote_id=f"m{number}", event=event, taken_at=taken_at)
+        ]
     w.pipeline.recover()
-    w.accept(values.draft(ALICE, BOOGY, remote_id="m1"))
-    assert w.answers.last.event == "e1"
+    w.accept(values.draft(ALICE, BOOGY, remote_id="m2"))
+    assert w.answers.last.event == "e2"
     assert not w.aim.sent
+    w.accept(values.draft(ALICE, BOOGY, remote_id="m0"))
+    w.accept(values.draft(ALICE, BOOGY, remote_id="m1"))  # its time is over now
+    assert len(w.aim.sent) == 1  # the other waits behind it
+    assert w.pipeline.counters.duplicates == 1
 
 
 def test_what_was_pending_is_delivered_after_a_restart_and_marked() -> None:
@@ -263,6 +271,40 @@ def test_what_was_pending_is_delivered_after_a_restart_and_marked() -> None:
     assert w.pipeline.recover() == 1
     assert w.aim.texts == ["hello"]
     assert outcomes(w.journal) == [("relayed", True)]
+
+
+def test_what_waited_when_the_last_process_ended_in_order_is_no_possible_duplicate() -> None:
+    w = World()
+    event = values.envelope()
+    w.journal.kept = [(values.outbox_item(event, expires_at=NOW + 9), values.recorded(event))]
+    w.journal.in_order = True
+    w.aim.at_once = RELAYED
+    w.pipeline.recover()
+    assert outcomes(w.journal) == [("relayed", False)]
+
+
+def test_what_is_in_doubt_is_counted_for_the_next_process() -> None:
+    w = World()
+    w.sip.at_once = RELAYED
+
+    def state() -> tuple[bool, int]:
+        return w.pipeline.busy, w.pipeline.uncertain()
+
+    assert state() == (False, 0)
+    w.accept(values.draft(ALICE, BOOGY))
+    w.accept(values.draft(ALICE, BOOGY))  # waits behind the first: it has not left
+    assert state() == (True, 1)
+    w.aim.answers[0](failed("timeout", retryable=True, certain=False))  # will be tried again, and may have arrived
+    assert state() == (False, 1)
+    w.tick(5)
+    assert state() == (True, 1)
+    w.journal.failing = True
+    w.aim.answers[1](RELAYED)
+    assert state() == (True, 2)  # the first, whose outcome the disk refuses, and the second
+    w.journal.failing = False
+    w.tick(1)
+    w.aim.answers[2](RELAYED)
+    assert state() == (False, 0)
 
 
 def test_a_long_text_goes_in_parts_and_goes_on_where_it_stopped() -> None:

@@ -12,20 +12,18 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select
 
 import bridge.store.schema_identity  # noqa: F401 - its tables are part of the whole
-from bridge.compliance import record
 from bridge.compliance.errors import KeyFileError
 from bridge.compliance.keys import Keyring
 from bridge.compliance.verify import verify_log
-from bridge.delivery.ports import Entry
 from bridge.store.database import connect, path_of, sqlalchemy_over
 from bridge.store.errors import SchemaNewerError, StoreConfigError, StoreError
-from bridge.store.housekeeping import purge_seen, purge_sip, retire_master_key, rotate_master_key
+from bridge.store.housekeeping import purge_sip, retire_master_key, rotate_master_key
 from bridge.store.migrate import latest, migrate
 from bridge.store.reader import SqliteLogReader
 from bridge.store.schema import metadata, registration, subscription
 from bridge.store.writer import LogWriter
 from tests.unit.compliance.samples import NOW
-from tests.unit.store.world import World, seen, sent
+from tests.unit.store.world import World, sent
 
 
 def test_urls() -> None:
@@ -140,22 +138,6 @@ def test_a_master_key_in_use_is_not_retired(world: World) -> None:
         retire_master_key(world.direct, world.keyring, old, actor="root")
     assert old in world.keyring.ids
     assert world.verify().size == 2
-
-
-def test_what_duplicates_are_known_by_is_purged(world: World) -> None:
-    world.direct.commit(Entry(records=sent(1).records, seen=(seen(1, NOW + 10),)))
-    world.direct.commit(Entry(records=sent(2).records, seen=(seen(2, NOW + 20),)))
-    assert world.direct.submit(purge_seen(NOW + 10)).result == 1
-    assert world.direct.submit(purge_seen(NOW + 10)).result == 0
-    world.direct.commit(Entry(records=(record.event(record.STOP, actor="x"),)))
-    assert world.verify().ok
-
-
-def test_a_purge_is_done_in_pieces(world: World) -> None:
-    for number in range(5):
-        world.direct.commit(Entry(records=sent(number).records, seen=(seen(number, NOW + number),)))
-    assert [world.direct.submit(purge_seen(NOW + 3, most=2)).result for _ in range(3)] == [2, 2, 0]
-    assert world.verify().ok
 
 
 def test_registrations_and_subscriptions_that_ran_out_are_purged(world: World) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from attrs import evolve
 
 from bridge.compliance import record
 from bridge.compliance.record import Recorded
@@ -14,8 +15,8 @@ from bridge.store.database import connect
 from bridge.store.errors import StoreError
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.writer import OperationFailed, Submitted
-from tests.unit.compliance.samples import AIM, NOW, event_id, message
-from tests.unit.store.world import Loop, World, running, seen, sent, settled
+from tests.unit.compliance.samples import AIM, event_id, message
+from tests.unit.store.world import Loop, World, running, sent, settled
 
 
 def _commit_all(journal: GroupCommitJournal, loop: Loop, entries: list[Entry]) -> list[Any]:
@@ -71,7 +72,7 @@ def test_pending_returns_what_was_not_settled_oldest_first_with_its_envelope(wor
     journal = running(world, loop)
     entries = [sent(number, f"text {number}") for number in (3, 1, 2)]
     _commit_all(journal, loop, entries)
-    _commit_all(journal, loop, [settled(event_id(1))])
+    _commit_all(journal, loop, [settled(event_id(1), 2)])
     journal.close()
 
     again = GroupCommitJournal(world.open_writer(), loop.call)
@@ -86,7 +87,7 @@ def test_a_changed_outbox_row_is_never_delivered(world: World) -> None:
     world.direct.commit(sent(1))
     world.direct.commit(sent(2))
     with sqlite3.connect(world.path) as other:
-        other.execute("UPDATE outbox SET recipient = 'somebodyelse' WHERE id = 1")
+        other.execute("UPDATE outbox SET recipient = 'somebodyelse' WHERE seq = 0")
     journal = GroupCommitJournal(world.open_writer(), Loop().call)
     assert [item.event for item, _ in journal.pending()] == [event_id(2)]
     assert [damage.key for damage in journal.damaged] == [f"{event_id(1)}/0"]
@@ -107,7 +108,8 @@ def test_an_entry_that_cannot_be_written_does_not_hurt_its_neighbours(world: Wor
     journal = GroupCommitJournal(world.writer, loop.call)
     results: list[Any] = []
     broken = Entry(records=(record.intake(message(2, "\ud800"), identity_version=1),))
-    for entry in (sent(1), broken, sent(1), sent(3)):  # the third has an idempotency key that is taken
+    twice = evolve(sent(4), enqueue=sent(4).enqueue * 2)
+    for entry in (sent(1), broken, twice, sent(3)):
         journal.commit(entry, results.append)
     journal.start()
     loop.until(lambda: len(results) == 4)
@@ -117,18 +119,6 @@ def test_an_entry_that_cannot_be_written_does_not_hurt_its_neighbours(world: Wor
     assert "UNIQUE" in results[2].reason
     assert [licence.seq for result in (results[0], results[3]) for licence in result] == [0, 1, 2, 3]
     assert world.verify().ok
-
-
-def test_a_duplicate_is_refused_until_it_has_expired(world: World) -> None:
-    direct = world.direct
-    first = Entry(records=sent(1).records, seen=(seen(1, NOW + 10),))
-    direct.commit(first)
-    with pytest.raises(StoreError, match=r"^duplicate"):
-        direct.commit(Entry(records=sent(2).records, seen=(seen(1, NOW + 20),)))
-    world.clock.now = NOW + 11
-    direct.commit(Entry(records=sent(2).records, seen=(seen(1, NOW + 20),)))
-    journal = GroupCommitJournal(world.open_writer(), Loop().call)
-    assert [key.expires_at for key in journal.seen()] == [NOW + 20]
 
 
 def test_beyond_the_limit_entries_fail_at_once_and_the_others_go_on(world: World) -> None:
@@ -345,7 +335,7 @@ def test_settled_and_queued_again_in_one_batch_stays_queued(world: World) -> Non
     journal = GroupCommitJournal(world.writer, loop.call)
     results: list[Any] = []
     retry = record.event(record.RELEASE, actor="service", event_id=event_id(1))
-    for entry in (sent(1), settled(event_id(1)), Entry(records=(retry,), enqueue=sent(1).enqueue)):
+    for entry in (sent(1), settled(event_id(1), 0), Entry(records=(retry,), enqueue=sent(1).enqueue)):
         journal.commit(entry, results.append)
     journal.start()
     loop.until(lambda: len(results) == 3)

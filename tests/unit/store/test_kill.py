@@ -33,7 +33,7 @@ def _child(folder: Path, first: int, acknowledged: int) -> None:
             if isinstance(result, tuple):
                 os.write(acknowledged, mine.to_bytes(8, "big"))
                 if mine % 2:
-                    journal.commit(settled(event_id(mine)), lambda _: None)
+                    journal.commit(settled(event_id(mine), result[0].seq), lambda _: None)
             commit()
 
         journal.commit(sent(mine, f"message {mine}"), answered)

@@ -30,7 +30,7 @@ def filled(world: World) -> World:
         world.direct.commit(sent(number, f"text {number} ☕"))
     picture = message(4, "look", attachments=(PICTURE,))
     world.direct.commit(Entry(records=(record.intake(picture, identity_version=3, scans={PICTURE.sha256: "clean"}),)))
-    world.direct.commit(settled(event_id(1), "failed", "404 theboogyman"))
+    world.direct.commit(settled(event_id(1), 2, "failed", "404 theboogyman"))
     letter = record.dead_letter(
         event_id(9), network=AIM, account="ouraccount", direction=Direction.INBOUND, raw=b"\xff\x00", reason="cut short"
     )

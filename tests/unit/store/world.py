@@ -9,7 +9,7 @@ from bridge.compliance.files import LogFiles
 from bridge.compliance.keys import Keyring, open_signer
 from bridge.compliance.publisher import Publisher
 from bridge.compliance.verify import Kept, Report, verify_log
-from bridge.delivery.ports import Entry, OutboxItem, SeenKey, Settlement
+from bridge.delivery.ports import Entry, OutboxItem, Settlement
 from bridge.model.ids import EventId, IdempotencyKey
 from bridge.store.journal import DirectJournal, GroupCommitJournal
 from bridge.store.publishing import publisher_of
@@ -93,21 +93,11 @@ def sent(number: int, text: str = "lunch?", *, queue: bool = True) -> Entry:
     )
 
 
-def settled(event: EventId, code: str = "relayed", detail: str = "") -> Entry:
+def settled(event: EventId, seq: int, code: str = "relayed", detail: str = "") -> Entry:
+    """What became of a message whose intake is leaf ``seq``."""
     return Entry(
         records=(record.outcome(event, recipient=BOOGYMAN, code=code, detail=detail),),
-        settle=(Settlement(key=IdempotencyKey(f"{event}/0")),),
-    )
-
-
-def seen(number: int, expires_at: float) -> SeenKey:
-    envelope = message(number)
-    return SeenKey(
-        network=envelope.origin.network,
-        account=envelope.origin.account,
-        remote_id=str(envelope.origin.remote_id),
-        event=envelope.id,
-        expires_at=expires_at,
+        settle=(Settlement(seq=seq, key=IdempotencyKey(f"{event}/0")),),
     )
 
 

@@ -68,10 +68,9 @@ def upgrade() -> None:
 def _queues() -> None:
     op.create_table(
         "outbox",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("lane", sa.Text(), nullable=False),
         sa.Column("network", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
@@ -79,18 +78,7 @@ def _queues() -> None:
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.Column("held", sa.Integer(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_outbox"),
-        sa.UniqueConstraint("key", name="uq_outbox_key"),
-    )
-    op.create_table(
-        "seen",
-        sa.Column("network", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("remote_id", sa.Text(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("expires_at", sa.Float(), nullable=False),
-        sa.Column("mac", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("network", "account", "remote_id", name="pk_seen"),
+        sa.PrimaryKeyConstraint("seq", "key", name="pk_outbox"),
         sqlite_with_rowid=False,
     )
     op.create_table(
