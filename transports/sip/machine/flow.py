@@ -7,18 +7,25 @@ from typing import NamedTuple, TypeAlias
 HostPort: TypeAlias = tuple[str, int]
 
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
-"""RFC 3261 section 19.1.2."""
+"""RFC 3261 section 19.1.2. Those that we can connect to."""
+WEBSOCKETS = frozenset({"ws", "wss"})
+"""RFC 7118: peers connect to us alone."""
 
 
 class Flow:
     """One way to a peer: a connection, or a UDP source address seen by one of our sockets.
 
-    ``transport`` is ``udp``, ``tcp`` or ``tls``; ``id`` tells connections apart and is 0 for UDP; ``identity`` is the
-    domain or address that a peer's certificate proved, if it did. Compared by identity for connections, by ``key``
-    for UDP.
+    ``transport`` is ``udp``, ``tcp``, ``tls``, ``ws`` or ``wss``; ``id`` tells connections apart and is 0 for UDP;
+    ``identity`` is the domain or address that a peer's certificate proved, if it did. Compared by identity for
+    connections, by ``key`` for UDP.
+
+    ``whole``: what comes in is a whole message each time: a datagram, or a WebSocket message (RFC 7118 section 5).
+    ``callable_back``: a peer that listens may be connected to; behind a WebSocket nobody does (RFC 7118 section 5.3).
     """
 
-    __slots__ = ("id", "identity", "key", "local", "reliable", "remote", "source", "transport")
+    __slots__ = (
+        "callable_back", "id", "identity", "key", "local", "reliable", "remote", "source", "transport", "whole",
+    )  # fmt: skip
 
     def __init__(
         self, transport: str, local: HostPort, remote: HostPort, flow_id: int = 0, identity: str | None = None
@@ -29,6 +36,8 @@ class Flow:
         self.id = flow_id
         self.identity = identity
         self.reliable = transport != "udp"
+        self.callable_back = transport not in WEBSOCKETS
+        self.whole = transport == "udp" or not self.callable_back
         self.source = remote[0].partition("%")[0]  # the zone of a link-local address is ours, not the peer's
         self.key = f"{transport}:{remote[0]}:{remote[1]}"
 

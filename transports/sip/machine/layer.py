@@ -126,7 +126,8 @@ class TransactionLayer:
     def flow_opened(self, flow: Flow, now: float, target: Target | None = None) -> None:
         """A connection is up. ``target`` is what it was opened for, when it was ours."""
         del now
-        self._framers[flow.id] = StreamFramer()
+        if not flow.whole:
+            self._framers[flow.id] = StreamFramer()
         self._flows[flow.id] = flow
         self._clients.flow_opened(flow, target)
 
@@ -159,9 +160,11 @@ class TransactionLayer:
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes a datagram, or what a connection has read."""
-        if not flow.reliable:
+        if flow.whole:
             if data.strip(b"\r\n\0"):
                 self._message(flow, data, now)
+            elif flow.reliable and data == KEEPALIVE_PING.value:
+                self.outputs.append((flow, KEEPALIVE_PONG.value))
             return
         framer = self._framers.get(flow.id)
         if framer is None:
@@ -170,7 +173,7 @@ class TransactionLayer:
             if isinstance(item, bytes):
                 self._message(flow, item, now)
             elif item is KEEPALIVE_PING:
-                self.outputs.append((flow, b"\r\n"))
+                self.outputs.append((flow, KEEPALIVE_PONG.value))
             else:
                 assert item is KEEPALIVE_PONG
         if framer.error is not None and flow.id in self._framers:

@@ -23,6 +23,11 @@ def target_of(uri: object) -> Target | None:
     return Target(transport, uri.host.strip("[]"), uri.port or DEFAULT_PORTS[transport])
 
 
+def uri_transport(transport: str) -> str:
+    """Returns a transport as a URI's ``transport`` parameter names it: a secure WebSocket is ``ws`` (RFC 7118 5.2)."""
+    return "ws" if transport == "wss" else transport
+
+
 def way_to(uri: SipUri, flow: Flow, is_open: Callable[[Flow], bool]) -> Flow | Target | None:
     """Returns how to reach a contact that was told to us over ``flow``, or None where there is no way.
 
@@ -32,6 +37,8 @@ def way_to(uri: SipUri, flow: Flow, is_open: Callable[[Flow], bool]) -> Flow | T
     """
     if flow.reliable and is_open(flow):
         return flow
+    if not flow.callable_back:
+        return None
     target = target_of(uri)
     if flow.reliable:
         return target

@@ -18,7 +18,7 @@ from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLa
 from transports.sip.machine.names import Names
 from transports.sip.machine.ports import Entropy, StoredSubscription, SubscriptionStore
 from transports.sip.machine.registrar import Registrar
-from transports.sip.machine.routing import Router, way_to
+from transports.sip.machine.routing import Router, uri_transport, way_to
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.headers import NameAddr
@@ -270,7 +270,7 @@ class Notifier:
     def _contact(self, subscription: Subscription) -> str:
         flow = subscription.flow
         sent_by = self._router.sent_by(flow.transport, flow.remote[0], flow.local) or self._config.domain
-        return f"<sip:{sent_by};transport={flow.transport}>"
+        return f"<sip:{sent_by};transport={uri_transport(flow.transport)}>"
 
     def _watch(self, subscription: Subscription, now: float) -> SipWatch:
         return SipWatch(
