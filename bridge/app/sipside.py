@@ -1,7 +1,6 @@
 """The SIP side, bound together: who may sign on, where registrations are kept, what is recorded of refused requests."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,22 +9,14 @@ import structlog
 from attrs import asdict, define, field
 from sqlalchemy import delete, insert, select
 
-from bridge.app.config import Config
 from bridge.app.home import Home
+from bridge.app.sipconfig import endpoint_config
 from bridge.delivery.ports import CommitFailed
 from bridge.identity.accounts import LoginForm
 from bridge.identity.snapshot import IdentitySnapshot
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.schema import registration, subscription
 from transports.sip.connector import SipTransport
-from transports.sip.machine.config import (
-    AuthConfig,
-    ChallengeRule,
-    EndpointConfig,
-    Lifetimes,
-    Limits,
-    Listener,
-)
 from transports.sip.machine.events import RequestRefused
 from transports.sip.machine.ports import Account, StoredBinding, StoredSubscription
 from transports.sip.seams import ConnectionLimits, SipTransportConfig
@@ -140,28 +131,6 @@ def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
-def endpoint_config(config: Config) -> EndpointConfig:
-    """Returns what the configuration says to the SIP endpoint."""
-    sip = config.sip
-    listeners = tuple(Listener(transport=at.transport, host=at.at.host, port=at.at.port) for at in sip.listen)
-    hosts = {at.at.host for at in sip.listen}
-    return EndpointConfig(
-        domain=config.bridge.domain,
-        listeners=listeners,
-        network_domains=frozenset(section.domain for section in config.networks.values()),
-        aliases=frozenset(hosts - {"0.0.0.0", "::"}),  # noqa: S104  (compared with, never bound)
-        realm=sip.realm,
-        auth=AuthConfig(
-            challenges=(ChallengeRule(algorithms=sip.digest_algorithms),),
-            legacy=sip.digest_legacy,
-            nonce_lifetime=sip.nonce_lifetime,
-            uri_aliases=frozenset(hosts | {str(at.at) for at in sip.listen}),
-        ),
-        limits=Limits(contacts_per_aor=sip.max_contacts, max_body=sip.max_body),
-        lifetimes=Lifetimes(minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max),
-    )
-
-
 def build_sip(
     home: Home,
     *,
@@ -193,17 +162,3 @@ def build_sip(
         subscriptions=subscriptions,
         on_refused=on_refused,
     )
-
-
-def tls_files(config: Config) -> TlsFiles | None:
-    """Returns the certificate and key of tls listeners; a self-signed pair is made where none is configured."""
-    if not any(at.transport == "tls" for at in config.sip.listen):
-        return None
-    if config.sip.certificate is not None and config.sip.key is not None:
-        return TlsFiles(certificate=config.sip.certificate, key=config.sip.key)
-    from bridge.app.selfsigned import self_signed
-
-    folder: Path = config.bridge.data_dir / "tls"
-    certificate, key = self_signed(folder, config.bridge.domain, [str(at.at.host) for at in config.sip.listen])
-    log.warning("self-signed certificate", certificate=str(certificate), hint="set sip.certificate and sip.key")
-    return TlsFiles(certificate=certificate, key=key)

@@ -17,7 +17,7 @@ from bridge.compliance.rows import (
 )
 from bridge.compliance.sealing import KekRow
 from bridge.store.database import IN_MEMORY, UNREADABLE, connect, connect_readonly
-from bridge.store.migrate import latest, migrate
+from bridge.store.migrate import REVISION, migrate
 from bridge.store.schema import APPLICATION_ID, LOG_TABLES
 
 _PAGE_ROWS = 512
@@ -233,8 +233,8 @@ class SqliteLogReader:
             if found.get(name) != wanted.get(name):
                 yield StoreDamagedError("schema", f"the definition of {name!r} is not the one that this version makes")
         revisions = [row[0] for row in self._connection.execute("SELECT version_num FROM alembic_version")]
-        if revisions != [latest()]:
-            yield StoreDamagedError("alembic_version", f"{revisions!r} where {latest()!r} belongs")
+        if revisions != [REVISION]:
+            yield StoreDamagedError("alembic_version", f"{revisions!r} where {REVISION!r} belongs")
 
 
 def _wrong_kind(table: str, columns: str, row: Any, wanted: tuple[tuple[type, ...], ...]) -> StoreDamagedError:

@@ -20,7 +20,7 @@ from bridge.delivery.ports import Entry
 from bridge.store.database import connect, path_of, sqlalchemy_over
 from bridge.store.errors import SchemaNewerError, StoreConfigError, StoreError
 from bridge.store.housekeeping import purge_seen, purge_sip, retire_master_key, rotate_master_key
-from bridge.store.migrate import latest, migrate
+from bridge.store.migrate import REVISION, migrate
 from bridge.store.reader import SqliteLogReader
 from bridge.store.schema import metadata, registration, subscription
 from bridge.store.writer import LogWriter
@@ -58,13 +58,13 @@ def test_migrations_make_the_schema_that_the_code_declares(tmp_path: Path) -> No
     connection = sqlalchemy_over(raw)
     assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     migrate(raw)
-    assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(latest(),)]
+    assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
 
 
 def test_a_newer_schema_is_refused(world: World) -> None:
     with sqlite3.connect(world.path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'r9999_future'")
-    with pytest.raises(SchemaNewerError, match=f"r9999_future.*{latest()}"):
+    with pytest.raises(SchemaNewerError, match=f"r9999_future.*{REVISION}"):
         world.open_writer()
 
 
