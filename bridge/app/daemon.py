@@ -203,7 +203,7 @@ class Daemon:
             await self.sip.start(self.ingresses[SIP])
         except OSError as e:
             raise self.home.config.error(("sip", "listen"), str(e)) from e
-        for aor in self.sip.registered():
+        for aor in sorted(self.sip.aors()):
             if not self.people.enabled(PersonId(aor)):  # shut out while the bridge was down
                 self.sip.sign_off(aor, for_good=True)
         for name, network in self.networks.items():

@@ -15,10 +15,10 @@ from bridge.delivery.ports import CommitFailed
 from bridge.identity.accounts import LoginForm
 from bridge.identity.snapshot import IdentitySnapshot
 from bridge.store.journal import GroupCommitJournal
-from bridge.store.schema import registration, subscription
+from bridge.store.schema import publication, registration, subscription
 from transports.sip.connector import SipTransport
 from transports.sip.machine.events import RequestRefused
-from transports.sip.machine.ports import Account, StoredBinding, StoredSubscription
+from transports.sip.machine.ports import Account, StoredBinding, StoredPublication, StoredSubscription
 from transports.sip.seams import ConnectionLimits, SipTransportConfig
 from transports.sip.tls import TlsFiles
 
@@ -110,9 +110,44 @@ class StoredSubscriptions:
         return self.kept
 
 
+@define(eq=False)
+class StoredPublications:
+    """Publications in the store; loaded once, at the start."""
+
+    journal: GroupCommitJournal
+    kept: tuple[StoredPublication, ...]
+
+    def put(self, stored: StoredPublication, done: Callable[[bool], None]) -> None:
+        """Keeps a new, changed or refreshed publication."""
+        state = {name: value for name, value in asdict(stored).items() if name != "body"}
+        row = {
+            "id": stored.id, "expires_at": stored.expires_at, "state": orjson.dumps(state), "body": stored.body
+        }  # fmt: skip
+
+        def operation(connection: sqlalchemy.Connection) -> None:
+            connection.execute(insert(publication).prefix_with("OR REPLACE"), [row])
+
+        def kept(outcome: object) -> None:
+            _log_failure(outcome)
+            done(not isinstance(outcome, CommitFailed))
+
+        self.journal.submit(operation, kept)
+
+    def remove(self, publication_id: str) -> None:
+        """Forgets one, if it is there."""
+        self.journal.submit(
+            lambda connection: connection.execute(delete(publication).where(publication.c.id == publication_id)),
+            _log_failure,
+        )
+
+    def load(self) -> tuple[StoredPublication, ...]:
+        """Returns what was kept."""
+        return self.kept
+
+
 def _log_failure(outcome: object) -> None:
     if isinstance(outcome, CommitFailed):
-        log.warning("subscription not kept", reason=outcome.reason)
+        log.warning("a subscription or publication is not kept", reason=outcome.reason)
 
 
 def load_bindings(connection: sqlalchemy.Connection, now: float) -> tuple[StoredBinding, ...]:
@@ -125,6 +160,12 @@ def load_subscriptions(connection: sqlalchemy.Connection, now: float) -> tuple[S
     """Reads the subscriptions that have not run out."""
     rows = connection.execute(select(subscription.c.state).where(subscription.c.expires_at > now))
     return tuple(StoredSubscription(**_tuples(orjson.loads(state))) for (state,) in rows)
+
+
+def load_publications(connection: sqlalchemy.Connection, now: float) -> tuple[StoredPublication, ...]:
+    """Reads the publications that have not run out."""
+    rows = connection.execute(select(publication.c.state, publication.c.body).where(publication.c.expires_at > now))
+    return tuple(StoredPublication(**_tuples(orjson.loads(state)), body=body) for state, body in rows)
 
 
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,6 +187,7 @@ def build_sip(
     with home.reading() as connection:
         bindings = StoredBindings(journal, load_bindings(connection, now))
         subscriptions = StoredSubscriptions(journal, load_subscriptions(connection, now))
+        publications = StoredPublications(journal, load_publications(connection, now))
     return SipTransport(
         SipTransportConfig(
             endpoint=endpoint_config(config),
@@ -160,5 +202,6 @@ def build_sip(
         secret=home.sip_secret(),
         bindings=bindings,
         subscriptions=subscriptions,
+        publications=publications,
         on_refused=on_refused,
     )
