@@ -13,15 +13,17 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from bridge.app import control
+from bridge.app import control_server
 from bridge.app.config import load
 from bridge.app.control import ControlError
+from bridge.app.errors import ERRORS
 from bridge.app.holds import Reviews
-from bridge.app.home import ERRORS, Home
+from bridge.app.home import Home
 from bridge.app.networks.base import Network, Surroundings
 from bridge.app.refusals import EdgeRefusals
 from bridge.app.registry import KINDS
-from bridge.app.sipside import build_sip, tls_files
+from bridge.app.sipconfig import tls_files
+from bridge.app.sipside import build_sip
 from bridge.compliance import record
 from bridge.compliance.checkpoint import Checkpoint
 from bridge.delivery.ephemeral import EphemeralDelivery
@@ -104,7 +106,7 @@ class Daemon:
         """
         home = self.home
         home.prepare()
-        self._control = control.listen(self.reactor, home.config.bridge.data_dir, self._questions())
+        self._control = control_server.listen(self.reactor, home.config.bridge.data_dir, self._questions())
         self.vault = home.vault()
         self.policy = home.policy()
         writer = home.writer()
@@ -202,7 +204,7 @@ class Daemon:
             await self.sip.start(self.ingresses[SIP])
         except OSError as e:
             raise self.home.config.error(("sip", "listen"), str(e)) from e
-        for aor in self.sip.registered():
+        for aor in sorted(self.sip.aors()):
             if not self.people.enabled(PersonId(aor)):  # shut out while the bridge was down
                 self.sip.sign_off(aor, for_good=True)
         for name, network in self.networks.items():
@@ -391,7 +393,7 @@ class Daemon:
 
     # Questions
 
-    def _questions(self) -> Mapping[str, control.Answer]:
+    def _questions(self) -> Mapping[str, control_server.Answer]:
         return {
             "status": lambda _: self.status(),
             "reload": lambda _: {"problems": self.reload()},

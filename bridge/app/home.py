@@ -1,42 +1,39 @@
 """A bridge's home: its keys, its store and its people, as the daemon and the commands open them.
 
 Everything secret is under ``data_dir/keys``, a folder of mode 0700 with files of mode 0600.
+
+Cryptography, the policy language and the store are imported by the methods that need them: a command that asks for one
+of them does not wait for the others.
 """
+
+from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-import sqlalchemy
 from attrs import define, field
 
-from bridge.app.config import Config, ConfigError
+from bridge.app.config import Config
 from bridge.app.registry import options_of
-from bridge.compliance import record
-from bridge.compliance.checkpoint import NoteSigner
-from bridge.compliance.errors import ComplianceError
-from bridge.compliance.files import CHECKPOINT
-from bridge.compliance.keys import Keyring, open_signer, read_private_file, write_private_file
-from bridge.identity.changes import Change, Plan
-from bridge.identity.errors import IdentityError, NameRefused
-from bridge.identity.keyring import KeyringFile
-from bridge.identity.snapshot import IdentityRules, IdentitySnapshot
-from bridge.identity.vault import Vault
-from bridge.policy.errors import PolicyError
-from bridge.policy.loader import Surroundings
-from bridge.policy.loading import load_policy, load_text
-from bridge.policy.snapshot import Snapshot
-from bridge.store import identity as identity_store
-from bridge.store.database import connect_readonly, path_of, sqlalchemy_over
-from bridge.store.errors import StoreError
-from bridge.store.journal import DirectJournal
-from bridge.store.writer import LogWriter
-from mappings.identity import AddressError, NetworkDomain, SipAddressBook, normalise
+from bridge.identity.errors import NameRefused
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    import sqlalchemy
+
+    from bridge.compliance.checkpoint import NoteSigner
+    from bridge.compliance.keys import Keyring
+    from bridge.compliance.record import RecordDraft
+    from bridge.identity.changes import Change, Plan
+    from bridge.identity.snapshot import IdentityRules, IdentitySnapshot
+    from bridge.identity.vault import Vault
+    from bridge.policy.snapshot import Snapshot
+    from bridge.store.journal import DirectJournal
+    from bridge.store.writer import LogWriter
+    from mappings.identity import SipAddressBook
 
 NO_POLICY = '[policy]\nversion = "none"\n'
 """What is in force where no policy is configured: everything is refused."""
@@ -71,6 +68,8 @@ class Home:
         if kind is None or kind == "sip":
             known = ", ".join(sorted(self.config.networks)) or "none"
             raise NameRefused(f"no network {network!r} is configured; known are {known}", f"{network}/{name}")
+        from mappings.identity import AddressError, normalise
+
         try:
             return normalise(kind, name)
         except AddressError as e:
@@ -84,6 +83,8 @@ class Home:
 
     def addresses(self) -> SipAddressBook:
         """Returns which SIP domains stand for which networks."""
+        from mappings.identity import NetworkDomain, SipAddressBook
+
         rows = [
             NetworkDomain(domain=section.domain, network=name, kind=section.kind)  # type: ignore[arg-type]
             for name, section in self.config.networks.items()
@@ -92,6 +93,8 @@ class Home:
 
     def rules(self) -> IdentityRules:
         """Returns what this deployment fixes of identities."""
+        from bridge.identity.snapshot import IdentityRules
+
         return IdentityRules(
             domains=frozenset({self.config.bridge.domain}),
             normal_name=self.normal_name,
@@ -109,6 +112,8 @@ class Home:
     @property
     def database(self) -> Path:
         """The store's file."""
+        from bridge.store.database import path_of
+
         return path_of(self.config.store.url)
 
     @property
@@ -130,10 +135,15 @@ class Home:
 
     def keyring(self, *, create: bool) -> Keyring:
         """Returns the master keys of the compliance log."""
+        from bridge.compliance.keys import Keyring
+
         return Keyring.open(self.keys / "master.key", create=create)
 
     def vault(self) -> Vault:
         """Returns the vault of network passwords; its key file is made where there is none."""
+        from bridge.identity.keyring import KeyringFile
+        from bridge.identity.vault import Vault
+
         return Vault.of_file(KeyringFile(self.keys / "vault.key"))
 
     @property
@@ -143,10 +153,14 @@ class Home:
 
     def signer(self, log_id: str, *, create: bool) -> NoteSigner:
         """Returns the signer of the checkpoints of a log."""
+        from bridge.compliance.keys import open_signer
+
         return open_signer(self.keys / "log.key", log_id, create=create)
 
     def sip_secret(self) -> bytes:
         """Returns the secret that names of SIP requests are derived with; made where there is none."""
+        from bridge.compliance.keys import read_private_file, write_private_file
+
         path = self.keys / "sip.key"
         if not path.exists():
             write_private_file(path, os.urandom(32), replace=False)
@@ -154,6 +168,8 @@ class Home:
 
     def unpublished(self) -> bool:
         """Returns whether no checkpoint is there yet: the key of one that is must not be made anew."""
+        from bridge.compliance.files import CHECKPOINT
+
         return not (self.log_folder / CHECKPOINT).exists()
 
     # Store
@@ -164,12 +180,16 @@ class Home:
         Raises:
             StoreError, ComplianceError: they cannot be opened.
         """
+        from bridge.store.writer import LogWriter
+
         self.prepare()
         return LogWriter(self.database, self.keyring(create=not self.database.exists()), log_name=self.log_name)
 
     @contextmanager
     def direct(self) -> Iterator[DirectJournal]:
         """Opens the store for the writes of a command."""
+        from bridge.store.journal import DirectJournal
+
         journal = DirectJournal(self.writer())
         try:
             yield journal
@@ -179,6 +199,8 @@ class Home:
     @contextmanager
     def reading(self) -> Iterator[sqlalchemy.Connection]:
         """Opens the store for reading."""
+        from bridge.store.database import connect_readonly, sqlalchemy_over
+
         raw = connect_readonly(self.database)
         connection = sqlalchemy_over(raw)
         try:
@@ -189,6 +211,8 @@ class Home:
 
     def people(self) -> IdentitySnapshot:
         """Reads who is who now."""
+        from bridge.store import identity as identity_store
+
         with self.reading() as connection:
             return identity_store.load_snapshot(connection, self.rules())
 
@@ -199,6 +223,8 @@ class Home:
             IdentityError: a change is refused.
             StoreError: the store cannot take it.
         """
+        from bridge.store import identity as identity_store
+
         self.prepare()
         vault = self.vault()
 
@@ -218,6 +244,9 @@ class Home:
         Raises:
             PolicyError: it cannot be put in force; the text names each mistake.
         """
+        from bridge.policy.loader import Surroundings
+        from bridge.policy.loading import load_policy, load_text
+
         domains = [self.config.bridge.domain]
         networks = tuple(self.config.networks)
         path = self.config.policy.file
@@ -227,14 +256,12 @@ class Home:
         return load_policy(path, networks=networks, domains=domains, normal_form=self._policy_name)
 
 
-def identity_records(plan: Plan, actor: str) -> list[record.RecordDraft]:
+def identity_records(plan: Plan, actor: str) -> list[RecordDraft]:
     """Returns the record of a change of identities; an empty change leaves none."""
+    from bridge.compliance import record
+
     if plan.empty:
         return []
     detail = {"notes": [note.as_dict() for note in plan.notes]}
     fields = {"identity_map_version": plan.state.version}
     return [record.event(record.IDENTITY_CHANGE, actor=actor, fields=fields, detail=detail)]
-
-
-ERRORS = (ConfigError, ComplianceError, IdentityError, PolicyError, StoreError)
-"""What can be wrong with a home: each has a text of one line or more that names what and where."""

@@ -2,29 +2,37 @@
 
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import click
 
-from bridge.app.cli.audit import audit
-from bridge.app.cli.check import check
 from bridge.app.cli.common import NOBODY_READS, WRONG, Context, one_line
-from bridge.app.cli.hold import hold
-from bridge.app.cli.identity import identity
-from bridge.app.cli.policy import policy
-from bridge.app.cli.run import run
-from bridge.app.cli.softphone import softphone
-from bridge.app.cli.status import status
-from bridge.app.cli.user import user
-from bridge.app.home import ERRORS
+from bridge.app.cli.lazy import LazyGroup
+
+_COMMANDS: Final = {
+    "run": "Run the daemon in the foreground.",
+    "check": "Check configuration and policy without starting.",
+    "user": "Local SIP accounts, where no directory holds them.",
+    "identity": "The map of corporate ids and screen names.",
+    "policy": "The policy: what it says, and why.",
+    "hold": "Messages that policy holds for a reviewer.",
+    "audit": "The compliance log.",
+    "status": "Show links, queues, registrations and the age of the last checkpoint.",
+    "softphone": "A small SIP IM client: try a bridge without installing a softphone.",
+}
+"""Each command is in the module of ``bridge.app.cli`` that has its name; here is how its help begins."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    package="bridge.app.cli",
+    told=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.version_option(version("simplebridge"), prog_name="simplebridge")
+@click.version_option(package_name="simplebridge", prog_name="simplebridge")
 @click.pass_context
 def cli(ctx: click.Context, config_path: Path | None, as_json: bool) -> None:
     """A SIMPLE/SIP bridge to public IM networks, with one policy point and a compliance log.
@@ -32,10 +40,6 @@ def cli(ctx: click.Context, config_path: Path | None, as_json: bool) -> None:
     Exit status: 0 done, 1 it found something, 2 wrong use or configuration.
     """
     ctx.obj = Context(path=config_path, json=as_json)
-
-
-for command in (run, check, user, identity, policy, hold, audit, status, softphone):
-    cli.add_command(command)
 
 
 _OWNER_ALONE: Final = 0o077
@@ -70,8 +74,15 @@ def main() -> None:
         if e.filename is None:
             _forget_output()
         _end(f"{e.filename or 'standard output'}: {e.strerror or e}")
-    except ERRORS as e:
+    except _errors() as e:
         _end(*one_line(e))
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Returns what a home can raise; looked up only once something has been raised."""
+    from bridge.app.errors import ERRORS
+
+    return ERRORS
 
 
 def _end(*lines: str) -> None:

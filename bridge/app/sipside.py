@@ -1,7 +1,6 @@
 """The SIP side, bound together: who may sign on, where registrations are kept, what is recorded of refused requests."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,24 +9,16 @@ import structlog
 from attrs import asdict, define, field
 from sqlalchemy import delete, insert, select
 
-from bridge.app.config import Config
 from bridge.app.home import Home
+from bridge.app.sipconfig import endpoint_config
 from bridge.delivery.ports import CommitFailed
 from bridge.identity.accounts import LoginForm
 from bridge.identity.snapshot import IdentitySnapshot
 from bridge.store.journal import GroupCommitJournal
-from bridge.store.schema import registration, subscription
+from bridge.store.schema import publication, registration, subscription
 from transports.sip.connector import SipTransport
-from transports.sip.machine.config import (
-    AuthConfig,
-    ChallengeRule,
-    EndpointConfig,
-    Lifetimes,
-    Limits,
-    Listener,
-)
 from transports.sip.machine.events import RequestRefused
-from transports.sip.machine.ports import Account, StoredBinding, StoredSubscription
+from transports.sip.machine.ports import Account, StoredBinding, StoredPublication, StoredSubscription
 from transports.sip.seams import ConnectionLimits, SipTransportConfig
 from transports.sip.tls import TlsFiles
 
@@ -119,9 +110,44 @@ class StoredSubscriptions:
         return self.kept
 
 
+@define(eq=False)
+class StoredPublications:
+    """Publications in the store; loaded once, at the start."""
+
+    journal: GroupCommitJournal
+    kept: tuple[StoredPublication, ...]
+
+    def put(self, stored: StoredPublication, done: Callable[[bool], None]) -> None:
+        """Keeps a new, changed or refreshed publication."""
+        state = {name: value for name, value in asdict(stored).items() if name != "body"}
+        row = {
+            "id": stored.id, "expires_at": stored.expires_at, "state": orjson.dumps(state), "body": stored.body
+        }  # fmt: skip
+
+        def operation(connection: sqlalchemy.Connection) -> None:
+            connection.execute(insert(publication).prefix_with("OR REPLACE"), [row])
+
+        def kept(outcome: object) -> None:
+            _log_failure(outcome)
+            done(not isinstance(outcome, CommitFailed))
+
+        self.journal.submit(operation, kept)
+
+    def remove(self, publication_id: str) -> None:
+        """Forgets one, if it is there."""
+        self.journal.submit(
+            lambda connection: connection.execute(delete(publication).where(publication.c.id == publication_id)),
+            _log_failure,
+        )
+
+    def load(self) -> tuple[StoredPublication, ...]:
+        """Returns what was kept."""
+        return self.kept
+
+
 def _log_failure(outcome: object) -> None:
     if isinstance(outcome, CommitFailed):
-        log.warning("subscription not kept", reason=outcome.reason)
+        log.warning("a subscription or publication is not kept", reason=outcome.reason)
 
 
 def load_bindings(connection: sqlalchemy.Connection, now: float) -> tuple[StoredBinding, ...]:
@@ -136,30 +162,14 @@ def load_subscriptions(connection: sqlalchemy.Connection, now: float) -> tuple[S
     return tuple(StoredSubscription(**_tuples(orjson.loads(state))) for (state,) in rows)
 
 
+def load_publications(connection: sqlalchemy.Connection, now: float) -> tuple[StoredPublication, ...]:
+    """Reads the publications that have not run out."""
+    rows = connection.execute(select(publication.c.state, publication.c.body).where(publication.c.expires_at > now))
+    return tuple(StoredPublication(**_tuples(orjson.loads(state)), body=body) for state, body in rows)
+
+
 def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-
-
-def endpoint_config(config: Config) -> EndpointConfig:
-    """Returns what the configuration says to the SIP endpoint."""
-    sip = config.sip
-    listeners = tuple(Listener(transport=at.transport, host=at.at.host, port=at.at.port) for at in sip.listen)
-    hosts = {at.at.host for at in sip.listen}
-    return EndpointConfig(
-        domain=config.bridge.domain,
-        listeners=listeners,
-        network_domains=frozenset(section.domain for section in config.networks.values()),
-        aliases=frozenset(hosts - {"0.0.0.0", "::"}),  # noqa: S104  (compared with, never bound)
-        realm=sip.realm,
-        auth=AuthConfig(
-            challenges=(ChallengeRule(algorithms=sip.digest_algorithms),),
-            legacy=sip.digest_legacy,
-            nonce_lifetime=sip.nonce_lifetime,
-            uri_aliases=frozenset(hosts | {str(at.at) for at in sip.listen}),
-        ),
-        limits=Limits(contacts_per_aor=sip.max_contacts, max_body=sip.max_body),
-        lifetimes=Lifetimes(minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max),
-    )
 
 
 def build_sip(
@@ -177,6 +187,7 @@ def build_sip(
     with home.reading() as connection:
         bindings = StoredBindings(journal, load_bindings(connection, now))
         subscriptions = StoredSubscriptions(journal, load_subscriptions(connection, now))
+        publications = StoredPublications(journal, load_publications(connection, now))
     return SipTransport(
         SipTransportConfig(
             endpoint=endpoint_config(config),
@@ -191,19 +202,6 @@ def build_sip(
         secret=home.sip_secret(),
         bindings=bindings,
         subscriptions=subscriptions,
+        publications=publications,
         on_refused=on_refused,
     )
-
-
-def tls_files(config: Config) -> TlsFiles | None:
-    """Returns the certificate and key of tls listeners; a self-signed pair is made where none is configured."""
-    if not any(at.transport == "tls" for at in config.sip.listen):
-        return None
-    if config.sip.certificate is not None and config.sip.key is not None:
-        return TlsFiles(certificate=config.sip.certificate, key=config.sip.key)
-    from bridge.app.selfsigned import self_signed
-
-    folder: Path = config.bridge.data_dir / "tls"
-    certificate, key = self_signed(folder, config.bridge.domain, [str(at.at.host) for at in config.sip.listen])
-    log.warning("self-signed certificate", certificate=str(certificate), hint="set sip.certificate and sip.key")
-    return TlsFiles(certificate=certificate, key=key)

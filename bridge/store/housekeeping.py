@@ -12,18 +12,18 @@ from bridge.compliance.errors import KeyFileError
 from bridge.compliance.keys import Keyring
 from bridge.compliance.sealing import KekRow, KeyCase
 from bridge.store.journal import DirectJournal
-from bridge.store.schema import kek, log_state, registration, subscription
+from bridge.store.schema import kek, log_state, publication, registration, subscription
 
 
 def purge_sip(now: float) -> Callable[[Connection], int]:
-    """Returns an operation that deletes registrations and subscriptions that ran out by ``now``; it returns how many.
+    """Returns an operation that deletes what SIP clients have left that ran out by ``now``; it returns how many.
 
-    A client that goes away without a word would otherwise leave its addresses here for ever.
+    A client that goes away without a word would otherwise leave its addresses and its presence here for ever.
     """
 
     def operation(connection: Connection) -> int:
-        gone = connection.execute(delete(registration).where(registration.c.expires_at <= now)).rowcount
-        return gone + connection.execute(delete(subscription).where(subscription.c.expires_at <= now)).rowcount
+        tables = (registration, subscription, publication)
+        return sum(connection.execute(delete(table).where(table.c.expires_at <= now)).rowcount for table in tables)
 
     return operation
 

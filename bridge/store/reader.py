@@ -16,8 +16,8 @@ from bridge.compliance.rows import (
 )
 from bridge.compliance.sealing import KekRow
 from bridge.store.database import IN_MEMORY, UNREADABLE, connect, connect_readonly
-from bridge.store.migrate import latest, migrate
-from bridge.store.schema import APPLICATION_ID, LOG_TABLES
+from bridge.store.migrate import REVISION, migrate
+from bridge.store.schema import APPLICATION_ID
 
 _PAGE_ROWS = 512
 _KINDS: dict[str, type] = {"i": int, "t": str, "b": bytes, "f": float}
@@ -244,15 +244,15 @@ class SqliteLogReader:
 
     def _schema(self) -> Iterator[StoreDamagedError]:
         query = "SELECT type, name, tbl_name, sql FROM sqlite_master"
-        names = {table.name for table in LOG_TABLES} | {"alembic_version"}
-        found = {row[1]: row for row in self._connection.execute(query) if row[2] in names or row[1] in names}
-        wanted = {row[1]: row for row in _reference_schema() if row[2] in names}
+        wanted = {row[1]: row for row in _reference_schema()}
+        tables = {row[2] for row in wanted.values()}
+        found = {row[1]: row for row in self._connection.execute(query) if row[2] in tables or row[1] in wanted}
         for name in sorted(found.keys() | wanted.keys()):
             if found.get(name) != wanted.get(name):
                 yield StoreDamagedError("schema", f"the definition of {name!r} is not the one that this version makes")
         revisions = [row[0] for row in self._connection.execute("SELECT version_num FROM alembic_version")]
-        if revisions != [latest()]:
-            yield StoreDamagedError("alembic_version", f"{revisions!r} where {latest()!r} belongs")
+        if revisions != [REVISION]:
+            yield StoreDamagedError("alembic_version", f"{revisions!r} where {REVISION!r} belongs")
 
 
 def _wrong_kind(table: str, columns: str, row: Any, wanted: tuple[tuple[type, ...], ...]) -> StoreDamagedError:

@@ -131,6 +131,15 @@ subscription = Table(
     sqlite_with_rowid=False,
 )
 
+publication = Table(
+    "publication",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("expires_at", Float, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
 meta = Table(
     "meta",
     metadata,

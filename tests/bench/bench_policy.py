@@ -4,7 +4,10 @@ import random
 import time
 from collections.abc import Callable
 
-from bridge.policy import Party, Snapshot, Subject, Surroundings, load_text
+from bridge.policy.loader import Surroundings
+from bridge.policy.loading import load_text
+from bridge.policy.snapshot import Snapshot
+from bridge.policy.values import Party, Subject
 
 _AT = 1_795_431_600.0
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"

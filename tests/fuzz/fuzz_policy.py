@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from bridge.policy import PolicyError, Surroundings, lint, load_text
+from bridge.policy.errors import PolicyError
+from bridge.policy.linting import lint
+from bridge.policy.loader import Surroundings
+from bridge.policy.loading import load_text
 
 _AROUND = Surroundings(networks=["aim", "icq"], domains=["corp.example"])
 _EXAMPLE = Path(__file__).parents[2] / "conf" / "policy.toml"

@@ -1,6 +1,8 @@
 """Any text before lexicons of every sort: touching misses nothing, places lie in the text, redaction leaves nothing."""
 
-from bridge.policy import Party, Subject, Surroundings, load_text
+from bridge.policy.loader import Surroundings
+from bridge.policy.loading import load_text
+from bridge.policy.values import Party, Subject
 
 _POLICY = """
 [policy]

@@ -204,12 +204,12 @@ class Phone(Wire):
         return str(value)
 
     def ask(self, method: str, uri: str, headers: Iterable[Header] = (), body: bytes = b"", **fields: str) -> Response:
-        """Sends a request, answers one challenge, and returns the final response."""
+        """Sends a request, answers one challenge (a second one only for a stale nonce), returns the final response."""
         headers = list(headers)
         for _ in range(2):
             self.send(self.build(method, uri, headers, body, **fields))  # type: ignore[arg-type]
             response = self.final()
-            if response.status not in {401, 407} or self._count:
+            if response.status not in {401, 407} or (self._count and not _stale(response)):
                 return response
             self.take_challenge(response)
         return response
@@ -260,3 +260,8 @@ class Phone(Wire):
         message = self.incoming(lambda request: request.method == "MESSAGE", seconds)
         uri = message.from_.uri
         return str(uri).partition(":")[2], message.body.decode()
+
+
+def _stale(response: Response) -> bool:
+    """Whether a challenge says that the password was right, and the nonce too old (RFC 7616 3.3)."""
+    return "stale=true" in (response.first("WWW-Authenticate") or response.first("Proxy-Authenticate") or "")

@@ -7,7 +7,7 @@ from attrs import define, field
 from transports.sip.machine.config import EndpointConfig, Listener
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.flow import CloseFlow, Flow
-from transports.sip.machine.ports import Account, BindingStore, Entropy, SubscriptionStore
+from transports.sip.machine.ports import Account, BindingStore, Entropy, PublicationStore, SubscriptionStore
 from transports.sip.wire.auth import Challenge, answer, ha1
 from transports.sip.wire.message import Request, Response, parse_message
 
@@ -74,6 +74,7 @@ def make_endpoint(
     people: People | None = None,
     bindings: BindingStore | None = None,
     subscriptions: SubscriptionStore | None = None,
+    publications: PublicationStore | None = None,
     entropy: Entropy | None = None,
     now: float = 0.0,
     **changes: object,
@@ -87,6 +88,7 @@ def make_endpoint(
         secret=b"the same after a restart",
         bindings=bindings,
         subscriptions=subscriptions,
+        publications=publications,
     )
     endpoint.start(now)
     return endpoint

@@ -42,7 +42,16 @@ from transports.sip.machine.events import (
 from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, HostPort, Target
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
 from transports.sip.reactors import SipReactor
-from transports.sip.seams import STATUS, Bindings, IntakeLike, SinkLike, SipTransportConfig, TimedBindings
+from transports.sip.seams import (
+    STATUS,
+    Bindings,
+    IntakeLike,
+    Publications,
+    SinkLike,
+    SipTransportConfig,
+    TimedBindings,
+    TimedPublications,
+)
 from transports.sip.streams import Stream, StreamFactory
 from transports.sip.tls import ServerTls
 from transports.sip.udp import UdpPort
@@ -74,6 +83,7 @@ class SipTransport:
         secret: at least 16 bytes that stay the same over restarts; requests get their names from it.
         bindings: keeps registrations; None: they end with the process.
         subscriptions: keeps subscriptions; None likewise.
+        publications: keeps publications; None likewise.
         on_refused: told of requests that were refused before they reached the bridge, for the record.
         entropy: random bytes.
         clock: seconds that never go back.
@@ -89,6 +99,7 @@ class SipTransport:
         secret: bytes,
         bindings: Bindings | None = None,
         subscriptions: SubscriptionStore | None = None,
+        publications: Publications | None = None,
         on_refused: Callable[[RequestRefused], None] | None = None,
         entropy: Entropy = os.urandom,
         clock: Callable[[], float] = time.monotonic,
@@ -100,6 +111,7 @@ class SipTransport:
         self._secret = secret
         self._bindings = bindings
         self._subscriptions = subscriptions
+        self._publications = publications
         self._on_refused = on_refused
         self._entropy = entropy
         self._clock = clock
@@ -171,6 +183,7 @@ class SipTransport:
             await self._close_listeners()
             raise
         bindings = None if self._bindings is None else TimedBindings(self._bindings, self._clock, self._flush_soon)
+        publications = self._publications
         self.endpoint = Endpoint(
             evolve(self._config.endpoint, listeners=self.listeners),
             accounts=self._accounts,
@@ -178,6 +191,9 @@ class SipTransport:
             secret=self._secret,
             bindings=bindings,
             subscriptions=self._subscriptions,
+            publications=None
+            if publications is None
+            else TimedPublications(publications, self._clock, self._flush_soon),
             epoch=self._epoch,
         )
         self.endpoint.start(self._clock())
@@ -262,10 +278,10 @@ class SipTransport:
         self.endpoint.sign_off(aor, self._clock(), for_good=for_good)
         self._flush_soon()
 
-    def registered(self) -> list[str]:
-        """Returns who is registered."""
+    def aors(self) -> set[str]:
+        """Returns who has anything here: registrations, publications or subscriptions."""
         assert self.endpoint is not None
-        return self.endpoint.registrar.aors()
+        return self.endpoint.aors()
 
     # -- the bridge's side --------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from transports.sip.machine.config import EndpointConfig, Listener
-from transports.sip.machine.ports import Done, StoredBinding
+from transports.sip.machine.ports import Done, StoredBinding, StoredPublication
 from transports.sip.tls import TlsFiles
 from transports.sip.wire.native import SipNative
 
@@ -78,6 +78,19 @@ class Bindings(Protocol):
         """Returns what was kept."""
 
 
+class Publications(Protocol):
+    """Keeps publications, as `machine.ports.PublicationStore` without a clock."""
+
+    def put(self, publication: StoredPublication, done: Callable[[bool], None]) -> None:
+        """Keeps one; ``done`` is called once, on the reactor's thread."""
+
+    def remove(self, publication_id: str) -> None:
+        """Forgets one, if it is there."""
+
+    def load(self) -> tuple[StoredPublication, ...]:
+        """Returns what was kept."""
+
+
 @frozen(kw_only=True)
 class ConnectionLimits:
     """Bounds on TCP and TLS connections. Times in seconds, sizes in bytes."""
@@ -121,6 +134,32 @@ class TimedBindings:
         self._inner.save(aor, bindings, saved)
 
     def load(self) -> tuple[StoredBinding, ...]:
+        """Returns what was kept."""
+        return self._inner.load()
+
+
+class TimedPublications:
+    """The same for publications."""
+
+    def __init__(self, inner: Publications, now: Callable[[], float], flush: Callable[[], None]) -> None:
+        self._inner = inner
+        self._now = now
+        self._flush = flush
+
+    def put(self, publication: StoredPublication, done: Done) -> None:
+        """Keeps one, and tells the time of the end."""
+
+        def kept(durable: bool) -> None:
+            done(durable, self._now())
+            self._flush()
+
+        self._inner.put(publication, kept)
+
+    def remove(self, publication_id: str) -> None:
+        """Forgets one."""
+        self._inner.remove(publication_id)
+
+    def load(self) -> tuple[StoredPublication, ...]:
         """Returns what was kept."""
         return self._inner.load()
 

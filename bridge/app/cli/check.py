@@ -3,9 +3,9 @@
 import click
 
 from bridge.app.cli.common import Context, common_options
-from bridge.app.sipside import endpoint_config, tls_files
+from bridge.app.config import Config
+from bridge.app.sipconfig import endpoint_config, tls_files
 from bridge.policy.linting import lint
-from transports.sip.tls import TlsError, load_options
 
 
 @click.command()
@@ -16,12 +16,7 @@ def check(context: Context) -> None:
     config = home.config
     endpoint_config(config)
     if config.sip.certificate is not None:
-        files = tls_files(config)
-        if files is not None:
-            try:
-                load_options(files)
-            except TlsError as e:
-                raise config.error(("sip", "certificate"), str(e)) from e
+        _check_certificate(config)
     policy = home.policy()
     if config.policy.file is None:
         warnings = ["no policy is configured: everything is refused"]
@@ -37,3 +32,16 @@ def check(context: Context) -> None:
         click.echo(f"{config.path}: good; {len(config.networks)} networks, {rules} rules, policy {policy.digest[:16]}")
 
     context.show(answer, human)
+
+
+def _check_certificate(config: Config) -> None:
+    """Raises ConfigError where the certificate and key that are configured cannot be used."""
+    from transports.sip.tls import TlsError, load_options
+
+    files = tls_files(config)
+    if files is None:
+        return
+    try:
+        load_options(files)
+    except TlsError as e:
+        raise config.error(("sip", "certificate"), str(e)) from e

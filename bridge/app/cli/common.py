@@ -3,22 +3,19 @@
 0: done. 1: it found something (a failed check, a broken log). 2: wrong use or configuration, with one clear line.
 """
 
+from __future__ import annotations
+
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
-import orjson
-from attrs import define, field
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from bridge.app.config import Config, ConfigError, find, load
-from bridge.app.home import Home
+if TYPE_CHECKING:  # imported when they are needed: --help needs neither a configuration nor a home
+    from bridge.app.config import Config
+    from bridge.app.home import Home
 
 FOUND = 1
 WRONG = 2
@@ -39,16 +36,18 @@ class Wrong(click.ClickException):
         click.echo(f"simplebridge: {self.format_message()}", err=True, file=file)
 
 
-@define
 class Context:
     """What the options before the command said."""
 
-    path: Path | None = None
-    json: bool = False
-    _config: Config | None = field(default=None, init=False)
+    def __init__(self, path: Path | None = None, *, json: bool = False) -> None:
+        self.path = path
+        self.json = json
+        self._config: Config | None = None
 
     def home(self) -> Home:
         """Returns the home of the configured bridge. Raises Wrong."""
+        from bridge.app.home import Home
+
         return Home(self.config())
 
     def config(self) -> Config:
@@ -57,6 +56,8 @@ class Context:
         Raises:
             Wrong: there is none, or it cannot be used.
         """
+        from bridge.app.config import ConfigError, find, load
+
         if self._config is None:
             try:
                 self._config = load(find(self.path))
@@ -73,6 +74,8 @@ class Context:
 
 
 def _json(answer: object) -> str:
+    import orjson
+
     try:
         return orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2).decode()
     except TypeError:  # a text out of a damaged store that is not Unicode: JSON can write it all the same
@@ -104,20 +107,13 @@ def one_line(error: Exception) -> list[str]:
     return [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leaves it to ``main`` what a reader that has gone means."""
-        raise BrokenPipeError
-
-
-def console() -> Console:
-    """Returns a console on standard output."""
-    # Where nobody looks at a window, a program or a file reads: nothing is cut.
-    return _Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
-
-
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Prints rows for people; what came from outside is shown as it is, never read as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from bridge.app.cli.console import console
+
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else _visible(str(cell))) for cell in row))

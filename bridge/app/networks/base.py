@@ -1,16 +1,19 @@
 """What a kind of network is to the composition root."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
-from bridge.app.config import NetworkSection
-from bridge.delivery.ports import Link, Sink
-from bridge.identity.secret import Secret
-from bridge.model.capabilities import LinkState
-from bridge.model.ids import NetworkId
-from bridge.model.presence import PersonPresence
+if TYPE_CHECKING:  # a command that only reads options needs none of them
+    from bridge.app.config import NetworkSection
+    from bridge.delivery.ports import Link, Sink
+    from bridge.identity.secret import Secret
+    from bridge.model.capabilities import LinkState
+    from bridge.model.ids import NetworkId
+    from bridge.model.presence import PersonPresence
 
 
 @frozen(kw_only=True)

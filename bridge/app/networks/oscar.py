@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 from twisted.internet.ssl import optionsForClientTLS
 
-from bridge.app.config import HostPort, addresses, one_of, positive
-from bridge.app.networks.base import Kind, Surroundings
+from bridge.app.config import HostPort
+from bridge.app.networks.base import Surroundings
+from bridge.app.networks.oscar_kind import OscarOptions
 from bridge.delivery.ports import Intake, Link, Sink
 from bridge.identity.secret import Secret
 from bridge.model.capabilities import LINK_DOWN, Capabilities, LinkChange, LinkState, SendResult, Support
@@ -24,27 +25,6 @@ log = structlog.get_logger(__name__)
 
 _NOT_UP = frozenset({"not signed on", "no such account here"})
 """The transport's reasons that end when the account is signed on."""
-
-
-@frozen(kw_only=True)
-class OscarOptions:
-    """The options of ``[networks.NAME]`` with ``kind = "oscar"``."""
-
-    server: HostPort
-    """The authorizer: where sign-on begins."""
-    auth: str = field(default="md5", validator=one_of("md5", "roasted"))
-    """``md5`` (BUCP) or ``roasted`` (the older sign-on, also ICQ's)."""
-    same_host: bool = False
-    """Stay on the authorizer's host whatever address it names: for servers behind a translation of addresses."""
-    tls: bool = False
-    sign_ons_per_second: float = field(default=5.0, validator=positive)
-    """A restart with many accounts is no storm on the network."""
-    max_text_bytes: int = field(default=2048, validator=positive)
-    """Longer texts are sent in parts, cut between graphemes; many clients take less than servers do."""
-    rate_margin: float = field(default=100.0, validator=positive)
-    """Milliseconds that are kept above the threshold of each rate class."""
-    server_override: Mapping[str, str] = field(factory=dict, validator=addresses)
-    """``"host:port" = "host:port"``: where to connect instead of what the server names; ``"*"`` stands for all."""
 
 
 @define(eq=False)
@@ -202,6 +182,3 @@ def build(around: Surroundings) -> OscarNetwork:
     mapping = OscarMapping(network=around.network, clock=around.clock)
     link: Link = Link(transport=transport, mapping=mapping)
     return OscarNetwork(transport, link, around.clock)
-
-
-KIND = Kind(options=OscarOptions, build=build)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge.app.control import ControlError
-from bridge.app.home import ERRORS
+from bridge.app.errors import ERRORS
 from tests.kit.oscar_server.process import ProcessError
 from tests.kit.quickstart.conversation import STEPS, Conversation, Done
 from tests.kit.quickstart.signals import SIGNALS, Stopped

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from bridge.app.cli.lazy import LazyGroup
 from bridge.app.main import cli
 from bridge.app.softphone.session import COMMANDS
 
@@ -14,7 +15,8 @@ TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "commands.md").read_t
 
 
 def _commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, command in group.commands.items():
+    for name, listed in group.commands.items():
+        command = group.load(name) if isinstance(group, LazyGroup) else listed
         if isinstance(command, click.Group):
             yield from _commands(command, (*path, name))
         else:

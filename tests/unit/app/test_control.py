@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.threads import deferToThread
 
-from bridge.app import control
+from bridge.app import control, control_server
 from bridge.app.control import NAME, ControlError, NotRunningError
 
 
@@ -38,7 +38,7 @@ QUESTIONS = {"status": answer_status, "refuse": refuse}
 
 @pytest_twisted.inlineCallbacks  # type: ignore[untyped-decorator]
 def test_questions_and_answers(tmp_path: Path) -> Generator[Any, Any, None]:
-    port = control.listen(reactor, tmp_path, QUESTIONS)  # type: ignore[arg-type]  # the reactor has many faces
+    port = control_server.listen(reactor, tmp_path, QUESTIONS)  # type: ignore[arg-type]  # the reactor has many faces
     try:
         assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
         answer = yield deferToThread(control.ask, tmp_path, "status", more="é")
@@ -74,7 +74,7 @@ def raw(folder: Path, data: bytes) -> list[bytes]:
 def test_a_socket_that_a_killed_daemon_left_is_taken_over(tmp_path: Path) -> Generator[Any, Any, None]:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / NAME))
-    port = control.listen(reactor, tmp_path, QUESTIONS)  # type: ignore[arg-type]
+    port = control_server.listen(reactor, tmp_path, QUESTIONS)  # type: ignore[arg-type]
     answer = yield deferToThread(control.ask, tmp_path, "status")
     assert answer["state"] == "up"
     yield maybeDeferred(port.stopListening)
@@ -95,7 +95,7 @@ def test_two_daemons_do_not_share_a_folder(tmp_path: Path) -> None:
     thread.start()
     try:
         with pytest.raises(ControlError, match="another daemon runs on"):
-            control.listen(reactor, tmp_path, QUESTIONS)  # type: ignore[arg-type]
+            control_server.listen(reactor, tmp_path, QUESTIONS)  # type: ignore[arg-type]
     finally:
         thread.join()
         other.close()
@@ -105,7 +105,7 @@ def test_a_folder_whose_name_is_too_long_is_told(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     folder.mkdir()
     with pytest.raises(ControlError, match="cannot be opened"):
-        control.listen(reactor, folder, QUESTIONS)  # type: ignore[arg-type]
+        control_server.listen(reactor, folder, QUESTIONS)  # type: ignore[arg-type]
 
 
 def test_a_daemon_that_hangs_up_is_told(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_daemon_that_hangs_up_is_told(tmp_path: Path) -> None:
 @pytest_twisted.inlineCallbacks  # type: ignore[untyped-decorator]
 def test_answers_that_come_later(tmp_path: Path) -> Generator[Any, Any, None]:
     questions = {"status": answer_status, "later": later, "refuse": refuse_later}
-    port = control.listen(reactor, tmp_path, questions)  # type: ignore[arg-type]  # the reactor has many faces
+    port = control_server.listen(reactor, tmp_path, questions)  # type: ignore[arg-type]  # the reactor has many faces
     try:
         answer = yield deferToThread(control.ask, tmp_path, "later")
         assert answer == {"done": "later"}

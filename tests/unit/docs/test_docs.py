@@ -74,7 +74,7 @@ def test_commands_and_options_are_there(page: Path, line: str) -> None:
             assert word.partition("=")[0] in options, f"{page.relative_to(ROOT)}: {line}"
             skip = word == "--config"
         elif isinstance(command, click.Group):
-            found = command.get_command(context, word)
+            _, found, _ = command.resolve_command(context, [word])
             assert found is not None, f"{page.relative_to(ROOT)}: no command {word!r} in {line!r}"
             command = found
             options |= {name for parameter in command.params for name in parameter.opts}

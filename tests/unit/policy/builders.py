@@ -5,7 +5,11 @@ from typing import Any
 
 import attrs
 
-from bridge.policy import GroupSource, Party, PolicyError, Snapshot, Subject, Surroundings, direction_between, load_text
+from bridge.policy.errors import PolicyError
+from bridge.policy.loader import Surroundings
+from bridge.policy.loading import load_text
+from bridge.policy.snapshot import Snapshot
+from bridge.policy.values import GroupSource, Party, Subject, direction_between
 
 NETWORKS = frozenset({"aim", "icq"})
 DOMAINS = frozenset({"corp.example"})

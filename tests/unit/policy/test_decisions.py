@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.policy import Snapshot
+from bridge.policy.snapshot import Snapshot
 from tests.unit.policy.builders import NOON, Directory, lexicon, load, party, rule, subject
 
 _SECRET = lexicon("secret", 'words = ["falcon"]')

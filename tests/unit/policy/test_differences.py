@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from bridge.policy import difference, load_policy
-from bridge.policy.differences import Change
+from bridge.policy.differences import Change, difference
+from bridge.policy.loading import load_policy
 from tests.unit.policy.builders import HEAD, Directory, lexicon, load, rule
 
 _A, _B = rule("a", "allow", 'to = ["network:aim"]'), rule("b", "forbid", 'kinds = ["message", "typing"]')

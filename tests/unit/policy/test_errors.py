@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.policy import PolicyError, Surroundings, load_policy, load_text
+from bridge.policy.errors import PolicyError
+from bridge.policy.loader import Surroundings
+from bridge.policy.loading import load_policy, load_text
 from tests.unit.policy.builders import HEAD, Directory, around, load, problems
 
 _RULE = '[[rule]]\nid = "r"\neffect = "allow"\n'

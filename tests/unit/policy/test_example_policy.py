@@ -5,15 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.policy import (
-    Surroundings,
-    direction_between,
-    lint,
-    load_policy,
-    load_text,
-    run_examples,
-    subject_between,
-)
+from bridge.policy.linting import lint
+from bridge.policy.loader import Surroundings
+from bridge.policy.loading import load_policy, load_text, run_examples, subject_between
+from bridge.policy.values import direction_between
 from tests.unit.policy.builders import HEAD, NOON, party, rule
 
 _FILE = Path(__file__).parents[3] / "conf" / "policy.toml"

@@ -1,6 +1,6 @@
 """Explanations name each condition that failed."""
 
-from bridge.policy import explain
+from bridge.policy.explanation import explain
 from tests.unit.policy.builders import lexicon, load, rule, subject
 
 _TEXT = (

@@ -9,9 +9,10 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.policy import Decision, Snapshot, Subject, explain
+from bridge.policy.explanation import explain
 from bridge.policy.language import DAYS, Example, Group, Hours, Lexicon, Policy, Rule
-from bridge.policy.values import Effect
+from bridge.policy.snapshot import Snapshot
+from bridge.policy.values import Decision, Effect, Subject
 from tests.unit.policy.builders import around, party
 
 _PEOPLE = ("alice@corp.example", "bob@corp.example", "carol@other.example")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.policy import lint
 from bridge.policy.coverage import covering_pairs, covers, nested_groups
 from bridge.policy.language import Rule
+from bridge.policy.linting import lint
 from tests.unit.policy.builders import lexicon, load, rule
 from tests.unit.policy.test_laws import _GROUPS, _rules, _snapshot, _subjects
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.policy import Snapshot
+from bridge.policy.snapshot import Snapshot
 from tests.unit.policy.builders import lexicon, load, rule, subject
 
 _LEXICONS = lexicon("names", 'words = ["falcon", "blue heron"]') + lexicon("cards", 'validators = ["payment-card"]')

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.kit.sip import DOMAIN, PASSWORD, Client, make_endpoint
+from tests.kit.sip import DOMAIN, PASSWORD, Client, counting_entropy, make_endpoint
 from transports.sip.machine.auth import Nonces
 from transports.sip.machine.config import AuthConfig, ChallengeRule
 from transports.sip.machine.events import MessageReceived, RequestRefused
@@ -316,3 +316,28 @@ def test_a_challenge_takes_no_room_and_a_guess_is_counted_once() -> None:
     answers = {_only(client.deliver(wrong, 1.0)).to_bytes() for _ in range(20)}
     assert len(answers) == 1
     assert _message(client, client.credentials("MESSAGE", TARGET, "no")).status == 407
+
+
+def test_a_nonce_of_another_life_of_the_bridge_is_stale_and_no_guess() -> None:
+    """Its counts are not known any more, so what was captured before could be sent again: it is asked for anew.
+
+    ``stale=true`` has the client try again by itself (RFC 7616 3.3), and it is not slowed down for it.
+    """
+    before = _client(free_guesses=2)
+    challenge = _challenged(before)
+    assert before.deliver(before.request("MESSAGE", TARGET, [("Content-Type", "text/plain")], b"x"), 1.0) == []
+    entropy = counting_entropy()
+    entropy(1)
+    after = Client(make_endpoint(auth=AuthConfig(free_guesses=2), entropy=entropy), "alice")
+    after.challenge, after.count = challenge, before.count
+    for _ in range(10):
+        response = _message(after, after.credentials("MESSAGE", TARGET))
+        assert response.status == 407
+        assert "stale=true" in (response.first("Proxy-Authenticate") or "")
+    assert not _taken(after)
+    wrong = _message(after, after.credentials("MESSAGE", TARGET, password="guessed"))
+    assert "stale" not in (wrong.first("Proxy-Authenticate") or "")
+    after.challenge = Challenge.parse(response.first("Proxy-Authenticate") or "")
+    after.count = 0
+    assert after.deliver(after.request("MESSAGE", TARGET, [("Content-Type", "text/plain")], b"x"), 1.0) == []
+    assert _taken(after)

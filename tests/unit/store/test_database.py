@@ -18,9 +18,9 @@ from bridge.compliance.verify import verify_log
 from bridge.store.database import connect, path_of, sqlalchemy_over
 from bridge.store.errors import SchemaNewerError, StoreConfigError, StoreError
 from bridge.store.housekeeping import purge_sip, retire_master_key, rotate_master_key
-from bridge.store.migrate import latest, migrate
+from bridge.store.migrate import REVISION, migrate
 from bridge.store.reader import SqliteLogReader
-from bridge.store.schema import metadata, registration, subscription
+from bridge.store.schema import metadata, publication, registration, subscription
 from bridge.store.writer import LogWriter
 from tests.unit.compliance.samples import NOW
 from tests.unit.store.world import World, sent
@@ -56,13 +56,32 @@ def test_migrations_make_the_schema_that_the_code_declares(tmp_path: Path) -> No
     connection = sqlalchemy_over(raw)
     assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     migrate(raw)
-    assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(latest(),)]
+    assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
+
+
+def test_a_database_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    raw = connect(tmp_path / "x.db")
+    migrate(raw)
+    made = raw.execute("SELECT name, sql FROM sqlite_master").fetchall()
+    raw.execute("DROP TABLE publication")
+    raw.execute("UPDATE alembic_version SET version_num = 'r0002_identity'")
+    migrate(raw)
+    assert sorted(raw.execute("SELECT name, sql FROM sqlite_master")) == sorted(made)
+    assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
+
+
+def test_a_database_with_two_schemas_is_refused(tmp_path: Path) -> None:
+    raw = connect(tmp_path / "x.db")
+    migrate(raw)
+    raw.execute("INSERT INTO alembic_version VALUES ('r9998_other')")
+    with pytest.raises(StoreError, match="several schemas"):
+        migrate(raw)
 
 
 def test_a_newer_schema_is_refused(world: World) -> None:
     with sqlite3.connect(world.path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'r9999_future'")
-    with pytest.raises(SchemaNewerError, match=f"r9999_future.*{latest()}"):
+    with pytest.raises(SchemaNewerError, match=f"r9999_future.*{REVISION}"):
         world.open_writer()
 
 
@@ -140,19 +159,20 @@ def test_a_master_key_in_use_is_not_retired(world: World) -> None:
     assert world.verify().size == 2
 
 
-def test_registrations_and_subscriptions_that_ran_out_are_purged(world: World) -> None:
+def test_what_sip_clients_left_is_purged_when_it_has_run_out(world: World) -> None:
     def fill(connection: Connection) -> None:
         for number in range(4):
             row = {"expires_at": NOW + number, "state": b"{}"}
             connection.execute(insert(registration), {"aor": "a", "contact": str(number), **row})
             connection.execute(insert(subscription), {"id": str(number), **row})
+            connection.execute(insert(publication), {"id": str(number), "body": b"", **row})
 
     world.direct.submit(fill)
-    assert world.direct.submit(purge_sip(NOW + 1)).result == 4
+    assert world.direct.submit(purge_sip(NOW + 1)).result == 6
     left = world.direct.submit(
-        lambda c: [list(c.execute(select(t.c.expires_at))) for t in (registration, subscription)]
+        lambda c: [list(c.execute(select(t.c.expires_at))) for t in (registration, subscription, publication)]
     )
-    assert left.result == [[(NOW + 2,), (NOW + 3,)]] * 2
+    assert left.result == [[(NOW + 2,), (NOW + 3,)]] * 3
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:

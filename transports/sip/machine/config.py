@@ -91,6 +91,8 @@ class Limits:
     subscriptions_per_watcher: int = 1000
     publications_per_aor: int = 10
     publications: int = 200_000
+    stored_publication: int = 8192
+    """Bytes of a presence document that outlives a restart. A longer one is published anew then (RFC 3903 4.1)."""
     max_body: int = 65536
     inflated_body: int = 262144
     stored_text: int = 512

@@ -28,7 +28,9 @@ from transports.sip.machine.ports import (
     BindingStore,
     Entropy,
     NoBindings,
+    NoPublications,
     NoSubscriptions,
+    PublicationStore,
     SubscriptionStore,
 )
 from transports.sip.machine.publications import Publications
@@ -52,6 +54,7 @@ class Endpoint:
         secret: derives the names of requests from idempotency keys: at least 16 bytes, the same after a restart.
         bindings: keeps registrations.
         subscriptions: keeps subscriptions.
+        publications: keeps publications.
         epoch: seconds since 1970 at this clock's 0; 0 where ``now`` is the time of day itself.
     """
 
@@ -64,6 +67,7 @@ class Endpoint:
         secret: bytes,
         bindings: BindingStore | None = None,
         subscriptions: SubscriptionStore | None = None,
+        publications: PublicationStore | None = None,
         epoch: float = 0.0,
     ) -> None:
         self.config = config
@@ -81,7 +85,10 @@ class Endpoint:
             config, self._layer, self._queue, names, router, self.registrar, subscriptions or NoSubscriptions(),
             entropy, epoch, self._watched, self._unwatched,
         )  # fmt: skip
-        self._publications = Publications(config, self._layer, self._queue, entropy, self._published)
+        self._publications = Publications(
+            config, self._layer, self._queue, entropy, publications or NoPublications(),
+            lambda aor: bool(self.registrar.contacts(aor)), epoch, self._published,
+        )  # fmt: skip
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
         self._uas = Uas(
             config,
@@ -98,6 +105,7 @@ class Endpoint:
     def start(self, now: float) -> None:
         """Loads what the stores kept. Call it once, before anything else."""
         self.registrar.load(now)
+        self._publications.load(now)
         self._notifier.load(now)
 
     # -- the wire -----------------------------------------------------------------------------------------------------
@@ -181,6 +189,10 @@ class Endpoint:
         self._publications.remove(aor)
         self._notifier.shut_out(aor, "rejected" if for_good else "deactivated", now)
 
+    def aors(self) -> set[str]:
+        """Returns who has anything here: registrations, publications or subscriptions."""
+        return {*self.registrar.aors(), *self._publications.aors(), *self._notifier.watchers()}
+
     def max_body(self, aor: str) -> int:
         """Returns the longest MESSAGE body that every contact of ``aor`` can be sent now, in bytes."""
         return self._sender.max_body(aor)
@@ -213,6 +225,8 @@ class Endpoint:
 
     def _registered(self, native: SipRegistration, now: float) -> None:
         self._events.append(RegistrationChanged(native))
+        if not native.contacts:
+            self._publications.signed_off(native.aor)
         self._sender.registered(native.aor, now)
 
     def _published(self, native: SipPublished) -> None:

@@ -1,4 +1,4 @@
-"""What the endpoint asks of its owner: accounts, and durable stores for registrations and subscriptions."""
+"""What the endpoint asks of its owner: accounts, and durable stores for registrations, subscriptions, publications."""
 
 from __future__ import annotations
 
@@ -100,6 +100,35 @@ class SubscriptionStore(Protocol):
         """Returns what was kept, at the start."""
 
 
+@frozen(kw_only=True)
+class StoredPublication:
+    """One device's published presence, as it is kept (RFC 3903). ``expires_at`` is seconds since the epoch."""
+
+    id: str
+    version: int
+    """The entity tag is ``id.version``: a device that knows it goes on with it after a restart."""
+    aor: str
+    source: tuple[str, str, str]
+    """Whose it is, the flow that it came by, and the first Via of its way."""
+    with_device: bool
+    """Whether a device of this person was registered: then it holds no longer than one is."""
+    expires_at: float
+    body: bytes
+
+
+class PublicationStore(Protocol):
+    """Keeps publications."""
+
+    def put(self, publication: StoredPublication, done: Done) -> None:
+        """Keeps a new, changed or refreshed publication. The PUBLISH is answered after ``done``."""
+
+    def remove(self, publication_id: str) -> None:
+        """Forgets one, if it is there."""
+
+    def load(self) -> tuple[StoredPublication, ...]:
+        """Returns what was kept, at the start."""
+
+
 class NoBindings:
     """A store that keeps nothing: registrations end with the process."""
 
@@ -123,5 +152,21 @@ class NoSubscriptions:
         """Does nothing."""
 
     def load(self) -> tuple[StoredSubscription, ...]:
+        """Returns nothing."""
+        return ()
+
+
+class NoPublications:
+    """A store that keeps nothing: publications end with the process."""
+
+    def put(self, publication: StoredPublication, done: Done) -> None:
+        """Calls back at once; the time given is ignored for a put that ends inside the call."""
+        del publication
+        done(True, 0.0)
+
+    def remove(self, publication_id: str) -> None:
+        """Does nothing."""
+
+    def load(self) -> tuple[StoredPublication, ...]:
         """Returns nothing."""
         return ()

@@ -125,6 +125,10 @@ class Notifier:
     def __len__(self) -> int:
         return len(self._by_id)
 
+    def watchers(self) -> list[str]:
+        """Returns who watches."""
+        return list(self._per_watcher)
+
     def load(self, now: float) -> None:
         """Takes up the subscriptions that were kept; the owner is told of each, and says what to show."""
         for row in self._store.load():

@@ -1,0 +1,46 @@
+"""AIM and ICQ as a kind of network: its options, and how one is built.
+
+Apart from ``oscar``, so that a command reads and checks a configuration without loading what speaks the protocol.
+"""
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from bridge.app.config import HostPort, addresses, one_of, positive
+from bridge.app.networks.base import Kind, Network, Surroundings
+
+
+@frozen(kw_only=True)
+class OscarOptions:
+    """The options of ``[networks.NAME]`` with ``kind = "oscar"``."""
+
+    server: HostPort
+    """The authorizer: where sign-on begins."""
+    auth: str = field(default="md5", validator=one_of("md5", "roasted"))
+    """``md5`` (BUCP) or ``roasted`` (the older sign-on, also ICQ's)."""
+    same_host: bool = False
+    """Stay on the authorizer's host whatever address it names: for servers behind a translation of addresses."""
+    tls: bool = False
+    sign_ons_per_second: float = field(default=5.0, validator=positive)
+    """A restart with many accounts is no storm on the network."""
+    max_text_bytes: int = field(default=2048, validator=positive)
+    """Longer texts are sent in parts, cut between graphemes; many clients take less than servers do."""
+    rate_margin: float = field(default=100.0, validator=positive)
+    """Milliseconds that are kept above the threshold of each rate class."""
+    server_override: Mapping[str, str] = field(factory=dict, validator=addresses)
+    """``"host:port" = "host:port"``: where to connect instead of what the server names; ``"*"`` stands for all."""
+
+
+def build(around: Surroundings) -> Network:
+    """Builds a network of this kind.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+    from bridge.app.networks import oscar
+
+    return oscar.build(around)
+
+
+KIND = Kind(options=OscarOptions, build=build)
