@@ -251,6 +251,8 @@ class SipTransport:
             if not self.endpoint.counts["pending"] and not self.endpoint.counts["deliveries"]:
                 break
             await deferLater(self._reactor, 0.05)
+        if self.endpoint is not None:
+            self.endpoint.close()
         self._pump()
         self._stopped = True
         for call in (self._timer, self._sweeper, self._flushing):
