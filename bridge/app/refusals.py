@@ -1,6 +1,7 @@
 """Requests that the SIP endpoint itself refused, put on record: who claimed what, from where, and why not.
 
-Messages alone are recorded, for a registration or an option is not a communication. A flood must not fill the store:
+Messages alone are recorded, for a registration or an option is not a communication. One that was merely asked for
+credentials comes here when nobody has answered that in time, and not before. A flood must not fill the store:
 each source has an allowance a minute, all of them together have another (a datagram's source is easily forged), and
 what is beyond is counted and recorded as a line for each source when the minute is over.
 """

@@ -89,3 +89,15 @@ def test_a_nonce_from_before_a_restart_is_stale_and_nothing_worse(bridge: Bridge
     assert alice.text() == ("alice@corp.example", text)
     assert len(bridge.records()) > records
     assert not [one for one in bridge.records()[records:] if "503" in str(one.record.payload)]
+
+
+def test_a_stop_puts_on_record_who_was_asked_for_credentials_and_did_not_come_again(bridge: BridgeProcess) -> None:
+    with Phone(bridge, "alice") as nobody:
+        content = [("Content-Type", "text/plain")]
+        nobody.send(nobody.build("MESSAGE", "sip:bob@corp.example", content, b"", call_id="cut-short"))
+        assert nobody.final().status == 407
+        assert bridge.status()["sip"]["challenged"] >= 1
+        bridge.restart()
+    letters = [bytes.fromhex((one.record.payload or {}).get("raw", "")).decode() for one in bridge.records()]
+    assert any("call-id: cut-short\nanswer: 407 not authenticated" in letter for letter in letters)
+    assert bridge.audit("verify")["ok"]

@@ -206,6 +206,8 @@ class Phone(Wire):
     def ask(self, method: str, uri: str, headers: Iterable[Header] = (), body: bytes = b"", **fields: str) -> Response:
         """Sends a request, answers one challenge (a second one only for a stale nonce), returns the final response."""
         headers = list(headers)
+        if method != "REGISTER":
+            fields.setdefault("call_id", f"{self.name}-{next(_numbers)}")  # the same again: RFC 3261 22.2
         for _ in range(2):
             self.send(self.build(method, uri, headers, body, **fields))  # type: ignore[arg-type]
             response = self.final()

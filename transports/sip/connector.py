@@ -10,23 +10,20 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall, IListeningPort, IStreamClientEndpoint
-from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.python.failure import Failure
 
 from bridge.model.body import Failure as SendFailure
 from bridge.model.body import Stage
 from bridge.model.capabilities import Capabilities, SendResult, Support
+from transports.sip.connections import Connections
 from transports.sip.machine.config import Listener
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import (
@@ -39,7 +36,7 @@ from transports.sip.machine.events import (
     SubscriptionClosed,
     SubscriptionOpened,
 )
-from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, HostPort, Target
+from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, HostPort
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import (
@@ -52,15 +49,13 @@ from transports.sip.seams import (
     TimedBindings,
     TimedPublications,
 )
-from transports.sip.streams import Stream, StreamFactory
+from transports.sip.streams import StreamFactory
 from transports.sip.tls import ServerTls
 from transports.sip.udp import UdpPort
 from transports.sip.wire.native import SipMessage, SipNative, SipPresence, SipTyping, SipWatch
 
 _log = Logger()
 
-SWEEP = 15.0
-"""Seconds between looks at connections that are silent or stuck."""
 CAPABILITIES = Capabilities(
     text=Support.FULL,
     html=Support.PARTIAL,
@@ -120,16 +115,12 @@ class SipTransport:
         self._wider: dict[int, Capabilities] = {}
         self._udp: dict[HostPort, UdpPort] = {}
         self._ports: list[IListeningPort] = []
-        self._streams: dict[int, Stream] = {}
-        self._sources: dict[str, int] = {}
-        self._made: set[Stream] = set()
-        self._dialing: dict[Target, list[bytes]] = {}
-        self._connecting: dict[Target, Deferred[Any]] = {}
-        self._ids = count(1)
+        self._connections = Connections(
+            reactor, config.limits, clock, pump=self._pump, flush_soon=self._flush_soon
+        )  # fmt: skip
         self._results: dict[str, list[Callable[[SendResult], None]]] = {}
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
-        self._sweeper: IDelayedCall | None = None
         self._flushing: IDelayedCall | None = None
         self._busy = False
         self._stopped = False
@@ -158,7 +149,7 @@ class SipTransport:
         """How much is kept and open, for metrics."""
         inner = {} if self.endpoint is None else self.endpoint.counts
         dropped = sum(port.dropped for port in self._udp.values())
-        return {**inner, "connections": len(self._made), "udp_dropped": dropped}
+        return {**inner, "connections": len(self._connections), "udp_dropped": dropped}
 
     def max_body(self, aor: str) -> int:
         """Returns the longest body that every contact of ``aor`` can be sent now, in bytes."""
@@ -199,7 +190,7 @@ class SipTransport:
         self.endpoint.start(self._clock())
         for port in self._udp.values():
             port.start()
-        self._sweeper = self._reactor.callLater(SWEEP, self._sweep)
+        self._connections.begin(self.endpoint)
         self._pump()
 
     def _opened(self, listener: Listener) -> Listener:
@@ -221,9 +212,7 @@ class SipTransport:
             self._udp[port.local] = port
             return evolve(listener, port=port.local[1])
         here: list[HostPort] = []
-        factory: StreamFactory | TLSMemoryBIOFactory = StreamFactory(
-            lambda: self._new_stream(listener.transport, here[0], None)
-        )
+        factory: StreamFactory | TLSMemoryBIOFactory = self._connections.accepting(listener.transport, lambda: here[0])
         if listener.transport == "tls":
             if self._tls is None:
                 raise OSError(f"tls:{listener.host}:{listener.port} needs a certificate")
@@ -251,18 +240,17 @@ class SipTransport:
             if not self.endpoint.counts["pending"] and not self.endpoint.counts["deliveries"]:
                 break
             await deferLater(self._reactor, 0.05)
+        if self.endpoint is not None:
+            self.endpoint.close()
         self._pump()
         self._stopped = True
-        for call in (self._timer, self._sweeper, self._flushing):
+        for call in (self._timer, self._flushing):
             if call is not None and call.active():
                 call.cancel()
-        self._timer = self._sweeper = self._flushing = None
-        for connecting in list(self._connecting.values()):
-            connecting.cancel()
+        self._timer = self._flushing = None
         for port in self._udp.values():
             port.stop()
-        for connection in list(self._made):
-            connection.close()
+        self._connections.end()
         for key in list(self._results):
             unknown = SendFailure(reason="stopped", retryable=True, certain=False, user_text="The bridge was stopped")
             self._settle(key, SendResult(stage=Stage.UNKNOWN, failure=unknown))
@@ -395,10 +383,10 @@ class SipTransport:
         joined: dict[int, list[bytes]] = {}
         for output in outputs:
             if isinstance(output, ConnectTo):
-                self._connect(output)
+                self._connections.connect(output)
             elif isinstance(output, CloseFlow):
                 self._write_joined(joined)
-                connection = self._streams.get(output.flow.id)
+                connection = self._connections.get(output.flow.id)
                 if connection is not None:
                     connection.close()
             else:
@@ -413,7 +401,7 @@ class SipTransport:
 
     def _write_joined(self, joined: dict[int, list[bytes]]) -> None:
         for flow_id, parts in joined.items():
-            connection = self._streams.get(flow_id)
+            connection = self._connections.get(flow_id)
             if connection is not None:
                 connection.send(parts[0] if len(parts) == 1 else b"".join(parts))
         joined.clear()
@@ -440,116 +428,6 @@ class SipTransport:
         except Exception:  # noqa: BLE001 - the timers after it must fire all the same
             _log.failure("a timer of the SIP endpoint failed")
         self._pump()
-
-    # -- connections --------------------------------------------------------------------------------------------------
-
-    def _new_stream(self, transport: str, local: HostPort | None, target: Target | None) -> Stream:
-        most = self._config.limits.write_buffer
-        return Stream(self, transport, next(self._ids), local=local, target=target, most=most, now=self._clock())
-
-    def stream_made(self, connection: Stream, source: str) -> bool:
-        """Counts a connection. False: there are too many, in all or from its source."""
-        limits = self._config.limits
-        mine = self._sources.get(source, 0)
-        if len(self._made) >= limits.connections or mine >= limits.connections_per_source:
-            return False
-        self._made.add(connection)
-        self._sources[source] = mine + 1
-        return True
-
-    def stream_opened(self, connection: Stream) -> None:
-        """A connection carries SIP now; what waited for it goes out."""
-        flow = connection.flow
-        assert self.endpoint is not None
-        assert flow is not None
-        self._streams[flow.id] = connection
-        self.endpoint.flow_opened(flow, self._clock(), connection.target)
-        if connection.target is not None:
-            self._connecting.pop(connection.target, None)
-            waiting = self._dialing.pop(connection.target, [])
-            if waiting:
-                connection.send(b"".join(waiting))
-        self._pump()
-
-    def stream_received(self, connection: Stream, data: bytes) -> None:
-        """Feeds what a connection has read."""
-        assert self.endpoint is not None
-        assert connection.flow is not None
-        connection.heard_at = self._clock()
-        self.endpoint.receive(connection.flow, data, connection.heard_at)
-        self._pump()
-
-    def stream_lost(self, connection: Stream) -> None:
-        """Forgets a connection."""
-        self._made.discard(connection)
-        left = self._sources.get(connection.source, 1) - 1
-        if left:
-            self._sources[connection.source] = left
-        else:
-            self._sources.pop(connection.source, None)
-        flow, target = connection.flow, connection.target
-        assert self.endpoint is not None
-        if flow is not None:
-            self._streams.pop(flow.id, None)
-            self.endpoint.flow_lost(flow, self._clock())
-        elif target is not None and self._dialing.pop(target, None) is not None:
-            self._connecting.pop(target, None)
-            self.endpoint.connect_failed(target, self._clock())
-        self._flush_soon()
-
-    def _connect(self, wanted: ConnectTo) -> None:
-        waiting = self._dialing.get(wanted.target)
-        if waiting is not None:
-            waiting.append(wanted.data)
-            return
-        self._dialing[wanted.target] = [wanted.data]
-        target = wanted.target
-        factory = StreamFactory(lambda: self._new_stream(target.transport, None, target))
-        connecting = self._client_endpoint(target).connect(factory)
-        self._connecting[target] = connecting.addErrback(self._dial_failed, target)
-
-    def _client_endpoint(self, target: Target) -> IStreamClientEndpoint:
-        timeout = self._config.limits.connect
-        plain: IStreamClientEndpoint
-        if ":" in target.host:
-            plain = TCP6ClientEndpoint(self._reactor, target.host, target.port, timeout)  # type: ignore[no-untyped-call]
-        elif target.host.replace(".", "").isdigit():
-            plain = TCP4ClientEndpoint(self._reactor, target.host, target.port, timeout)
-        else:
-            plain = HostnameEndpoint(self._reactor, target.host.encode("idna"), target.port, timeout)
-        if target.transport == "tls":
-            # A peer whose certificate does not name it is not whom we mean to send this to.
-            return wrapClientTLS(optionsForClientTLS(target.host), plain)
-        return plain
-
-    def _dial_failed(self, failure: Failure, target: Target) -> None:
-        _log.debug("no connection to {target}: {reason}", target=target, reason=failure.getErrorMessage())
-        assert self.endpoint is not None
-        self._connecting.pop(target, None)
-        if self._dialing.pop(target, None) is not None:
-            self.endpoint.connect_failed(target, self._clock())
-            self._flush_soon()
-
-    def _sweep(self) -> None:
-        self._drop_stuck()
-        self._sweeper = self._reactor.callLater(SWEEP, self._sweep)
-
-    def _drop_stuck(self) -> None:
-        """Drops connections that are silent for too long, or stuck in a handshake or in a message."""
-        assert self.endpoint is not None
-        now, limits = self._clock(), self._config.limits
-        for connection in list(self._made):
-            if connection.flow is None:
-                stuck = now - connection.made_at > limits.unfinished
-            else:
-                number, known = self.endpoint.unfinished(connection.flow), connection.unfinished
-                if number is None:
-                    connection.unfinished = None
-                elif known is None or known[0] != number:  # a busy connection is always in the middle of one
-                    connection.unfinished = (number, now)
-                stuck = known is not None and known[0] == number and now - known[1] > limits.unfinished
-            if stuck or now - connection.heard_at > limits.idle:
-                connection.abort()
 
 
 def _ignore(intake: IntakeLike) -> None:

@@ -425,7 +425,7 @@ async def test_a_contact_is_dialled_where_its_connection_is_gone(running: Runnin
     assert running.transport.counts["connections"] == 1  # both on one connection
     await port.stopListening()
     await until(lambda: True)
-    for connection in list(running.transport._made):
+    for connection in list(running.transport._connections._made):
         connection.abort()
     await until(lambda: running.transport.counts["connections"] == 0)
     failed = _out(running, "k3")
@@ -475,7 +475,7 @@ async def test_a_message_that_never_ends_is_dropped(tmp_path: Path) -> None:
     await until(lambda: running.transport.counts["connections"] == 1)
     await pause(0.02)
     for _ in range(2):
-        running.transport._drop_stuck()
+        running.transport._connections.drop_stuck()
         await pause(0.01)
     await until(lambda: running.transport.counts["connections"] == 0)
     phone.close()
@@ -499,12 +499,12 @@ async def test_a_busy_connection_is_always_in_a_message_and_stays(tmp_path: Path
     await until(lambda: counts() == 1)
     for number in range(1, 5):
         await pause(0.02)
-        running.transport._drop_stuck()
+        running.transport._connections.drop_stuck()
         phone.raw.send((whole % number)[20:] + whole[:20])
     await pause(0.02)
     assert counts() == 1
     for _ in range(2):
-        running.transport._drop_stuck()
+        running.transport._connections.drop_stuck()
         await pause(0.01)
     await until(lambda: counts() == 0)
     phone.close()

@@ -93,6 +93,8 @@ class Limits:
     publications: int = 200_000
     stored_publication: int = 8192
     """Bytes of a presence document that outlives a restart. A longer one is published anew then (RFC 3903 4.1)."""
+    challenged: int = 4096
+    """MESSAGEs that were asked for credentials and wait for them. Beyond it the oldest count as refused."""
     max_body: int = 65536
     inflated_body: int = 262144
     stored_text: int = 512

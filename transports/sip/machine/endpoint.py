@@ -10,6 +10,7 @@ from collections import deque
 
 from bridge.model.capabilities import SendResult
 from transports.sip.machine.auth import Authenticator
+from transports.sip.machine.challenged import Challenged
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.events import (
     EndpointEvent,
@@ -90,12 +91,14 @@ class Endpoint:
             lambda aor: bool(self.registrar.contacts(aor)), epoch, self._published,
         )  # fmt: skip
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
+        self._challenged = Challenged(self._queue, timers.timeout, config.limits, self._events.append)
         self._uas = Uas(
             config,
             self._layer,
             names,
             router,
             auth,
+            self._challenged,
             self.registrar,
             self._notifier,
             self._publications,
@@ -189,6 +192,10 @@ class Endpoint:
         self._publications.remove(aor)
         self._notifier.shut_out(aor, "rejected" if for_good else "deactivated", now)
 
+    def close(self) -> None:
+        """Ends what waits for others: whoever was asked for credentials will not be listened to any more."""
+        self._challenged.give_up_all()
+
     def aors(self) -> set[str]:
         """Returns who has anything here: registrations, publications or subscriptions."""
         return {*self.registrar.aors(), *self._publications.aors(), *self._notifier.watchers()}
@@ -211,6 +218,7 @@ class Endpoint:
             "publications": len(self._publications),
             "deliveries": len(self._sender),
             "pending": self._uas.pending,
+            "challenged": len(self._challenged),
             "timers": len(self._queue),
             "bad_messages": self._layer.bad_messages,
             "absorbed": self._layer.absorbed,

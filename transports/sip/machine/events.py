@@ -63,7 +63,8 @@ class SubscriptionClosed:
 class RequestRefused:
     """A request that went no further, for the record: who claimed what, from where.
 
-    ``challenged``: it had no credentials and was merely asked for them, as the first request of most clients is.
+    ``challenged``: it was asked for credentials, and nobody came with any in the time of a transaction. To be asked is
+    no refusal yet: the first request of most clients has none.
     """
 
     method: str

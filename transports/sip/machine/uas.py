@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 
 from transports.sip.machine.auth import Authenticator, Denied
+from transports.sip.machine.challenged import Challenged
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.events import MessageReceived, RequestRefused
 from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
@@ -64,6 +65,7 @@ class Uas:
         names: Names,
         router: Router,
         auth: Authenticator,
+        challenged: Challenged,
         registrar: Registrar,
         notifier: Notifier,
         publications: Publications,
@@ -73,6 +75,7 @@ class Uas:
         self._layer = layer
         self._names = names
         self._auth = auth
+        self._challenged = challenged
         self._registrar = registrar
         self._notifier = notifier
         self._publications = publications
@@ -148,34 +151,31 @@ class Uas:
         request = transaction.request
         verdict = self._auth.check(request, transaction.flow, now)
         if isinstance(verdict, Denied):
-            if verdict.guess or request.method == "MESSAGE":
-                self._tell(transaction, verdict.status, verdict.reason or "not authenticated", "", not verdict.guess)
+            self._denied(transaction, verdict, now)
             refusal = Refusal(verdict.status, verdict.reason, *verdict.headers)
             refusal.forget = not verdict.guess  # a guess is counted once, however often it is repeated
             raise refusal
         aor = verdict.aor
+        self._challenged.settle(request, transaction.flow)
         if self._names.aor(request.from_.uri) != aor:
             reason = "From is not the address of the authenticated user"
-            self._tell(transaction, 403, reason, aor, False)
+            self._tell(transaction, 403, reason, aor)
             raise Refusal(403, reason)
         transaction.user = aor
         return aor
 
-    def _tell(self, transaction: ServerTransaction, status: int, reason: str, aor: str, challenged: bool) -> None:
-        request = transaction.request
-        self._emit(
-            RequestRefused(
-                request.method,
-                transaction.flow.key,
-                str(request.from_.uri),
-                request.uri_text,
-                request.call_id,
-                status,
-                reason,
-                aor,
-                challenged,
-            )
-        )
+    def _denied(self, transaction: ServerTransaction, denied: Denied, now: float) -> None:
+        """Tells the owner of a refusal; a MESSAGE that is merely asked for credentials may still come with them."""
+        request, flow = transaction.request, transaction.flow
+        reason = denied.reason or "not authenticated"
+        if denied.guess or (denied.status == 400 and request.method == "MESSAGE"):
+            self._challenged.settle(request, flow)  # this refusal says more than that nobody answered
+            self._tell(transaction, denied.status, reason, "")
+        elif request.method == "MESSAGE":
+            self._challenged.ask(request, flow, _refused(transaction, denied.status, reason, "", True), now)
+
+    def _tell(self, transaction: ServerTransaction, status: int, reason: str, aor: str) -> None:
+        self._emit(_refused(transaction, status, reason, aor, False))
 
     def _addressed(self, request: Request) -> SipUri:
         """Returns the Request-URI of a request to a person; raises Refusal where it is not ours to serve."""
@@ -210,7 +210,7 @@ class Uas:
         if aor is None:
             raise Refusal(404, "To is not an address of this domain")
         if aor != user:
-            self._tell(transaction, 403, "To is not the address of the authenticated user", user, False)
+            self._tell(transaction, 403, "To is not the address of the authenticated user", user)
             raise Refusal(403, "To is not the address of the authenticated user")
         self._registrar.register(transaction, aor, now)
 
@@ -309,6 +309,14 @@ class Uas:
     def _notify(self, transaction: ServerTransaction, now: float) -> None:
         """We subscribe to nothing here, so no NOTIFY belongs to a dialog (RFC 6665 4.1.3)."""
         self._layer.answer(transaction, 481, None, now)
+
+
+def _refused(transaction: ServerTransaction, status: int, reason: str, aor: str, challenged: bool) -> RequestRefused:
+    request = transaction.request
+    return RequestRefused(
+        request.method, transaction.flow.key, str(request.from_.uri), request.uri_text, request.call_id, status, reason,
+        aor, challenged,
+    )  # fmt: skip
 
 
 def inflate(data: bytes, limit: int) -> bytes:
