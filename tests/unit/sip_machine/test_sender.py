@@ -180,7 +180,9 @@ def test_a_device_that_comes_meanwhile_gets_what_is_under_way(alice: Client) -> 
     assert (second.call_id, second.body) == (first.call_id, first.body)
     assert second.top_via.branch != first.top_via.branch
     elsewhere.register(2.5)
-    assert [message for message in elsewhere.take(2.6) if isinstance(message, Request)] == []  # a refresh is nothing new
+    assert [
+        message for message in elsewhere.take(2.6) if isinstance(message, Request)
+    ] == []  # a refresh is nothing new
     _answer(elsewhere, second, 200, 2.7)
     assert _results(alice.endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
     third = Client(alice.endpoint, "alice", port=40_002)
