@@ -1,6 +1,7 @@
 """The daemon: everything bound together, started in order and stopped in order."""
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -89,6 +90,7 @@ class Daemon:
     refusals: EdgeRefusals = field(init=False)
     reviews: Reviews = field(init=False)
     _reading: sqlalchemy.Connection = field(init=False)
+    _raw_reading: sqlite3.Connection = field(init=False)
     _publisher: PublisherThread = field(init=False)
     _checkpoint: tuple[int, float] | None = field(init=False, default=None)
     _loops: list[LoopingCall] = field(init=False, factory=list)
@@ -113,7 +115,8 @@ class Daemon:
         self.journal = GroupCommitJournal(
             writer, self.reactor.callFromThread, max_waiting=home.config.store.max_waiting
         )
-        self._reading = sqlalchemy_over(connect_readonly(home.database))
+        self._raw_reading = connect_readonly(home.database)
+        self._reading = sqlalchemy_over(self._raw_reading)
         self.people = identity_store.load_snapshot(self._reading, home.rules())
         self.journal.start()
         self._publisher = PublisherThread(
@@ -270,9 +273,12 @@ class Daemon:
             if loop.running:
                 loop.stop()
         self._record(record.STOP, {"uncertain": self.pipeline.uncertain()})
+        # Readers first: the write-ahead log is merged into the file by the last connection that closes, and only if
+        # that one may write. Else a copy of the file alone would lack what was recorded last.
+        self._reading.close()
+        self._raw_reading.close()
         await deferToThread(self.journal.close)
         await deferToThread(self._publisher.stop)
-        self._reading.close()
         for port in (self._control, self._metrics):
             if port is not None:
                 closing = port.stopListening()

@@ -302,7 +302,9 @@ class Pipeline:
         part = TextPart(text=decision.redacted_text)
         clean = evolve(body, parts=(part,), subject=None)
         losses = (*envelope.losses, Loss(feature="text", detail="redacted by policy"))
-        return evolve(envelope, id=self.mint(), body=clean, losses=losses)
+        # The name goes back to what the directory says: one of the sender's own choice may be what was to be taken out.
+        sender = evolve(envelope.sender, display_name=self.judge.given_name(envelope.sender))
+        return evolve(envelope, id=self.mint(), sender=sender, body=clean, losses=losses)
 
     def _expiry(self, envelope: Envelope) -> float:
         latest = envelope.received_at + self.settings.offline_seconds

@@ -362,3 +362,11 @@ def test_a_lost_key_is_not_made_anew(bridge: BridgeProcess, name: str) -> None:
         key.write_bytes(kept)
         bridge.start()
     assert run(bridge.folder, "audit", "verify").code == 0
+
+
+def test_after_a_stop_the_file_alone_holds_everything(bridge: BridgeProcess, alice: Phone, bob: Phone) -> None:
+    assert alice.message("bob", "the last word").status == 202
+    assert bob.text()[1] == "the last word"
+    assert bridge.terminate() == 0
+    assert not [path.name for path in bridge.data.glob("bridge.db-*")]
+    bridge.start()

@@ -12,8 +12,9 @@ def normal_name(network: str, name: str) -> str:
     return name.replace(" ", "").lower() if network in {"aim", "icq"} else name.lower()
 
 
-def account(user: str, *, enabled: bool = True) -> Account:
-    return Account(address=PersonId(f"{user}@{DOMAIN}"), realm=DOMAIN, enabled=enabled, ha1s=())
+def account(user: str, *, enabled: bool = True, display_name: str = "") -> Account:
+    address = PersonId(f"{user}@{DOMAIN}")
+    return Account(address=address, realm=DOMAIN, enabled=enabled, ha1s=(), display_name=display_name)
 
 
 def binding(user: str, name: str, network: str = "aim") -> Binding:
@@ -28,13 +29,18 @@ def binding(user: str, name: str, network: str = "aim") -> Binding:
 
 
 def snapshot(
-    *bindings: Binding, version: int = 1, groups: dict[PersonId, frozenset[str]] | None = None
+    *bindings: Binding, version: int = 1, groups: dict[PersonId, frozenset[str]] | None = None, alice: str = ""
 ) -> IdentitySnapshot:
-    """The company; its bindings unless others are given."""
+    """The company; its bindings unless others are given. ``alice`` is alice's display name."""
     return IdentitySnapshot(
         version=version,
         rules=IdentityRules(domains=frozenset({DOMAIN}), normal_name=normal_name, accounts_required=True),
-        accounts=[account("alice"), account("bob"), account("carol"), account("dave", enabled=False)],
+        accounts=[
+            account("alice", display_name=alice),
+            account("bob"),
+            account("carol"),
+            account("dave", enabled=False),
+        ],
         bindings=bindings or (binding("alice", "AliceWork"), binding("bob", "BobWork"), binding("dave", "DaveWork")),
         groups=groups or {},
     )

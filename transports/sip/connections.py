@@ -147,6 +147,11 @@ class Connections:
         self._endpoint.receive(connection.flow, data, connection.heard_at)
         self._pump()
 
+    def stream_owes(self, connection: Stream) -> bool:
+        """Whether something that came over a connection is still to be answered."""
+        assert self._endpoint is not None
+        return connection.flow is not None and self._endpoint.owes(connection.flow)
+
     def stream_lost(self, connection: Stream) -> None:
         """Forgets a connection."""
         self._made.discard(connection)

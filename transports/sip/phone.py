@@ -446,6 +446,11 @@ class _Opening:
         """It has read something."""
         self._phone.received(connection, data)
 
+    def stream_owes(self, connection: Stream) -> bool:
+        """A phone has nothing to answer to a bridge that goes away."""
+        del connection
+        return False
+
     def stream_lost(self, connection: Stream) -> None:
         """It is gone, perhaps before its handshake was done."""
         self._end_limit()

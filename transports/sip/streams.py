@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from typing import Protocol as Interface
 
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
@@ -14,6 +14,10 @@ from zope.interface import implementer
 
 from transports.sip.machine.flow import Flow, HostPort, Target
 from transports.sip.tls import peer_domain
+
+ANSWERS_LAST: Final = 10.0
+"""Seconds for which a peer that has ended its side still gets answers."""
+_LOOK_AGAIN = 0.05
 
 
 class StreamOwner(Interface):
@@ -28,11 +32,14 @@ class StreamOwner(Interface):
     def stream_received(self, connection: Stream, data: bytes) -> None:
         """A connection has read something."""
 
+    def stream_owes(self, connection: Stream) -> bool:
+        """Whether a request that came over the connection is still to be answered."""
+
     def stream_lost(self, connection: Stream) -> None:
         """A connection that was made is gone."""
 
 
-@implementer(IHandshakeListener, IPushProducer)
+@implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class Stream(Protocol):
     """One connection. What is written while the peer does not read is held up to a bound; then the peer is dropped."""
 
@@ -96,6 +103,23 @@ class Stream(Protocol):
         """Hands on what was read."""
         if self.flow is not None:
             self._owner.stream_received(self, data)
+
+    # -- IHalfCloseableProtocol: the peer writes no more, and may still read ---
+
+    def readConnectionLost(self) -> None:  # noqa: N802 - Twisted's name
+        """The peer has ended its side (TCP alone): what it asked before is answered first (RFC 3261 18.2.2)."""
+        self._end(ANSWERS_LAST)
+
+    def writeConnectionLost(self) -> None:  # noqa: N802 - Twisted's name
+        """We never end our side alone."""
+
+    def _end(self, seconds: float) -> None:
+        if not self._made:
+            return
+        if seconds > 0 and self._owner.stream_owes(self):
+            self._wire.reactor.callLater(_LOOK_AGAIN, self._end, seconds - _LOOK_AGAIN)
+            return
+        self.close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
         """The connection is gone, whatever the reason."""

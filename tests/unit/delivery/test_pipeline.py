@@ -1,6 +1,6 @@
 """The way of a message: nothing is delivered that is not on record, nothing on record is lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from attrs import define, field
@@ -14,7 +14,7 @@ from bridge.model.body import Failure, Message, Stage, TextPart
 from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, SendResult
 from bridge.model.envelope import Draft, Unmappable
 from bridge.model.ids import SIP, EventId, EventIdMint, NetworkId
-from bridge.policy.values import Decision, Effect, Subject
+from bridge.policy.values import Decision, Effect, Hit, Subject
 from tests.kit import people, values
 from tests.kit.delivery import Answers, FakeNetwork, MemoryJournal
 
@@ -47,9 +47,14 @@ class ScriptedPolicy:
     answer: Callable[[Subject], Decision] = field(default=lambda _: decision())
     asked: list[Subject] = field(factory=list)
 
-    def decide(self, subject: Subject) -> Decision:
+    def decide(self, subject: Subject, preceding: str = "") -> Decision:
+        del preceding
         self.asked.append(subject)
         return self.answer(subject)
+
+    def find(self, text: str, lexicons: Sequence[str] | None = None, preceding: str = "") -> tuple[Hit, ...]:
+        del text, lexicons, preceding
+        return ()
 
 
 @define(eq=False)

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, cast
@@ -395,6 +396,46 @@ async def test_a_connection_that_is_lost_is_gone(running: Running) -> None:
     await until(lambda: results)
     assert running.transport.counts["connections"] == 0
     assert running.transport.counts["flows"] == 0
+
+
+async def _received(wire: socket.socket) -> bytes:
+    """Returns all that comes until the other side ends."""
+    got = bytearray()
+
+    def ended() -> bool:
+        with suppress(BlockingIOError):
+            while data := wire.recv(65536):
+                got.extend(data)
+            return True
+        return False
+
+    await until(ended)
+    return bytes(got)
+
+
+@asynchronous
+async def test_who_ends_their_side_is_answered_first(running: Running) -> None:
+    phone = Phone(running.transport, "tcp")
+    await phone.register()
+    running.sink.intake = None
+    phone.agent.send(TARGET, b"the last word", "1", time.monotonic())
+    phone.turn()
+    phone.raw.shutdown(socket.SHUT_WR)
+    await until(lambda: running.sink.waiting)
+    running.sink.waiting[0](Intake(accepted=True))
+    assert (await _received(phone.raw)).startswith(b"SIP/2.0 202 ")
+    await until(lambda: running.transport.counts["connections"] == 0)
+    phone.close()
+
+
+@asynchronous
+async def test_who_ends_their_side_and_waits_for_nothing_is_gone_at_once(running: Running) -> None:
+    phone = Phone(running.transport, "tcp")
+    await phone.register()
+    phone.raw.shutdown(socket.SHUT_WR)
+    assert await _received(phone.raw) == b""
+    await until(lambda: running.transport.counts["connections"] == 0)
+    phone.close()
 
 
 @asynchronous

@@ -204,6 +204,10 @@ class Endpoint:
         """Returns the longest MESSAGE body that every contact of ``aor`` can be sent now, in bytes."""
         return self._sender.max_body(aor)
 
+    def owes(self, flow: Flow) -> bool:
+        """Whether a request from where a flow leads is still to be answered."""
+        return self._layer.owes(flow)
+
     def unfinished(self, flow: Flow) -> int | None:
         """Returns the number of the message in whose middle a connection is; None where it is between messages."""
         return self._layer.unfinished(flow)

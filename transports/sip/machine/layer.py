@@ -145,6 +145,10 @@ class TransactionLayer:
         """Whether a flow can carry something now; UDP always can."""
         return not flow.reliable or flow.id in self._flows
 
+    def owes(self, flow: Flow) -> bool:
+        """Whether a request from the source of a flow is still to be answered."""
+        return flow.source in self._per_source
+
     def unfinished(self, flow: Flow) -> int | None:
         """Returns the number of the message in whose middle a connection is; None where it is between messages."""
         framer = self._framers.get(flow.id)

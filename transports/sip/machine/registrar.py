@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
@@ -17,7 +18,7 @@ from transports.sip.machine.ports import BindingStore, StoredBinding
 from transports.sip.machine.routing import target_of, way_to
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.grammar import quote_string
-from transports.sip.wire.headers import NameAddr, parse_name_addr
+from transports.sip.wire.headers import NameAddr, format_date, parse_name_addr
 from transports.sip.wire.native import SipRegistration
 from transports.sip.wire.uri import SipUri, parse_uri
 
@@ -241,6 +242,8 @@ class Registrar:
             text = f"<{binding.contact}>" + "".join(f";{name}={value}" for name, value in params)
             headers.append(("Contact", text))
         headers += [("Path", value) for value in transaction.request.lines("Path")]
+        # RFC 3261 10.3 step 8: phones without a clock of their own set theirs by it.
+        headers.append(("Date", format_date(datetime.fromtimestamp(now + self._epoch, UTC))))
         self._layer.answer(transaction, 200, None, now, headers=headers)
 
     def remove(self, aor: str, now: float) -> None:
