@@ -26,7 +26,7 @@ _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*
 _WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
-_LISTEN_TRANSPORTS = ("udp", "tcp", "tls")
+_LISTEN_TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 _DIGESTS = ("MD5", "SHA-256", "SHA-512-256")
 
 
@@ -187,7 +187,7 @@ class SipSection:
         lambda: (Listen.parse("udp:127.0.0.1:5060"), Listen.parse("tcp:127.0.0.1:5060"))
     )
     certificate: Path | None = None
-    """PEM chain for tls; without one a self-signed certificate is made in ``data_dir``."""
+    """PEM chain for tls and wss; without one a self-signed certificate is made in ``data_dir``."""
     key: Path | None = None
     realm: str = field(default="", validator=_realm)
     """The digest realm; the domain by default."""
@@ -203,6 +203,8 @@ class SipSection:
     expires_default: int = field(default=3600, validator=positive)
     max_contacts: int = field(default=10, validator=positive)
     """Devices of one person."""
+    websocket_origins: tuple[str, ...] = ()
+    """Web pages that may connect over ws and wss, such as ``https://im.corp.example``; none named: all may."""
     max_connections: int = field(default=10_000, validator=positive)
     max_connections_per_source: int = field(default=200, validator=positive)
     max_body: int = field(default=65_536, validator=positive)

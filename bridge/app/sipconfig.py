@@ -14,6 +14,7 @@ from transports.sip.machine.config import (
     Limits,
     Listener,
 )
+from transports.sip.machine.flow import SECURED
 
 if TYPE_CHECKING:
     from transports.sip.tls import TlsFiles
@@ -42,8 +43,8 @@ def endpoint_config(config: Config) -> EndpointConfig:
 
 
 def tls_files(config: Config) -> TlsFiles | None:
-    """Returns the certificate and key of tls listeners; a self-signed pair is made where none is configured."""
-    if not any(at.transport == "tls" for at in config.sip.listen):
+    """Returns the certificate and key of tls and wss listeners; a self-signed pair is made where none is configured."""
+    if not any(at.transport in SECURED for at in config.sip.listen):
         return None
     from transports.sip.tls import TlsFiles
 

@@ -195,6 +195,7 @@ def build_sip(
             limits=ConnectionLimits(
                 connections=config.sip.max_connections,
                 connections_per_source=config.sip.max_connections_per_source,
+                origins=frozenset(origin.lower() for origin in config.sip.websocket_origins),
             ),
         ),
         reactor=reactor,

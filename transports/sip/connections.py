@@ -17,10 +17,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transports.sip.machine.endpoint import Endpoint
-from transports.sip.machine.flow import ConnectTo, HostPort, Target
+from transports.sip.machine.flow import WEBSOCKETS, ConnectTo, HostPort, Target
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import ConnectionLimits
 from transports.sip.streams import Stream, StreamFactory
+from transports.sip.websockets import WebSocketStream
+from transports.sip.wire.websocket import WebSocketFramer
 
 _log = Logger()
 
@@ -29,7 +31,7 @@ SWEEP = 15.0
 
 
 class Connections:
-    """All TCP and TLS connections of one transport; the owner of its streams.
+    """All connections of one transport; the owner of its streams.
 
     Args:
         reactor: of Twisted.
@@ -91,8 +93,13 @@ class Connections:
         return StreamFactory(lambda: self._new(transport, local(), None))
 
     def _new(self, transport: str, local: HostPort | None, target: Target | None) -> Stream:
-        most = self._limits.write_buffer
-        return Stream(self, transport, next(self._ids), local=local, target=target, most=most, now=self._clock())
+        most, now = self._limits.write_buffer, self._clock()
+        if transport in WEBSOCKETS:
+            framer = WebSocketFramer(origins=self._limits.origins)
+            return WebSocketStream(
+                self, transport, next(self._ids), local=local, target=target, most=most, now=now, framer=framer
+            )
+        return Stream(self, transport, next(self._ids), local=local, target=target, most=most, now=now)
 
     def connect(self, wanted: ConnectTo) -> None:
         """Opens the connection that the endpoint asks for; what is to be sent on it waits for it."""
@@ -136,7 +143,7 @@ class Connections:
             self._connecting.pop(connection.target, None)
             waiting = self._dialing.pop(connection.target, [])
             if waiting:
-                connection.send(b"".join(waiting))
+                connection.send(*waiting)
         self._pump()
 
     def stream_received(self, connection: Stream, data: bytes) -> None:
@@ -185,9 +192,15 @@ class Connections:
 
     def _is_stuck(self, connection: Stream, now: float) -> bool:
         assert self._endpoint is not None
+        if connection.closing:  # a peer that never answers the goodbye of TLS would stay for ever
+            if connection.closing_since is None:
+                connection.closing_since = now
+            return now - connection.closing_since > self._limits.unfinished
         if connection.flow is None:
             return now - connection.made_at > self._limits.unfinished
-        number, known = self._endpoint.unfinished(connection.flow), connection.unfinished
+        number, known = connection.begun(), connection.unfinished
+        if number is None:
+            number = self._endpoint.unfinished(connection.flow)
         if number is None:
             connection.unfinished = None
         elif known is None or known[0] != number:  # a busy connection is always in the middle of one

@@ -36,7 +36,7 @@ from transports.sip.machine.events import (
     SubscriptionClosed,
     SubscriptionOpened,
 )
-from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, HostPort
+from transports.sip.machine.flow import SECURED, CloseFlow, ConnectTo, Flow, HostPort
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import (
@@ -69,7 +69,7 @@ CAPABILITIES = Capabilities(
 
 
 class SipTransport:
-    """SIP over UDP, TCP and TLS.
+    """SIP over UDP, TCP, TLS, WebSocket and secure WebSocket.
 
     Args:
         config: names, listeners, limits.
@@ -213,12 +213,10 @@ class SipTransport:
             return evolve(listener, port=port.local[1])
         here: list[HostPort] = []
         factory: StreamFactory | TLSMemoryBIOFactory = self._connections.accepting(listener.transport, lambda: here[0])
-        if listener.transport == "tls":
+        if listener.transport in SECURED:
             if self._tls is None:
-                raise OSError(f"tls:{listener.host}:{listener.port} needs a certificate")
+                raise OSError(f"{listener.transport}:{listener.host}:{listener.port} needs a certificate")
             factory = TLSMemoryBIOFactory(self._tls, False, factory)
-        elif listener.transport != "tcp":
-            raise OSError(f"no such transport: {listener.transport}")
         opened: Any = self._reactor.listenTCP(listener.port, factory, self._config.backlog, listener.host)  # type: ignore[arg-type]
         self._ports.append(opened)
         number: int = opened.getHost().port
@@ -403,7 +401,7 @@ class SipTransport:
         for flow_id, parts in joined.items():
             connection = self._connections.get(flow_id)
             if connection is not None:
-                connection.send(parts[0] if len(parts) == 1 else b"".join(parts))
+                connection.send(*parts)
         joined.clear()
 
     def _arm(self) -> None:

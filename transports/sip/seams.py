@@ -8,6 +8,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from transports.sip.machine.config import EndpointConfig, Listener
+from transports.sip.machine.flow import TRANSPORTS
 from transports.sip.machine.ports import Done, StoredBinding, StoredPublication
 from transports.sip.tls import TlsFiles
 from transports.sip.wire.native import SipNative
@@ -93,7 +94,7 @@ class Publications(Protocol):
 
 @frozen(kw_only=True)
 class ConnectionLimits:
-    """Bounds on TCP and TLS connections. Times in seconds, sizes in bytes."""
+    """Bounds on connections. Times in seconds, sizes in bytes."""
 
     connections: int = 20_000
     connections_per_source: int = 256
@@ -103,6 +104,8 @@ class ConnectionLimits:
     unfinished: float = 30.0
     """For a TLS handshake, and for a message that has begun."""
     connect: float = 10.0
+    origins: frozenset[str] = frozenset()
+    """The web pages whose scripts may open a WebSocket, as the Origin header names them; empty: all."""
 
 
 @frozen(kw_only=True)
@@ -168,13 +171,13 @@ def parse_listener(text: str, advertised: str | None = None) -> Listener:
     """Reads ``transport:host:port``, such as ``udp:127.0.0.1:5060`` or ``tls:[::1]:5061``.
 
     Raises:
-        ValueError: it is not of this form, or the transport is not udp, tcp or tls.
+        ValueError: it is not of this form, or there is no such transport.
     """
     transport, colon, rest = text.partition(":")
     host, _, port = rest.rpartition(":")
     host = host.strip("[]")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"not of the form transport:host:port: {text!r}")
-    if transport not in {"udp", "tcp", "tls"}:
-        raise ValueError(f"transport {transport!r} of {text!r} is not one of udp, tcp, tls")
+    if transport not in TRANSPORTS:
+        raise ValueError(f"transport {transport!r} of {text!r} is not one of {', '.join(TRANSPORTS)}")
     return Listener(transport=transport, host=host, port=int(port), advertised=advertised)

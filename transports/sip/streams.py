@@ -70,6 +70,10 @@ class Stream(Protocol):
         self.heard_at = now
         self.unfinished: tuple[int, float] | None = None
         """The number of a message that had begun, and when that was seen."""
+        self.closing = False
+        """It was closed from our side: what is left is for the peer to read, and for TLS to say goodbye."""
+        self.closing_since: float | None = None
+        """When that was seen."""
 
     @property
     def _wire(self) -> Any:
@@ -93,11 +97,20 @@ class Stream(Protocol):
     def _open(self, identity: str | None) -> None:
         wire = self._wire
         peer, host = wire.getPeer(), wire.getHost()
-        self.flow = Flow(self._kind, self._local or (host.host, host.port), (peer.host, peer.port), self._id, identity)
+        flow = Flow(self._kind, self._local or (host.host, host.port), (peer.host, peer.port), self._id, identity)
         if ITCPTransport.providedBy(wire):
             wire.setTcpNoDelay(True)
         wire.registerProducer(self, True)
+        self._connected(flow)
+
+    def _connected(self, flow: Flow) -> None:
+        """The connection is up, TLS included: here SIP can cross at once."""
+        self.flow = flow
         self._owner.stream_opened(self)
+
+    def begun(self) -> int | None:
+        """Returns the number of the message in whose middle it is, where the endpoint does not know that itself."""
+        return None
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Hands on what was read."""
@@ -129,9 +142,14 @@ class Stream(Protocol):
             self._made = False
             self._owner.stream_lost(self)
 
-    def send(self, data: bytes) -> None:
+    def send(self, *messages: bytes) -> None:
+        """Writes messages, in one piece."""
+        if self.flow is not None:
+            self._write(messages[0] if len(messages) == 1 else b"".join(messages))
+
+    def _write(self, data: bytes) -> None:
         """Writes, or holds while the peer does not read; a peer that owes too much is dropped."""
-        if self.flow is None or not self._made:
+        if not self._made:
             return
         if not self._paused:
             assert self.transport is not None
@@ -144,6 +162,7 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Closes after what was written."""
+        self.closing = True
         if self.transport is not None:
             self._wire.unregisterProducer()
             self._wire.loseConnection()

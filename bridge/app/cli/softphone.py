@@ -24,7 +24,7 @@ from bridge.app.softphone.terminal import LineEditor, Reader, first_line, keys_o
 from bridge.app.softphone.views import TerminalView, write_json, write_plain
 from bridge.identity.accounts import normal_address, user_of
 from bridge.runtime.reactor import install
-from transports.sip.machine.flow import Target
+from transports.sip.machine.flow import DEFAULT_PORTS, Target
 from transports.sip.phone import Phone, PhoneConfig, PhoneError, PhoneEvent
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (compared with, never bound)
@@ -76,16 +76,21 @@ def _server(context: Context, text: str | None) -> Target:
             at = Listen.parse(text)
         except ValueError as e:
             raise Wrong(f"--server: {e}") from e
+        if at.transport not in DEFAULT_PORTS:
+            raise Wrong(f"--server: this phone speaks udp, tcp and tls, not {at.transport}")
         return Target(at.transport, at.at.host, at.at.port)
     config = context.config()
-    first = config.sip.listen[0]
+    dialled = [number for number, one in enumerate(config.sip.listen) if one.transport in DEFAULT_PORTS]
+    if not dialled:
+        raise Wrong(f"{config.path}: sip.listen has no udp, tcp or tls listener, and this phone speaks no other")
+    first = config.sip.listen[dialled[0]]
     port = first.at.port
     if port == 0:
         try:
             found = control.ask(config.bridge.data_dir, "status").get("listeners") or [""]
         except ControlError as e:
             raise Wrong(f"{config.path}: sip.listen names no port, and {e}") from e
-        port = int(found[0].rpartition(":")[2] or 0)
+        port = int(found[min(dialled[0], len(found) - 1)].rpartition(":")[2] or 0)
         if port == 0:
             raise Wrong("the daemon is not up yet: it has no listeners")
     return Target(first.transport, _ANY.get(first.at.host, first.at.host), port)

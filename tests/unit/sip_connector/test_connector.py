@@ -16,6 +16,9 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, TextMessage
+from wsproto.events import Request as WebRequest
 
 from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
@@ -26,7 +29,7 @@ from transports.sip.connector import SipTransport
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import RequestRefused
-from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.flow import SECURED, TRANSPORTS, WEBSOCKETS, Flow, Target
 from transports.sip.machine.uac import AgentEvent, Arrived, Refused, Registered, Seen, Sent, UserAgent, UserAgentConfig
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import STATUS, ConnectionLimits, SipTransportConfig, parse_listener
@@ -120,7 +123,7 @@ class Phone:
         raw.connect(("127.0.0.1", self.port))
         self.raw = raw
         self.socket: Any = raw
-        if kind == "tls":
+        if kind in SECURED:
             self.socket = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), raw)
             self.socket.set_connect_state()
         raw.setblocking(False)
@@ -135,7 +138,11 @@ class Phone:
         self.agent.flow_opened(self.flow, 0.0)
         self.events: list[AgentEvent] = []
         self.closed = False
-        self._handshaken = kind != "tls"
+        self._handshaken = kind not in SECURED
+        self.web = WSConnection(ConnectionType.CLIENT) if kind in WEBSOCKETS else None
+        self.web_events: list[object] = []
+        self._upgraded = self.web is None
+        self._asked = False
 
     def turn(self) -> None:
         """Sends and reads what there is."""
@@ -144,18 +151,42 @@ class Phone:
             if not self._handshaken:
                 self.socket.do_handshake()
                 self._handshaken = True
-            for output in self.agent.to_send(0.0):
-                self.socket.send(output[1])
+            self._write()
             while not self.closed:
                 data = self.socket.recv(65536)
                 self.closed = not data
-                self.agent.receive(self.flow, data, time.monotonic())
+                self._read(data)
+                self._write()
         except (BlockingIOError, SSL.WantReadError):
             pass
         except (ConnectionError, SSL.ZeroReturnError, SSL.SysCallError):
             self.closed = True
         while (event := self.agent.next_event()) is not None:
             self.events.append(event)
+
+    def _write(self) -> None:
+        if self.web is not None and not self._asked:
+            self._asked = True
+            self.socket.send(self.web.send(WebRequest(host="sip.test", target="/", subprotocols=["sip"])))
+        if not self._upgraded:
+            return
+        for output in self.agent.to_send(0.0):
+            data = output[1]
+            assert isinstance(data, bytes)
+            self.socket.send(data if self.web is None else self.web.send(BytesMessage(data)))
+
+    def _read(self, data: bytes) -> None:
+        if self.web is None:
+            self.agent.receive(self.flow, data, time.monotonic())
+            return
+        self.web.receive_data(data or None)
+        for event in self.web.events():
+            self.web_events.append(event)
+            self._upgraded = self._upgraded or isinstance(event, AcceptConnection)
+            if isinstance(event, TextMessage | BytesMessage):
+                whole = event.data.encode() if isinstance(event, TextMessage) else bytes(event.data)
+                assert event.message_finished
+                self.agent.receive(self.flow, whole, time.monotonic())
 
     async def see(self, kind: type[AgentEvent]) -> AgentEvent:
         """Waits for an event of a kind, and takes it."""
@@ -192,7 +223,7 @@ class Running:
 async def start(tmp_path: Path, **limits: Any) -> Running:
     """Starts a transport on free ports of loopback."""
     files = make_pair(tmp_path)
-    listen = tuple(parse_listener(f"{kind}:127.0.0.1:0") for kind in ("udp", "tcp", "tls"))
+    listen = tuple(parse_listener(f"{kind}:127.0.0.1:0") for kind in TRANSPORTS)
     config = SipTransportConfig(
         endpoint=EndpointConfig(domain=DOMAIN, listeners=listen, network_domains=frozenset({"aim.example.test"})),
         tls=files,
@@ -245,7 +276,7 @@ def _out(
     return results
 
 
-@pytest.mark.parametrize("kind", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize("kind", TRANSPORTS)
 @asynchronous
 async def test_a_conversation(running: Running, kind: str) -> None:
     phone = Phone(running.transport, kind)
@@ -592,7 +623,9 @@ async def test_an_address_in_use_is_an_oserror_and_leaves_nothing_open(running: 
         await other.start(Sink())
 
 
-@pytest.mark.parametrize("text", ["udp", "udp:host", "udp::5060", "ws:127.0.0.1:80", "tcp:127.0.0.1:x", "tcp:h:70000"])
+@pytest.mark.parametrize(
+    "text", ["udp", "udp:host", "udp::5060", "sctp:127.0.0.1:80", "tcp:127.0.0.1:x", "tcp:h:70000"]
+)
 def test_listeners_that_cannot_be_read(text: str) -> None:
     with pytest.raises(ValueError, match="transport"):
         parse_listener(text)

@@ -10,6 +10,10 @@ DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 """RFC 3261 section 19.1.2. Those that we can connect to."""
 WEBSOCKETS = frozenset({"ws", "wss"})
 """RFC 7118: peers connect to us alone."""
+TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
+"""What there can be listeners for."""
+SECURED = frozenset({"tls", "wss"})
+"""Those that need a certificate of ours."""
 
 
 class Flow:

@@ -64,7 +64,7 @@ class WebSocketFramer:
         """Returns the messages that ``data`` completes, and what is to be written back. Nothing once it is over."""
         found: list[bytes] = []
         out = b""
-        if self.over:
+        if self.over or not data:  # to h11, no octets mean the end
             return found, out
         try:
             self._socket.receive_data(data)
