@@ -446,6 +446,11 @@ class _Opening:
         """It has read something."""
         self._phone.received(connection, data)
 
+    def stream_owes(self, connection: Stream) -> bool:
+        """A server that ends its side of the connection is not waited for: the phone dials again."""
+        del connection
+        return False
+
     def stream_lost(self, connection: Stream) -> None:
         """It is gone, perhaps before its handshake was done."""
         self._end_limit()
