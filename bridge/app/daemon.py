@@ -274,8 +274,8 @@ class Daemon:
             if loop.running:
                 loop.stop()
         self._record(record.STOP, {})
-        # Readers first: the write-ahead log is merged into the file by the last connection that closes, and only if that
-        # one may write. Else a copy of the file alone would lack what was recorded last.
+        # Readers first: the last connection that closes merges the write-ahead log into the file, and only one that may
+        # write can. Else a copy of the file alone would lack what was recorded last.
         self._reading.close()
         self._raw_reading.close()
         await deferToThread(self.journal.close)
