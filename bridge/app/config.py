@@ -325,7 +325,7 @@ def load(path: Path) -> Config:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise ConfigError(f"{path}: is larger than {_MAX_BYTES} bytes")
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read: {e.strerror}") from e
     except UnicodeDecodeError as e:

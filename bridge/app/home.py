@@ -242,6 +242,7 @@ class Home:
         """Loads the policy that is configured; without one everything is refused.
 
         Raises:
+            ConfigError: there is no such file.
             PolicyError: it cannot be put in force; the text names each mistake.
         """
         from bridge.policy.loader import Surroundings
@@ -253,6 +254,10 @@ class Home:
         if path is None:
             around = Surroundings(networks=networks, domains=domains)
             return load_text(NO_POLICY, file="(no policy)", surroundings=around)
+        try:
+            path.open("rb").close()
+        except OSError as e:
+            raise self.config.error(("policy", "file"), f"{path}: {e.strerror}") from e
         return load_policy(path, networks=networks, domains=domains, normal_form=self._policy_name)
 
 

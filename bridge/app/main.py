@@ -3,11 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
-from bridge.app.cli.common import NOBODY_READS, WRONG, Context, one_line
+from bridge.app.cli.common import NOBODY_READS, WRONG, Context, Wrong, one_line, tell
 from bridge.app.cli.lazy import LazyGroup
 
 _COMMANDS: Final = {
@@ -48,6 +48,7 @@ _OWNER_ALONE: Final = 0o077
 def main() -> None:
     """Runs a command and ends the process with its status."""
     _open_streams()
+    ctx: click.Context | None = None
     os.umask(_OWNER_ALONE)  # store, sockets and exports hold what people wrote: their owner's alone
     try:
         # Not cli.main: it ends with 1 where the reader has gone, which here says that something was found.
@@ -63,19 +64,20 @@ def main() -> None:
         sys.exit(WRONG)
     except click.UsageError as e:
         command = e.ctx.command_path if e.ctx is not None else "simplebridge"
-        _end(f"{e.format_message().rstrip('.')} (see {command} --help)")
+        _end(ctx, f"{e.format_message().rstrip('.')} (see {command} --help)")
+    except Wrong as e:
+        _end(ctx, *e.lines, code=e.exit_code)
     except click.ClickException as e:
-        e.show()
-        sys.exit(WRONG)
+        _end(ctx, e.format_message())
     except BrokenPipeError:
         _forget_output()
         sys.exit(NOBODY_READS)
     except OSError as e:
         if e.filename is None:
             _forget_output()
-        _end(f"{e.filename or 'standard output'}: {e.strerror or e}")
+        _end(ctx, f"{e.filename or 'standard output'}: {e.strerror or e}", quietly=e.filename is None)
     except _errors() as e:
-        _end(*one_line(e))
+        _end(ctx, *one_line(e))
 
 
 def _errors() -> tuple[type[Exception], ...]:
@@ -85,10 +87,13 @@ def _errors() -> tuple[type[Exception], ...]:
     return ERRORS
 
 
-def _end(*lines: str) -> None:
-    for line in lines:
-        click.echo(f"simplebridge: {line}", err=True)
-    sys.exit(WRONG)
+def _end(ctx: click.Context | None, *lines: str, code: int = WRONG, quietly: bool = False) -> NoReturn:
+    """Says why a command ends, and ends. ``quietly``: standard output takes nothing any more."""
+    context = None if ctx is None else ctx.find_object(Context)
+    # A command line that cannot be read has set nothing: what it says of JSON is taken as it stands.
+    json = not quietly and (context.json if context is not None and context.json else "--json" in sys.argv[1:])
+    tell(lines, code, context, json=json)
+    sys.exit(code)
 
 
 def _open_streams() -> None:

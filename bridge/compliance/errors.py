@@ -17,6 +17,10 @@ class KeyFileError(ComplianceError):
     """A key file is missing, unsafe or malformed."""
 
 
+class KeyDamagedError(KeyFileError):
+    """A key file is there, and what it holds is no key."""
+
+
 class SealError(ComplianceError):
     """Sealed content does not open: a wrong key, or not a byte of it may be trusted."""
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bridge.compliance.checkpoint import NoteSigner
-from bridge.compliance.errors import KeyFileError, SealError
+from bridge.compliance.errors import KeyDamagedError, KeyFileError, SealError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -238,13 +238,13 @@ def _decode(path: Path, data: bytes) -> tuple[dict[str, bytes], str]:
     try:
         content = orjson.loads(data)
         if content["version"] != 1:
-            raise KeyFileError(f"{path}: version {content['version']!r} is not known")
+            raise KeyDamagedError(f"{path}: version {content['version']!r} is not known")
         keys = {str(name): base64.b64decode(key, validate=True) for name, key in content["keys"].items()}
         active = str(content["active"])
     except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
-        raise KeyFileError(f"{path}: not a key ring: {type(error).__name__}") from error
+        raise KeyDamagedError(f"{path}: not a key ring: {type(error).__name__}") from error
     if active not in keys or any(len(key) != KEY_BYTES for key in keys.values()):
-        raise KeyFileError(f"{path}: the active key is missing, or a key has not {KEY_BYTES} bytes")
+        raise KeyDamagedError(f"{path}: the active key is missing, or a key has not {KEY_BYTES} bytes")
     return keys, active
 
 
@@ -270,7 +270,7 @@ def open_signer(path: Path, name: str, *, create: bool = False) -> NoteSigner:
     try:
         private = load_pem_private_key(read_private_file(path), None)
     except (ValueError, TypeError) as error:
-        raise KeyFileError(f"{path}: not a private key in PEM") from error
+        raise KeyDamagedError(f"{path}: not a private key in PEM") from error
     if not isinstance(private, Ed25519PrivateKey):
-        raise KeyFileError(f"{path}: not an Ed25519 key")
+        raise KeyDamagedError(f"{path}: not an Ed25519 key")
     return NoteSigner(name, private)

@@ -64,7 +64,8 @@ class Notices:
         what = "Your message" if count == 1 else f"{count} of your messages"
         verb = "waits" if count == 1 else "wait"
         to = _shown(envelope.recipients[0])
-        why = _WHY.get(parcel.last_reason, "the network takes messages at a limited pace")
+        inside = envelope.recipients[0].address.corporate
+        why = _WHY.get(parcel.last_reason, _NO_ANSWER if inside else _SLOW)
         write(envelope.sender, f"{what} to {to} {verb}: {why}. Nothing is lost and you need not repeat it.")
 
     @staticmethod
@@ -81,6 +82,11 @@ _WHY = {
     RECIPIENT_OFFLINE: "no device of theirs is signed on",
     LINK_DOWN: "the connection to the network is being restored",
 }
+
+
+_NO_ANSWER = "no device of theirs takes it now"
+"""Of a colleague: nobody limits the pace inside."""
+_SLOW = "the network takes messages at a limited pace"
 
 
 def _shown(identity: Identity) -> str:

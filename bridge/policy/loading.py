@@ -51,7 +51,8 @@ def load_text(text: str, *, file: str = "policy", base: Path | None = None, surr
     except ValueError as error:
         problem = Problem(file=file, line=1, column=1, table="lexicons", key="patterns", message=str(error))
         raise PolicyError((problem,)) from error
-    problems = [
+    results = run_examples(snapshot)
+    failures = [
         Problem(
             file=file,
             line=result.example.line,
@@ -60,12 +61,14 @@ def load_text(text: str, *, file: str = "policy", base: Path | None = None, surr
             key="rule" if result.effect_is_right else "expect",
             message=result.message,
         )
-        for number, result in enumerate(run_examples(snapshot), 1)
+        for number, result in enumerate(results, 1)
         if not result.passed
     ]
-    problems += _leaky_marks(snapshot, file)
-    if problems:
-        raise PolicyError(tuple(problems))
+    leaks = _leaky_marks(snapshot, file)
+    if leaks:
+        raise PolicyError((*failures, *leaks))
+    if failures:
+        raise ExamplesFailedError(tuple(failures), results)
     return snapshot
 
 
@@ -95,6 +98,14 @@ class ExampleResult:
             f"{example.sender} to {example.recipient}: expected {example.expect}{by}, "
             f"got {decision.effect} by {decision.deciding!r}"
         )
+
+
+class ExamplesFailedError(PolicyError):
+    """A policy that is well written and does not do what its own ``[[test]]`` tables say. ``results`` has them all."""
+
+    def __init__(self, problems: tuple[Problem, ...], results: tuple[ExampleResult, ...]) -> None:
+        super().__init__(problems)
+        self.results = results
 
 
 def run_examples(snapshot: Snapshot) -> tuple[ExampleResult, ...]:

@@ -44,6 +44,9 @@ REPETITION_SUM = 2_000
 can be alive together; these come from repetitions, and this bounds what a hostile text can make of a careless set."""
 PRECEDING_LIMIT = 512
 """Characters of the text before that are looked at."""
+GLUED_MESSAGES = 3
+GLUED_LIMIT = 128
+"""Of so many messages before, and so many characters, the parts of one word are put together."""
 
 Found = tuple[int, str, int, int]
 """The lexicon's number, the term, start and end in the original text."""
@@ -368,10 +371,20 @@ def _encodable(text: str) -> str:
     return text
 
 
-def _befores(preceding: str) -> tuple[str, str]:
-    """What came before, as words of their own and as beginning of the same word."""
+def _befores(preceding: str) -> tuple[str, ...]:
+    """What came before, in each way that its messages may belong together with what follows.
+
+    As words of their own; with the last few run together, for a word that is split over them and begins there; and all
+    run together, for letters sent one by one. A word has to begin where a word may begin: of "lunch?", "topse" and
+    "cret" no way but the second shows it.
+    """
     tail = preceding[-PRECEDING_LIMIT:]
-    return f"{tail} ", tail.replace("\n", "")
+    messages = tail.split("\n")
+    glued = [
+        f"{' '.join(messages[:-count])} {''.join(messages[-count:])}"[-GLUED_LIMIT:].lstrip()
+        for count in range(1, min(GLUED_MESSAGES, len(messages) - 1) + 1)
+    ]
+    return tuple(dict.fromkeys((f"{tail} ", *glued, "".join(messages))))
 
 
 def _add_term(words: _Needles, symbols: _Needles, number: int, lexicon: Lexicon, term: str) -> None:

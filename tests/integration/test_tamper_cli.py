@@ -66,7 +66,7 @@ class Log:
     def findings(self, *options: str) -> list[dict[str, Any]]:
         """What verify names; the exit code says whether there is anything."""
         done = self.verify(*options)
-        if done.out:
+        if "findings" in done.json:
             found: list[dict[str, Any]] = done.json["findings"]
         else:  # not even readable: said in a line, such as "the log is damaged: log_state: id: …"
             found = [{"where": done.line.split(": ")[2], "what": done.line}]

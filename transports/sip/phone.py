@@ -447,7 +447,7 @@ class _Opening:
         self._phone.received(connection, data)
 
     def stream_owes(self, connection: Stream) -> bool:
-        """A phone has nothing to answer to a bridge that goes away."""
+        """A server that ends its side of the connection is not waited for: the phone dials again."""
         del connection
         return False
 

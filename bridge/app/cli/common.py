@@ -27,13 +27,19 @@ R = TypeVar("R")
 
 
 class Wrong(click.ClickException):
-    """Wrong use or configuration: one line, exit 2."""
+    """Wrong use or configuration: one line for each thing that is wrong, exit 2."""
 
     exit_code = WRONG
 
-    def show(self, file: Any = None) -> None:
-        """Prints the line."""
-        click.echo(f"simplebridge: {self.format_message()}", err=True, file=file)
+    def __init__(self, *lines: str) -> None:
+        super().__init__(lines[-1])
+        self.lines = lines
+
+
+class Found(Wrong):
+    """The command has found something: one line, exit 1."""
+
+    exit_code = FOUND
 
 
 class Context:
@@ -42,6 +48,8 @@ class Context:
     def __init__(self, path: Path | None = None, *, json: bool = False) -> None:
         self.path = path
         self.json = json
+        self.answered = False
+        """Whether the answer is out: an error that follows is not to be told as JSON as well."""
         self._config: Config | None = None
 
     def home(self) -> Home:
@@ -67,10 +75,19 @@ class Context:
 
     def show(self, answer: Mapping[str, Any] | Sequence[Mapping[str, Any]], human: Callable[[], object]) -> None:
         """Prints an answer: as JSON where it was asked for, else as ``human`` prints it."""
+        self.answered = True
         if self.json:
             click.echo(_json(answer))
         else:
             human()
+
+
+def tell(lines: Sequence[str], code: int, context: Context | None, *, json: bool) -> None:
+    """Says why a command ends: on standard error, and as the command's one JSON value where there is none yet."""
+    for line in lines:
+        click.echo(f"simplebridge: {line}", err=True)
+    if json and not (context is not None and context.answered):
+        click.echo(_json({"ok": False, "error": lines[0], "errors": lines, "exit": code}))
 
 
 def _json(answer: object) -> str:
@@ -127,5 +144,4 @@ def _visible(text: str) -> str:
 
 def found(message: str) -> NoReturn:
     """Ends with exit 1 after one line: the command has found something."""
-    click.echo(f"simplebridge: {message}", err=True)
-    raise SystemExit(FOUND)
+    raise Found(message)

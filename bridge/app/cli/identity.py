@@ -150,9 +150,8 @@ def import_(context: Context, file: Path) -> None:
     try:
         apply(context, [ImportNames(data=data, source=str(file))], f"{file} is imported")
     except ImportRefused as e:
-        for line in e.lines:
-            click.echo(f"simplebridge: {file}:{line.line}: {line.reason}", err=True)
-        raise Wrong(f"{file}: nothing was imported: {len(e.lines)} bad lines") from e
+        bad = [f"{file}:{line.line}: {line.reason}" for line in e.lines]
+        raise Wrong(*bad, f"{file}: nothing was imported: {len(bad)} bad lines") from e
 
 
 @identity.command()

@@ -11,11 +11,12 @@ from bridge.app.cli.common import Context, Wrong, common_options, found, print_t
 from bridge.app.home import Home
 from bridge.identity.snapshot import IdentitySnapshot
 from bridge.policy.differences import difference
+from bridge.policy.errors import Problem
 from bridge.policy.explanation import Explanation
 from bridge.policy.explanation import explain as explain_subject
 from bridge.policy.linting import lint as lint_policy
 from bridge.policy.loader import Surroundings
-from bridge.policy.loading import load_policy, run_examples
+from bridge.policy.loading import ExamplesFailedError, load_policy, run_examples
 from bridge.policy.snapshot import Snapshot
 from bridge.policy.values import KINDS, Party, Subject, direction_between
 
@@ -46,13 +47,32 @@ def lint(context: Context) -> None:
 @common_options
 def test(context: Context) -> None:
     """Run the policy's [[test]] tables."""
-    snapshot = context.home().policy()  # a failing test fails the load, and names itself
-    results = run_examples(snapshot)
+    failures: tuple[Problem, ...] = ()
+    try:
+        results = run_examples(context.home().policy())
+    except ExamplesFailedError as e:  # which a daemon does not start with; here it is what was looked for
+        results, failures = e.results, e.problems
     rows = [
-        {"from": r.example.sender, "to": r.example.recipient, "expect": r.example.expect, "by": r.decision.deciding}
+        {
+            "from": r.example.sender,
+            "to": r.example.recipient,
+            "line": r.example.line,
+            "expect": r.example.expect,
+            "got": r.decision.effect,
+            "by": r.decision.deciding,
+            "passed": r.passed,
+        }
         for r in results
     ]
-    context.show(rows, lambda: click.echo(f"{len(rows)} passed"))
+
+    def human() -> None:
+        for failure in failures:
+            click.echo(str(failure))
+        click.echo(f"{len(results) - len(failures)} passed")
+
+    context.show(rows, human)
+    if failures:
+        found(f"{len(failures)} of {len(results)} tests failed")
 
 
 @policy.command()

@@ -94,8 +94,11 @@ def test_the_tables_of_a_policy_are_run(bridge: Bridge) -> None:
     assert bridge.good("policy", "test").out == "1 passed\n"
     (bridge.folder / "policy.toml").write_text(POLICY.replace('expect = "allow"', 'expect = "hold"'))
     done = bridge("policy", "test")
-    assert done.code == 2
-    assert "hold" in done.line
+    assert (done.code, done.line) == (1, "simplebridge: 1 of 1 tests failed")
+    assert "expected hold by rule 'aim', got allow by 'aim'" in done.out
+    (row,) = bridge("--json", "policy", "test").json
+    assert (row["expect"], row["got"], row["passed"]) == ("hold", "allow", False)
+    assert "expected hold" in bridge("check").line  # and nothing starts with it
 
 
 def test_lint_finds_what_is_not_meant(bridge: Bridge) -> None:
@@ -131,3 +134,39 @@ def test_status_without_a_daemon_has_found_something(bridge: Bridge) -> None:
 def test_status_of_a_daemon_that_starts(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "ask", lambda *_: {"state": "starting"})
     assert bridge.good("status").out == "starting\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("policy", "explain", "--from", "alice", "--to", "bob"), 2),
+        (("no-such-command",), 2),
+        (("audit", "export", "--format", "eml"), 2),
+        (("audit", "verify"), 2),
+        (("status",), 1),
+    ],
+)
+def test_programs_read_why_a_command_ends(bridge: Bridge, arguments: tuple[str, ...], code: int) -> None:
+    done = bridge(*arguments, "--json")
+    assert (done.code, done.json["exit"]) == (code, code)
+    assert done.json["errors"] == [done.json["error"]]
+    assert done.line == f"simplebridge: {done.json['error']}"
+
+
+def test_a_form_of_export_that_is_to_come_is_told_from_a_mistake(bridge: Bridge) -> None:
+    assert bridge("audit", "export", "--format", "eml").line.endswith("'eml' is not there yet; there is jsonl")
+    assert bridge("audit", "export", "--format", "elm").line.endswith("'elm' is not a form of export; there is jsonl")
+
+
+def test_a_policy_that_is_not_there_is_the_configurations_mistake(bridge: Bridge) -> None:
+    (bridge.folder / "policy.toml").unlink()
+    line = bridge("check").line
+    assert "simplebridge.toml:4: policy.file: " in line
+    assert "No such file" in line
+
+
+def test_a_byte_order_mark_is_no_mistake(bridge: Bridge) -> None:
+    for name in ("simplebridge.toml", "policy.toml"):
+        path = bridge.folder / name
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert bridge("check").code == 0

@@ -74,6 +74,8 @@ def said(text: str, recipient: str = "theboogyman", name: str = "") -> Envelope:
         tuple("projectfalcon"),
         ("4111 1111", "1111 1111"),
         ("project", "", "  ", "falcon"),
+        ("lunch?", "yes", "pro", "ject", "fal", "con"),
+        ("hello there", "project fa", "lc", "on is late"),
     ],
 )
 def test_what_is_split_over_messages_is_found_in_the_last_one(texts: tuple[str, ...]) -> None:
@@ -104,6 +106,7 @@ def test_what_was_taken_out_does_not_come_back() -> None:
     first, second = decisions(judge(), "topse", "cret plans")
     assert first.effect == "allow"
     assert second.redacted_text == "[redacted] plans"
+    assert decisions(judge(), "lunch", "topse", "cret")[-1].redacted_text == "[redacted]"
 
 
 def test_a_name_of_ones_own_choice_passes_the_policy_too() -> None:

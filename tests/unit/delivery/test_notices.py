@@ -7,6 +7,7 @@ from attrs import evolve
 
 from bridge.delivery.lanes import Lane, Parcel
 from bridge.delivery.notices import Notices
+from bridge.model.address import Identity
 from bridge.model.body import Failure, Message, Reaction, Stage, TextPart
 from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE
 from bridge.model.envelope import Direction, Envelope
@@ -69,11 +70,13 @@ def test_nothing_is_written_about_a_notice() -> None:
     assert str(notice.sender.address) == "sip/simplebridge@corp.example"
 
 
-def waits(count: int, reason: str) -> list[str]:
+def waits(count: int, reason: str, to: Identity | None = None) -> list[str]:
     w = world()
     lane = Lane("l")
     for number in range(count):
         envelope = values.envelope(number + 1)
+        if to is not None:
+            envelope = evolve(envelope, recipients=(to,), direction=Direction.INTERNAL)
         parcel = Parcel(values.outbox_item(envelope), values.recorded(envelope), 0.0)
         parcel.last_reason = reason
         lane.parcels.append(parcel)
@@ -94,6 +97,11 @@ def test_who_waits_is_told_why(count: int, reason: str, begin: str, why: str) ->
     assert text.startswith(begin)
     assert why in text
     assert "Nothing is lost" in text
+
+
+def test_of_a_colleague_no_network_is_blamed() -> None:
+    (text,) = waits(1, "refused", values.person("bob"))
+    assert "no device of theirs takes it now" in text
 
 
 def test_a_notice_is_on_record_before_it_leaves() -> None:
