@@ -56,6 +56,8 @@ class LinkChange:
     account: str
     state: LinkState
     reason: str = ""
+    retry_in: float | None = None
+    """Seconds until it is tried again of itself; None where it will not be."""
 
 
 RECIPIENT_OFFLINE = "offline"

@@ -21,12 +21,13 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from bridge.model.capabilities import SendResult
 from transports.oscar.machine.actions import Connect, SendDone, ServiceReady
 from transports.oscar.machine.config import SessionConfig
-from transports.oscar.machine.messages import failed
+from transports.oscar.machine.messages import failed, link_down
 from transports.oscar.machine.session import Event, OscarSession
 from transports.oscar.wire.names import normal
-from transports.oscar.wire.native import Inbound, Outbound, OwnPresence, SendResult
+from transports.oscar.wire.native import Inbound, Outbound, OwnPresence
 
 OnResult = Callable[[SendResult], None]
 OnRecorded = Callable[[], None]
@@ -309,8 +310,7 @@ class OscarTransport:
         """
         held = self._accounts.get(normal(native.account))
         if held is None:
-            text = "That account is not signed on."
-            on_result(failed("no such account here", retryable=True, user_text=text))
+            on_result(link_down("That account is not signed on."))
             return
         if key in held.results:
             on_result(failed("a send of this key is under way", retryable=True, user_text="It is being sent already."))

@@ -664,6 +664,23 @@ def test_a_contact_that_has_to_authorize() -> None:
     assert net.got(feedbag.AuthorizationReply)
 
 
+def test_a_contact_that_awaits_authorization_since_before_is_asked_once_more() -> None:
+    """Whether they ever saw the question of an earlier run is on no list."""
+    net = with_list()
+    pending = feedbag.Item(name="100200", group_id=5, item_id=9, class_id=0, tlvs=Tlvs([(feedbag.ATTR_PENDING, b"")]))
+    net.push(feedbag.Insert((pending,)))
+    for key in ("first", "second"):
+        net.send(native.BuddyAdd(account="aima", screen_name="100200"), key)
+    net.lose()
+    net.wait(10)
+    net.send(native.BuddyAdd(account="aima", screen_name="100200"), "after a loss")
+    failed = net.of(native.RosterEditFailed)
+    assert [each.needs_authorization for each in failed if isinstance(each, native.RosterEditFailed)] == [True]
+    assert [net.results()[key].stage for key in ("first", "second", "after a loss")] == [
+        Stage.FAILED, Stage.RELAYED, Stage.RELAYED,
+    ]  # fmt: skip
+
+
 def test_edits_from_elsewhere() -> None:
     net = with_list()
     told = len(net.of(native.Roster))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from attrs import evolve
 
 from bridge.model.body import Stage
+from bridge.model.capabilities import SendResult
 from transports.oscar.machine import inbound, signon
 from transports.oscar.machine.actions import SendDone
 from transports.oscar.machine.buddies import Buddies
@@ -33,7 +34,7 @@ _EVENTS = {
     native.Typing.TYPED: icbm.TYPING_TYPED,
     native.Typing.TYPING: icbm.TYPING_BEGUN,
 }
-_RELAYED = native.SendResult(stage=Stage.RELAYED)
+_RELAYED = SendResult(stage=Stage.RELAYED)
 Handler = Callable[[Connection, Body, SnacFrame, float], None]
 
 
@@ -206,7 +207,7 @@ class Work:
             answer = feedbag.AuthorizationReply(name=value.to, accepted=value.accepted, reason=value.reason)
             self._submit(conn, answer, key, now)
 
-    def _done(self, key: Hashable, result: native.SendResult) -> None:
+    def _done(self, key: Hashable, result: SendResult) -> None:
         self._emit(SendDone(key=key, result=result))
 
     def _submit(self, conn: Connection, body: Body, key: Hashable, now: float) -> None:
