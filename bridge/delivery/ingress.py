@@ -87,7 +87,7 @@ class Ingress:
     def link_changed(self, change: LinkChange) -> None:
         """Takes the news that an account's link has entered a state."""
         tell = log.warning if change.state in _FOR_PEOPLE else log.info
-        tell("link", network=change.network, account=change.account, state=change.state.value, reason=change.reason)
+        tell("link", network=change.network, account=change.account, state=change.state.value, reason=change.told)
         before = self.states.get(change.account)
         self.states[change.account] = change
         own = Address(network=self.network, user=RemoteUserId(change.account))

@@ -59,6 +59,11 @@ class LinkChange:
     retry_in: float | None = None
     """Seconds until it is tried again of itself; None where it will not be."""
 
+    @property
+    def told(self) -> str:
+        """The reason, and when it is tried again."""
+        return self.reason if self.retry_in is None else f"{self.reason}; again in {self.retry_in:.0f} s"
+
 
 RECIPIENT_OFFLINE = "offline"
 """The reason of a failure that ends when the recipient comes back: no device of theirs is registered."""

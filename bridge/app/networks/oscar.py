@@ -79,9 +79,12 @@ class OscarWire:
         if isinstance(native, wire.LinkState):
             state = LinkState(native.state.value)
             self.states[native.account] = state
-            reason = native.reason if native.retry_in is None else f"{native.reason}; again in {native.retry_in:.0f} s"
             change = LinkChange(
-                network=self.network, account=native.account, state=state, reason=reason, retry_in=native.retry_in
+                network=self.network,
+                account=native.account,
+                state=state,
+                reason=native.reason,
+                retry_in=native.retry_in,
             )
             self.sink.link_changed(change)
             on_recorded()

@@ -353,3 +353,20 @@ def test_configuration_is_checked(rate: float) -> None:
         TransportConfig(session=SessionConfig(host="h", port=1), signons_per_second=rate)
     with pytest.raises(ValueError, match="ack_timeout"):
         SessionConfig(host="h", port=1, ack_timeout=rate)
+
+
+def test_a_server_that_does_not_read_is_not_read_either() -> None:
+    """What it would make us write would pile up."""
+    net = Network()
+    net.transport.sign_on("aima", "secret")
+    net.settle()
+    peer = net.peers[-1]
+    assert peer.transport.producer is peer.protocol
+    peer.protocol.pauseProducing()
+    assert peer.transport.producerState == "paused"
+    peer.protocol.resumeProducing()
+    assert peer.transport.producerState == "producing"
+    net.transport.sign_off("aima")
+    assert peer.transport.producer is None, "a producer would keep the connection open"
+    assert peer.transport.disconnecting
+    net.settle()

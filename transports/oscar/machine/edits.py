@@ -37,7 +37,7 @@ class Edits:
         account: our name.
         roster: what they edit.
         timeout: an edit without an answer for so many seconds is given up as unknown.
-        emit: takes `SendDone`, `RosterEditFailed` and, after a change, `Roster`.
+        emit: takes `SendDone` and `RosterEditFailed`.
     """
 
     __slots__ = ("_account", "_conn", "_deadline", "_emit", "_job", "_jobs", "_roster", "_step", "_timeout")
@@ -130,7 +130,7 @@ class Edits:
         self._step += 1
         if job is not None:
             job.edit.close()
-            self._emit(self._roster.native())
+            self._roster.to_tell = True
             self._emit(SendDone(key=job.key, result=result))
         self._next(now)
 

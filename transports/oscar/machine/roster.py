@@ -28,6 +28,10 @@ class RosterState:
         account: our name.
         rng: where new ids come from.
         max_items: the most items kept; what a server sends beyond is dropped and counted in `dropped`.
+
+    Attributes:
+        to_tell: something has changed that nobody was told yet. The list is told whole: of many changes that come
+            together, once.
     """
 
     __slots__ = (
@@ -41,6 +45,7 @@ class RosterState:
         "limits",
         "name_limit",
         "timestamp",
+        "to_tell",
     )
 
     def __init__(self, account: str, rng: random.Random, max_items: int) -> None:
@@ -54,6 +59,7 @@ class RosterState:
         self.name_limit = 0
         self.timestamp = 0
         self.dropped = 0
+        self.to_tell = False
 
     # -- loading and pushes
 

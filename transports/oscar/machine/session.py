@@ -109,8 +109,13 @@ class OscarSession:
     # -- the owner's side
 
     def next_event(self) -> Event | None:
-        """The oldest event that was not yet taken."""
-        return self._events.popleft() if self._events else None
+        """The oldest event that was not yet taken; at last the list, where it has changed."""
+        if self._events:
+            return self._events.popleft()
+        if self._work.roster.to_tell:
+            self._work.roster.to_tell = False
+            return self._work.roster.native()
+        return None
 
     def next_action(self) -> Action | None:
         """The oldest action that was not yet taken. Write what `to_send` gives before a `Disconnect`."""
@@ -462,7 +467,7 @@ class OscarSession:
             self.phase = Phase.UP
             self._up_since = now
             self._tell(Link.UP, "signed on")
-        self._events.append(self._work.roster.native())
+        self._work.roster.to_tell = True
 
     def _rate_change(self, conn: Connection, body: Body, now: float) -> None:
         assert isinstance(body, oservice.RateChange)

@@ -286,7 +286,7 @@ class Work:
             # not every server repeats the sender's wish to store (TLV 0006): a time that it sent and our question do
             event = evolve(event, offline=True)
         self._emit(event)
-        if read.answer is not None:
+        if read.answer is not None and conn.waiting < self._config.max_queue:
             conn.submit(Outgoing(read.answer), now)
         self.buddies.learn(body.sender)
 
@@ -328,12 +328,12 @@ class Work:
         assert isinstance(body, feedbag.Insert | feedbag.Update | feedbag.Delete)
         self.roster.pushed(body)
         if not self._editing_elsewhere:
-            self._emit(self.roster.native())
+            self.roster.to_tell = True
 
     def _list_bracket(self, _conn: Connection, body: Body, _frame: SnacFrame, _now: float) -> None:
         self._editing_elsewhere = isinstance(body, feedbag.StartEdit)
         if not self._editing_elsewhere:
-            self._emit(self.roster.native())
+            self.roster.to_tell = True
 
     def _authorization_asked(self, _conn: Connection, body: Body, _frame: SnacFrame, _now: float) -> None:
         assert isinstance(body, feedbag.AuthorizationAsked)
@@ -361,6 +361,8 @@ class Work:
 
     def _icq_reply(self, conn: Connection, body: Body, _frame: SnacFrame, now: float) -> None:
         assert isinstance(body, icq.IcqReply)
+        if not self._icq:
+            return  # only a number has such a store, and only a number could say what to delete of it
         if body.type == icq.OFFLINE_MESSAGE:
             stored = icq.OfflineMessage.decode(body.data)
             alike = stored.encode()
