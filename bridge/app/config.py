@@ -121,6 +121,12 @@ def positive(_: object, attribute: Any, value: float) -> None:
         raise _Invalid(attribute.name, f"must be {LARGEST} at most, not {_shown(value)}")
 
 
+def not_negative(_: object, attribute: Any, value: float) -> None:
+    """Validates a number that may be 0, and is not so large that no clock or column holds it."""
+    if not 0 <= value <= LARGEST:
+        raise _Invalid(attribute.name, f"must be between 0 and {LARGEST}, not {_shown(value)}")
+
+
 def addresses(_: object, attribute: Any, value: Mapping[str, str]) -> None:
     """Validates a table of addresses by addresses; ``*`` may stand for all."""
     for named, to in value.items():

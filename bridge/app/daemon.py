@@ -454,7 +454,7 @@ class Daemon:
 
     def _reason(self, network: NetworkId, account: str) -> str:
         change = self.ingresses[network].states.get(account)
-        return "" if change is None else change.reason
+        return "" if change is None else change.told
 
 
 def _loop_failed(failure: Failure) -> None:

@@ -87,7 +87,7 @@ class Ingress:
     def link_changed(self, change: LinkChange) -> None:
         """Takes the news that an account's link has entered a state."""
         tell = log.warning if change.state in _FOR_PEOPLE else log.info
-        tell("link", network=change.network, account=change.account, state=change.state.value, reason=change.reason)
+        tell("link", network=change.network, account=change.account, state=change.state.value, reason=change.told)
         before = self.states.get(change.account)
         self.states[change.account] = change
         own = Address(network=self.network, user=RemoteUserId(change.account))
@@ -106,7 +106,7 @@ class Ingress:
             self.pipeline.write_notice(
                 self.pipeline.judge.directory.identity(person),
                 f"Your name {change.account} on {self.network} is signed off: {change.reason}. "
-                "It is not tried again by itself. What you send there waits.",
+                f"{_what_next(change)} What you send there waits.",
             )
 
     def _take(self, draft: Draft, on_recorded: Callable[[Intake], None]) -> None:
@@ -185,3 +185,12 @@ class _Gather:
         self._left -= 1
         if not self._left:
             self._on_recorded(self._answer)
+
+
+def _what_next(change: LinkChange) -> str:
+    """Returns what becomes of a link that is signed off."""
+    if change.retry_in is None:
+        return "It is not tried again by itself."
+    minutes = max(1, round(change.retry_in / 60))
+    about = f"about {minutes} minutes" if minutes > 1 else "about a minute"
+    return f"It is signed on here again in {about}, which signs the other one off."

@@ -56,6 +56,13 @@ class LinkChange:
     account: str
     state: LinkState
     reason: str = ""
+    retry_in: float | None = None
+    """Seconds until it is tried again of itself; None where it will not be."""
+
+    @property
+    def told(self) -> str:
+        """The reason, and when it is tried again."""
+        return self.reason if self.retry_in is None else f"{self.reason}; again in {self.retry_in:.0f} s"
 
 
 RECIPIENT_OFFLINE = "offline"

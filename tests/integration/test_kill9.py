@@ -24,7 +24,7 @@ from bridge.compliance.files import CHECKPOINT
 from bridge.compliance.query import Found
 from bridge.model.body import Message
 from tests.integration.talkers import Talker, Way
-from tests.integration.test_load_aim import POLICY, link_is_up, network_section
+from tests.kit.aim import ALICE, aim_world, wait_links_up
 from tests.kit.daemon import BridgeProcess, DaemonError, Person, until
 from tests.kit.oscar_server.process import OscarServerProcess, OscarUserProcess
 
@@ -89,14 +89,8 @@ class Stage:
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    people = [Person(user="alice", names={"aim": ("alicework", "a")}), *map(_person, ("bob", "carol", "dave"))]
-    with (
-        OscarServerProcess({"alicework": "a", "theboogyman": "b"}) as network,
-        OscarUserProcess(network.address, "theboogyman", "b") as boogyman,
-        BridgeProcess(people, policy=POLICY, networks=network_section(network)) as bridge,
-    ):
-        boogyman.signed_on()
-        until(lambda: link_is_up(bridge), 20, "the link")
+    with aim_world([ALICE, *map(_person, ("bob", "carol", "dave"))]) as world:
+        bridge = world.bridge
         talkers = [
             Talker(bridge, "alice", Way("bob", "a-b"), Way(BOOGYMAN, "out")),
             Talker(bridge, "bob", Way("alice", "b-a")),
@@ -104,7 +98,7 @@ def stage() -> Iterator[Stage]:
             Talker(bridge, "carol", Way("dave", "c-d", window=16, interval=0.01)),
             Talker(bridge, "dave", Way("carol", "d-c", window=16, interval=0.01)),
         ]
-        made = Stage(bridge, network, boogyman, talkers)
+        made = Stage(bridge, world.server, world.friend, talkers)
         try:
             yield made
         finally:
@@ -136,7 +130,7 @@ def test_kill_9_under_load_loses_nothing(stage: Stage, tmp_path: Path) -> None:
         leaves = report["leaves"]
         kept = _keep(bridge, tmp_path)
     bridge.start()
-    until(lambda: link_is_up(bridge), 30, "the link")
+    wait_links_up(bridge, 30.0)
     stage.quiet()
     bridge.restart()  # what was being settled is on record then
     assert bridge.audit("verify", *kept)["ok"], SEED

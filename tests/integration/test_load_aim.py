@@ -7,57 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kit.daemon import BridgeProcess, Person, until
-from tests.kit.oscar_server.process import OscarServerProcess, OscarUserProcess
+from tests.kit.aim import AimWorld, aim_world
+from tests.kit.daemon import BridgeProcess, until
 from tests.peers.process import PeerMissing
 from tests.peers.sipp import Sipp, credentials
 
 MESSAGES = int(os.environ.get("SIMPLEBRIDGE_LOAD", "2000"))
 """How many each way; the whole count of the acceptance is 10000."""
-POLICY = """
-[policy]
-version = "load"
-[[rule]]
-id = "aim"
-effect = "allow"
-from = ["domain:corp.example"]
-to = ["network:aim"]
-direction = "both"
-[[rule]]
-id = "notices"
-effect = "allow"
-from = ["domain:corp.example"]
-to = ["domain:corp.example"]
-"""
-
-
-def network_section(server: OscarServerProcess) -> str:
-    return f'[networks.aim]\nkind = "oscar"\nserver = "{server.address}"\ndomain = "aim.corp.example"\n'
-
-
-def link_is_up(bridge: BridgeProcess) -> bool:
-    return any(link["state"] == "up" for link in bridge.status()["links"])
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[OscarServerProcess]:
-    with OscarServerProcess({"alicework": "a", "theboogyman": "b"}) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def boogyman(network: OscarServerProcess) -> Iterator[OscarUserProcess]:
-    with OscarUserProcess(network.address, "theboogyman", "b") as user:
-        user.signed_on()
-        yield user
-
-
-@pytest.fixture(scope="module")
-def bridge(network: OscarServerProcess) -> Iterator[BridgeProcess]:
-    alice = Person(user="alice", names={"aim": ("alicework", "a")})
-    with BridgeProcess([alice], policy=POLICY, networks=network_section(network)) as process:
-        until(lambda: link_is_up(process), 20, "the link")
-        yield process
+def world() -> Iterator[AimWorld]:
+    with aim_world() as made:
+        yield made
 
 
 def sipp(scenario: str, bridge: BridgeProcess, row: list[str], **options: object) -> Sipp:
@@ -71,7 +33,8 @@ def sipp(scenario: str, bridge: BridgeProcess, row: list[str], **options: object
 
 @pytest.mark.peer
 @pytest.mark.slow
-def test_sipp_to_a_screen_name(bridge: BridgeProcess, boogyman: OscarUserProcess) -> None:
+def test_sipp_to_a_screen_name(world: AimWorld) -> None:
+    bridge, boogyman = world.bridge, world.friend
     row = ["alice", bridge.domain, credentials("alice", "secret"), "theboogyman@aim.corp.example", "out"]
     with sipp("message_uac", bridge, row, calls=MESSAGES, rate=2000.0, limit=1) as uac:
         stats = uac.wait(MESSAGES / 20 + 60)
@@ -82,7 +45,8 @@ def test_sipp_to_a_screen_name(bridge: BridgeProcess, boogyman: OscarUserProcess
 
 @pytest.mark.peer
 @pytest.mark.slow
-def test_a_screen_name_to_sipp(bridge: BridgeProcess, boogyman: OscarUserProcess) -> None:
+def test_a_screen_name_to_sipp(world: AimWorld) -> None:
+    bridge, boogyman = world.bridge, world.friend
     uas = sipp("message_uas", bridge, [])
     with uas:
         contact = ["alice", bridge.domain, credentials("alice", "secret"), str(uas.local_port)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 
-from tests.integration.test_load_aim import POLICY, link_is_up, network_section
 from tests.integration.wire import Phone
-from tests.kit.daemon import BridgeProcess, Person, until
-from tests.kit.oscar_server.process import OscarServerProcess, OscarUserProcess
+from tests.kit.aim import aim_world
+from tests.kit.daemon import until
 
 BURST = int(os.environ.get("SIMPLEBRIDGE_BURST", "10"))
 """The acceptance's burst is 100; it takes some minutes, for AOL's classes let one message pass every few seconds."""
@@ -16,15 +15,8 @@ SECONDS_EACH = 5.0
 
 
 def test_a_burst_is_paced_and_the_sender_told() -> None:
-    alice = Person(user="alice", names={"aim": ("alicework", "a")})
-    with (
-        OscarServerProcess({"alicework": "a", "theboogyman": "b"}, rates="aol") as server,
-        OscarUserProcess(server.address, "theboogyman", "b") as boogyman,
-        BridgeProcess([alice], policy=POLICY, networks=network_section(server)) as bridge,
-        Phone(bridge, "alice") as phone,
-    ):
-        boogyman.signed_on()
-        until(lambda: link_is_up(bridge), 20, "the link")
+    with aim_world(rates="aol") as world, Phone(world.bridge, "alice") as phone:
+        server, boogyman, bridge = world.server, world.friend, world.bridge
         assert phone.register().status == 200
         for number in range(BURST):
             assert phone.message("theboogyman@aim.corp.example", f"burst {number}").status == 202

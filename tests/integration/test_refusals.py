@@ -17,11 +17,13 @@ from bridge.identity.changes import DisableUser, EnableUser
 from bridge.model.body import Message
 from tests.integration.programs import Capture, need
 from tests.integration.wire import TRANSPORTS, NoAnswer, Phone
+from tests.kit.aim import RULES, AimWorld, aim_world
 from tests.kit.daemon import BridgeProcess, Person, until
-from tests.kit.oscar_server.process import OscarServerProcess, OscarUserProcess
+from tests.kit.oscar_server.process import OscarUserProcess
 from transports.sip.wire.message import Request, Response
 
-POLICY = """
+POLICY = (
+    """
 [policy]
 version = "refusals"
 [lexicons.secret]
@@ -31,48 +33,34 @@ id = "no-secrets"
 effect = "forbid"
 lexicon = ["secret"]
 reason = "this project is confidential"
-[[rule]]
-id = "inside"
-effect = "allow"
-from = ["domain:corp.example"]
-to = ["domain:corp.example"]
-[[rule]]
-id = "aim"
-effect = "allow"
-from = ["domain:corp.example"]
-to = ["network:aim"]
-direction = "both"
 """
+    + RULES
+)
 _REFERENCE = re.compile(r"reference ([0-9a-f-]{36})")
 _markers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[OscarServerProcess]:
-    with OscarServerProcess({"alicework": "a", "friend": "f"}) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def friend(network: OscarServerProcess) -> Iterator[OscarUserProcess]:
-    with OscarUserProcess(network.address, "friend", "f") as user:
-        user.signed_on()
-        yield user
-
-
-@pytest.fixture(scope="module")
-def bridge(network: OscarServerProcess) -> Iterator[BridgeProcess]:
-    section = f'[networks.aim]\nkind = "oscar"\nserver = "{network.address}"\ndomain = "aim.corp.example"\n'
+def world() -> Iterator[AimWorld]:
     people = [
         Person(user="alice", names={"aim": ("AliceWork", "a")}),
         Person(user="bob"),
         Person(user="carol"),  # has no screen name
         Person(user="dave"),
     ]
-    with BridgeProcess(people=people, policy=POLICY, networks=section) as daemon:
-        until(lambda: [link["state"] for link in daemon.status()["links"]] == ["up"], 15.0, "the link to AIM")
-        yield daemon
-        assert '"level":"error"' not in daemon.log.read_text("utf-8")
+    with aim_world(people, policy=POLICY, friend="friend") as made:
+        yield made
+        assert '"level":"error"' not in made.bridge.log.read_text("utf-8")
+
+
+@pytest.fixture
+def bridge(world: AimWorld) -> BridgeProcess:
+    return world.bridge
+
+
+@pytest.fixture
+def friend(world: AimWorld) -> OscarUserProcess:
+    return world.friend
 
 
 @pytest.fixture
@@ -301,10 +289,10 @@ def test_typing_follows_the_same_rules(bridge: BridgeProcess, alice: Phone, frie
 
 @pytest.mark.peer
 def test_a_capture_shows_nothing_of_it(
-    bridge: BridgeProcess, network: OscarServerProcess, alice: Phone, bob: Phone, friend: OscarUserProcess
+    world: AimWorld, bridge: BridgeProcess, alice: Phone, bob: Phone, friend: OscarUserProcess
 ) -> None:
     need(("tcpdump", "tcpdump"))
-    with Capture(bob.local[1], network.port) as capture:
+    with Capture(bob.local[1], world.server.port) as capture:
         refusals = [
             alice.message("bob", "project falcon flies"),
             alice.message("friend@aim.corp.example", "project falcon flies"),

@@ -15,18 +15,20 @@ from attrs import field, frozen, validators
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from bridge.model.capabilities import SendResult
 from transports.oscar.machine.actions import Connect, SendDone, ServiceReady
 from transports.oscar.machine.config import SessionConfig
-from transports.oscar.machine.messages import failed
+from transports.oscar.machine.messages import failed, link_down
 from transports.oscar.machine.session import Event, OscarSession
 from transports.oscar.wire.names import normal
-from transports.oscar.wire.native import Inbound, Outbound, OwnPresence, SendResult
+from transports.oscar.wire.native import Inbound, Outbound, OwnPresence
 
 OnResult = Callable[[SendResult], None]
 OnRecorded = Callable[[], None]
@@ -63,6 +65,7 @@ class TransportConfig:
     tls: TlsOptions | None = None
 
 
+@implementer(IPushProducer)
 class _Wire(TwistedProtocol):
     """One connection of a session."""
 
@@ -76,7 +79,28 @@ class _Wire(TwistedProtocol):
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
+        if transport is not None:
+            transport.registerProducer(self, True)
         self.owner.connected(self)
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The server does not take what we write: nothing more is read that would make us write more."""
+        if self.transport is not None:
+            self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """What was written has gone."""
+        if self.transport is not None:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The connection is gone: `connectionLost` tells."""
+
+    def close(self) -> None:
+        """Close once what was written is sent."""
+        if self.transport is not None:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Bytes have come."""
@@ -191,8 +215,8 @@ class _Account:
 
     def _disconnect(self, conn_id: int) -> None:
         wire = self.wires.pop(conn_id, None)
-        if wire is not None and wire.transport is not None:
-            wire.transport.loseConnection()
+        if wire is not None:
+            wire.close()
         attempt = self.connecting.get(conn_id)
         if attempt is not None:
             attempt.cancel()
@@ -309,8 +333,7 @@ class OscarTransport:
         """
         held = self._accounts.get(normal(native.account))
         if held is None:
-            text = "That account is not signed on."
-            on_result(failed("no such account here", retryable=True, user_text=text))
+            on_result(link_down("That account is not signed on."))
             return
         if key in held.results:
             on_result(failed("a send of this key is under way", retryable=True, user_text="It is being sent already."))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from attrs import define, evolve, field
+from attrs import define, field
 from twisted.internet.ssl import optionsForClientTLS
 
 from bridge.app.config import HostPort
@@ -12,7 +12,7 @@ from bridge.app.networks.base import Surroundings
 from bridge.app.networks.oscar_kind import OscarOptions
 from bridge.delivery.ports import Intake, Link, Sink
 from bridge.identity.secret import Secret
-from bridge.model.capabilities import LINK_DOWN, Capabilities, LinkChange, LinkState, SendResult, Support
+from bridge.model.capabilities import Capabilities, LinkChange, LinkState, SendResult, Support
 from bridge.model.ids import IdempotencyKey
 from bridge.model.presence import PersonPresence
 from mappings.oscar import OscarMapping
@@ -22,9 +22,6 @@ from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.wire import native as wire
 
 log = structlog.get_logger(__name__)
-
-_NOT_UP = frozenset({"not signed on", "no such account here"})
-"""The transport's reasons that end when the account is signed on."""
 
 
 @define(eq=False)
@@ -57,8 +54,13 @@ class OscarWire:
         if isinstance(native, wire.LinkState):
             state = LinkState(native.state.value)
             self.states[native.account] = state
-            reason = native.reason if native.retry_in is None else f"{native.reason}; again in {native.retry_in:.0f} s"
-            change = LinkChange(network=self.network, account=native.account, state=state, reason=reason)
+            change = LinkChange(
+                network=self.network,
+                account=native.account,
+                state=state,
+                reason=native.reason,
+                retry_in=native.retry_in,
+            )
             self.sink.link_changed(change)
             on_recorded()
             return
@@ -96,17 +98,10 @@ class OscarWire:
         on_result: Callable[[SendResult], None],
     ) -> None:
         """Sends one native event."""
-
-        def result(outcome: wire.SendResult) -> None:
-            failure = outcome.failure
-            if failure is not None and failure.reason in _NOT_UP:
-                failure = evolve(failure, reason=LINK_DOWN)
-            on_result(SendResult(stage=outcome.stage, remote_id=outcome.remote_id, failure=failure))
-
-        self.inner.send(native, key, max(0.0, deadline - self.inner.now()), result)
+        self.inner.send(native, key, max(0.0, deadline - self.inner.now()), on_result)
 
 
-def _sent(result: wire.SendResult) -> None:
+def _sent(result: SendResult) -> None:
     """What became of asking or answering: it is asked again when the contact is wanted again."""
     if result.failure is not None:
         log.warning("authorization", reason=result.failure.reason)
@@ -163,6 +158,8 @@ def build(around: Surroundings) -> OscarNetwork:
         server_override={named: (to.host, to.port) for named, to in override.items()},
         rate_margin=options.rate_margin,
         max_message_bytes=options.max_text_bytes,
+        elsewhere_wait=options.elsewhere_wait,
+        elsewhere_times=options.elsewhere_times,
     )
     config = TransportConfig(
         session=session,

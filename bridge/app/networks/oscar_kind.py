@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from bridge.app.config import HostPort, addresses, one_of, positive
+from bridge.app.config import HostPort, addresses, not_negative, one_of, positive
 from bridge.app.networks.base import Kind, Network, Surroundings
 
 
@@ -28,6 +28,11 @@ class OscarOptions:
     """Longer texts are sent in parts, cut between graphemes; many clients take less than servers do."""
     rate_margin: float = field(default=100.0, validator=positive)
     """Milliseconds that are kept above the threshold of each rate class."""
+    elsewhere_wait: float = field(default=300.0, validator=not_negative)
+    """After another client signed on with a name, seconds until the bridge takes it back; twice as long each further
+    time, up to four hours. 0: never."""
+    elsewhere_times: int = field(default=5, validator=not_negative)
+    """How often in a row a name is taken back at most. Then it is left to the other client."""
     server_override: Mapping[str, str] = field(factory=dict, validator=addresses)
     """``"host:port" = "host:port"``: where to connect instead of what the server names; ``"*"`` stands for all."""
 

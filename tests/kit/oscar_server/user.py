@@ -30,6 +30,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 
+from bridge.model.capabilities import SendResult
 from tests.kit.oscar_server.__main__ import address
 from tests.kit.oscar_server.lines import read_lines, write_line
 from transports.oscar.connector import OscarTransport, TransportConfig
@@ -103,7 +104,7 @@ class Person:
         self._quit = quit_
         self._own = native.OwnPresence(account=self._name, state=native.Availability.ONLINE)
         self._sends = 0
-        self._waiting: deque[tuple[native.ImSend, Callable[[native.SendResult], None]]] = deque()
+        self._waiting: deque[tuple[native.ImSend, Callable[[SendResult], None]]] = deque()
         self._under_way = 0
         self._going_on = False
         self.counts: Counter[str] = Counter()
@@ -153,7 +154,7 @@ class Person:
         if command is not None:
             told = {key: command[key] for key in ("do", "id", "to") if key in command}
 
-        def done(result: native.SendResult) -> None:
+        def done(result: SendResult) -> None:
             stage = result.stage.value
             if isinstance(value, native.ImSend):
                 self.counts[stage] += 1
@@ -183,7 +184,7 @@ class Person:
             self._pass_on(*self._waiting.popleft())
         self._going_on = False
 
-    def _pass_on(self, value: native.Outbound, done: Callable[[native.SendResult], None]) -> None:
+    def _pass_on(self, value: native.Outbound, done: Callable[[SendResult], None]) -> None:
         self._sends += 1
         self._transport.send(value, self._sends, None, done)
 

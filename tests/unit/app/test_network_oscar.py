@@ -16,7 +16,7 @@ from bridge.model.body import Stage
 from bridge.model.capabilities import LINK_DOWN, Capabilities, LinkChange, LinkState, SendResult
 from bridge.model.ids import EventId, IdempotencyKey, NetworkId
 from transports.oscar.connector import OscarTransport
-from transports.oscar.machine.messages import failed
+from transports.oscar.machine.messages import link_down
 from transports.oscar.wire import native as wire
 
 AIM = NetworkId("aim")
@@ -31,13 +31,13 @@ class Inner:
     """A transport that notes what it is to send, and answers as it is told."""
 
     sent: list[wire.Outbound] = field(factory=list)
-    answer: wire.SendResult = field(factory=lambda: wire.SendResult(stage=Stage.RELAYED))
+    answer: SendResult = field(factory=lambda: SendResult(stage=Stage.RELAYED))
 
     def now(self) -> float:
         return 0.0
 
     def send(
-        self, native: wire.Outbound, key: Hashable, deadline: float | None, on_result: Callable[[wire.SendResult], None]
+        self, native: wire.Outbound, key: Hashable, deadline: float | None, on_result: Callable[[SendResult], None]
     ) -> None:
         self.sent.append(native)
         on_result(self.answer)
@@ -108,21 +108,32 @@ def test_states_are_the_models() -> None:
     network = Network(TAKEN)
     network.take(wire.LinkState(account="a", state=wire.Link.TRANSIENT, reason="lost", retry_in=4.0))
     assert network.door.changes == [
-        LinkChange(network=AIM, account="a", state=LinkState.TRANSIENT, reason="lost; again in 4 s")
+        LinkChange(network=AIM, account="a", state=LinkState.TRANSIENT, reason="lost", retry_in=4.0)
     ]
+    assert network.door.changes[0].told == "lost; again in 4 s"
     assert network.port.states == {"a": LinkState.TRANSIENT}
     assert network.recorded == 1
 
 
-@pytest.mark.parametrize("reason", ["not signed on", "no such account here", "the queue is full"])
-def test_what_waits_for_a_sign_on_is_a_link_that_is_down(reason: str) -> None:
+def test_what_became_of_a_send_is_handed_on_as_it_is() -> None:
     network = Network(TAKEN)
-    network.inner.answer = failed(reason, retryable=True, user_text="x")
+    network.inner.answer = link_down("x")
     results: list[SendResult] = []
     message = wire.ImSend(account="a", to="b", text="x", is_html=True, cookie=bytes(8))
     network.port.send(message, key=IdempotencyKey("k"), deadline=9.0, on_result=results.append)
+    assert results == [network.inner.answer]
     assert results[0].failure is not None
-    assert (results[0].failure.reason == LINK_DOWN) == (reason != "the queue is full")
+    assert results[0].failure.reason == LINK_DOWN
+
+
+def test_an_account_that_is_not_here_is_a_link_that_is_down() -> None:
+    options = OscarOptions(server=HostPort.parse("login.test:5190"))
+    section = NetworkSection(kind="oscar", domain="aim.corp.example")
+    built = KIND.build(Surroundings(network=AIM, section=section, options=options, reactor=Clock(), clock=lambda: 0.0))
+    results: list[SendResult] = []
+    message = wire.ImSend(account="a", to="b", text="x", is_html=True, cookie=bytes(8))
+    built.link.transport.send(message, key=IdempotencyKey("k"), deadline=9.0, on_result=results.append)
+    assert [result.failure.reason for result in results if result.failure is not None] == [LINK_DOWN]
 
 
 def test_options_reach_the_session() -> None:
@@ -134,6 +145,8 @@ def test_options_reach_the_session() -> None:
         rate_margin=250.0,
         sign_ons_per_second=2.5,
         server_override={"bos.test:5191": "127.0.0.1:6000"},
+        elsewhere_wait=60.0,
+        elsewhere_times=2,
     )
     section = NetworkSection(kind="oscar", domain="aim.corp.example")
     built = KIND.build(Surroundings(network=AIM, section=section, options=options, reactor=Clock(), clock=lambda: 0.0))
@@ -145,4 +158,5 @@ def test_options_reach_the_session() -> None:
     assert (session.host, session.port, session.method.value) == ("login.test", 5190, "roasted")
     assert (session.same_host, session.max_message_bytes, session.rate_margin) == (True, 777, 250.0)
     assert session.server_override == {"bos.test:5191": ("127.0.0.1", 6000)}
+    assert (session.elsewhere_wait, session.elsewhere_times) == (60.0, 2)
     assert config.signons_per_second == 2.5

@@ -314,3 +314,13 @@ def test_a_person_is_told_once_of_a_link_that_does_not_come_back(state: LinkStat
     assert len(told) == lasting
     if lasting:
         assert told[0].startswith("Your name alicework on aim is signed off: wrong password.")
+        assert "It is not tried again by itself." in told[0]
+
+
+@pytest.mark.parametrize(("seconds", "about"), [(300.0, "about 5 minutes"), (40.0, "about a minute")])
+def test_a_person_is_told_when_a_name_is_taken_back(seconds: float, about: str) -> None:
+    doors = Doors()
+    elsewhere = LinkState.SIGNED_ON_ELSEWHERE
+    doors.aim.link_changed(LinkChange(network=AIM, account="alicework", state=elsewhere, reason="x", retry_in=seconds))
+    (told,) = [text for text in doors.world.sip.texts if text]
+    assert f"signed on here again in {about}, which signs the other one off. What you send there waits." in told

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from bridge.model.capabilities import SendResult
 from transports.oscar.machine.actions import Connect, Disconnect, Purpose, SendDone, ServiceReady
 from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.machine.session import Event, OscarSession
@@ -206,9 +207,9 @@ class Net:
         """The newest link state."""
         return [event for event in self.events if isinstance(event, native.LinkState)][-1]
 
-    def results(self) -> dict[object, native.SendResult]:
+    def results(self) -> dict[object, SendResult]:
         """What became of each send."""
-        found: dict[object, native.SendResult] = {}
+        found: dict[object, SendResult] = {}
         for event in self.events:
             if isinstance(event, SendDone):
                 assert event.key not in found, f"{event.key} ended twice"

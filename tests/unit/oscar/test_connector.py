@@ -15,6 +15,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from bridge.model.body import Stage
+from bridge.model.capabilities import SendResult
 from tests.unit.oscar.kit import GROUPS, STRICT, WIDE, message
 from transports.oscar.connector import OscarTransport, TransportConfig
 from transports.oscar.machine.config import SessionConfig
@@ -180,7 +181,7 @@ def im(number: int, account: str = "aima") -> native.ImSend:
 
 def test_sign_on_and_a_message() -> None:
     net = Network().up("Aim A")
-    results: list[native.SendResult] = []
+    results: list[SendResult] = []
     net.transport.send(im(1), "k", None, results.append)
     net.settle()
     assert [result.stage for result in results] == [Stage.RELAYED]
@@ -253,7 +254,7 @@ def test_signing_off_while_connecting_cancels() -> None:
 
 def test_sends_for_nobody_and_twice() -> None:
     net = Network().up("aima")
-    results: list[native.SendResult] = []
+    results: list[SendResult] = []
     net.transport.send(im(1, "nobody"), "a", None, results.append)
     assert results[0].stage is Stage.FAILED
     net.silent_messages = True
@@ -268,7 +269,7 @@ def test_sends_for_nobody_and_twice() -> None:
 
 def test_a_deadline_counts_from_now() -> None:
     net = Network(rates=STRICT).up("aima")
-    results: dict[int, native.SendResult] = {}
+    results: dict[int, SendResult] = {}
     for number in range(6):
         net.transport.send(im(number), number, 8.0, functools.partial(results.__setitem__, number))
     net.settle()
@@ -281,7 +282,7 @@ def test_a_deadline_counts_from_now() -> None:
 def test_stop_drains_and_ends_every_send() -> None:
     net = Network().up("aima", "aimb")
     net.silent_messages = True
-    results: list[native.SendResult] = []
+    results: list[SendResult] = []
     net.transport.send(im(1), "k", None, results.append)
     finished: list[None] = []
     Deferred.fromCoroutine(net.transport.stop(2.0)).addCallback(finished.append)
@@ -322,10 +323,10 @@ def test_thousands_of_events_recorded_at_once_are_no_deep_stack() -> None:
 def test_a_listener_that_fails_does_not_stop_the_account() -> None:
     net = Network().up("aima")
 
-    def broken(_: native.SendResult) -> None:
+    def broken(_: SendResult) -> None:
         raise RuntimeError("listener")
 
-    results: list[native.SendResult] = []
+    results: list[SendResult] = []
     net.transport.send(im(1), "a", None, broken)
     net.transport.send(im(2), "b", None, results.append)
     net.settle()
@@ -334,9 +335,9 @@ def test_a_listener_that_fails_does_not_stop_the_account() -> None:
 
 def test_sending_from_within_a_result() -> None:
     net = Network().up("aima")
-    results: list[native.SendResult] = []
+    results: list[SendResult] = []
 
-    def next_one(result: native.SendResult) -> None:
+    def next_one(result: SendResult) -> None:
         results.append(result)
         if len(results) < 500:
             net.transport.send(im(len(results) + 1), len(results), None, next_one)
@@ -352,3 +353,20 @@ def test_configuration_is_checked(rate: float) -> None:
         TransportConfig(session=SessionConfig(host="h", port=1), signons_per_second=rate)
     with pytest.raises(ValueError, match="ack_timeout"):
         SessionConfig(host="h", port=1, ack_timeout=rate)
+
+
+def test_a_server_that_does_not_read_is_not_read_either() -> None:
+    """What it would make us write would pile up."""
+    net = Network()
+    net.transport.sign_on("aima", "secret")
+    net.settle()
+    peer = net.peers[-1]
+    assert peer.transport.producer is peer.protocol
+    peer.protocol.pauseProducing()
+    assert peer.transport.producerState == "paused"
+    peer.protocol.resumeProducing()
+    assert peer.transport.producerState == "producing"
+    net.transport.sign_off("aima")
+    assert peer.transport.producer is None, "a producer would keep the connection open"
+    assert peer.transport.disconnecting
+    net.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,7 +84,13 @@ def test_what_is_on_its_way_is_not_forgotten() -> None:
 
 def test_a_new_class_is_taken_up() -> None:
     tracker = RateTracker((), MEMBERS, 0.0, 100.0)
+    (member,) = MEMBERS
+    assert tracker.class_of(*member.members[0]) is None, "nothing is known of its class yet"
+    for class_id in range(100, 200):
+        tracker.change(RATE_CHANGED, evolve(rate(), id=class_id), 1.0)
+    assert tracker.class_ids() == (), "no SNAC belongs to one of them"
     tracker.change(RATE_CHANGED, rate(), 1.0)
+    assert tracker.class_of(*member.members[0]) == 3
     assert tracker.class_ids() == (3,)
     assert tracker.class_of(4, 6) == 3
     assert tracker.class_of(9, 9) is None

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.oscar.kit import STRICT, Net
+from bridge.model.body import Stage
+from tests.unit.oscar.kit import AOL, STRICT, Net, stored
 from tests.unit.oscar.strategies import bodies, u16s
 from transports.oscar.machine.config import SessionConfig
+from transports.oscar.machine.connections import MAX_SERVICES
 from transports.oscar.machine.session import Phase
-from transports.oscar.wire import bucp, native, oservice
-from transports.oscar.wire.rates import RateClass
+from transports.oscar.wire import bucp, caps, feedbag, icbm, icq, native, oservice, rendezvous
+from transports.oscar.wire.rates import RateClass, RateMembers
 from transports.oscar.wire.registry import BODIES
 from transports.oscar.wire.snac import Body, UnknownBody, encode_snac
 from transports.oscar.wire.tlv import Tlvs
+from transports.oscar.wire.userinfo import UserInfo
 
 STATES = ("idle", "authorizing", "signing-on", "up", "paused", "moving", "waiting")
 any_body = st.sampled_from(list(BODIES.values())).flatmap(bodies)
@@ -114,3 +117,58 @@ def test_any_rate_class(numbers: list[int], code: int) -> None:
         net.send(net.im(number), f"k{number}")
     net.wait(1000)
     assert len(net.results()) == 3
+
+
+def test_a_server_that_proposes_faster_than_it_lets_us_decline() -> None:
+    """Each proposal is declined, in its turn; what waits is bounded."""
+    proposal = rendezvous.Rendezvous(
+        type=rendezvous.PROPOSE, cookie=bytes(8), capability=caps.CAP_FILE_TRANSFER, tlvs=Tlvs()
+    )
+    rates = oservice.RatesReply(classes=(AOL,), members=(RateMembers(class_id=3, members=((4, 0x0B),)),))
+    net = Net(config=SessionConfig(host="h", port=1, max_queue=20), rates=rates).up()
+    data = Tlvs([(icbm.TLV_DATA, proposal.encode())])
+    for number in range(200):
+        net.push(
+            icbm.IncomingMessage(cookie=number.to_bytes(8, "big"), channel=2, sender=UserInfo(name="Bob"), tlvs=data)
+        )
+    net.run()
+    assert len(net.of(native.RendezvousDeclined)) == 200
+    assert net.session.waiting() == 20
+
+
+def test_many_edits_from_elsewhere_at_once_are_told_as_one_list() -> None:
+    net = Net(config=SessionConfig(host="h", port=1, max_roster=2000)).up()
+    told = len(net.of(native.Roster))
+    for number in range(1000):
+        net.push(feedbag.Insert((feedbag.Item(name=f"n{number}", group_id=5, item_id=number + 1, class_id=0),)))
+    net.run()
+    lists = [event for event in net.of(native.Roster)[told:] if isinstance(event, native.Roster)]
+    assert [len(each.contacts) for each in lists] == [1000]
+
+
+def test_a_service_that_moves_again_and_again_has_one_connection() -> None:
+    net = Net().up()
+    bos = net.bos
+    for _ in range(20):
+        net.push(oservice.Migrate(groups=(0x10,), tlvs=Tlvs([(5, b"n"), (6, b"c")])), bos)
+        net.run()
+    assert len(net.standing) == 2
+    for group in range(0x20, 0x40):
+        net.push(oservice.Migrate(groups=(group,), tlvs=Tlvs([(5, b"n"), (6, b"c")])), bos)
+        net.run()
+    assert len(net.standing) == 1 + MAX_SERVICES
+
+
+def test_the_end_of_a_store_that_a_screen_name_does_not_have() -> None:
+    net = Net("Aim A").up()
+    net.push(icq.IcqReply(uin=1, type=icq.OFFLINE_END, sequence=1, data=b""))
+    net.push(stored(100102, b"x"))
+    net.run()
+    assert not net.of(native.ImReceived)
+    assert not net.got(icq.IcqRequest)
+
+
+def test_classes_of_which_nothing_is_told_do_not_hold_up() -> None:
+    net = Net(rates=oservice.RatesReply(classes=(), members=STRICT.members)).up()
+    net.send(net.im(1))
+    assert net.results()["k"].stage is Stage.RELAYED

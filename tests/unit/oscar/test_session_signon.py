@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.model.body import Stage
-from tests.unit.oscar.kit import GROUPS, Net
+from bridge.model.capabilities import LINK_DOWN
+from tests.unit.oscar.kit import GROUPS, STRICT, Net
 from transports.oscar.machine.actions import Purpose
 from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.machine.session import Phase
@@ -31,6 +32,11 @@ def refuse(code: int) -> Net:
     net.session.start(net.now)
     net.run()
     return net
+
+
+def kick(net: Net) -> None:
+    net.frame(SIGNOFF, Tlvs([tlv16(9, 1), (11, b"http://x")]).encode())
+    net.run()
 
 
 def test_md5_sign_on() -> None:
@@ -191,13 +197,93 @@ def test_sign_on_that_stalls_is_given_up() -> None:
     assert net.closed[:2] == [1, 2]
 
 
-def test_kicked_by_another_sign_on_stays_away() -> None:
-    net = Net().up()
-    net.frame(SIGNOFF, Tlvs([tlv16(9, 1), (11, b"http://x")]).encode())
-    net.run()
+def test_kicked_by_another_sign_on_leaves_the_name_alone_for_a_while() -> None:
+    net = Net(config=config(elsewhere_wait=300.0)).up()
+    kick(net)
     assert (net.link().state, net.link().code) == (Link.SIGNED_ON_ELSEWHERE, 1)
+    assert 300.0 <= (net.link().retry_in or 0.0) <= 375.0
+    net.send(net.im(1), key="now")
+    net.session.set_presence(OwnPresence(account="aima", state=Av.AWAY))
+    net.send(OwnPresence(account="aima", state=Av.AWAY), key="shown")
+    net.wait(299.0)
+    failure = net.results()["now"].failure
+    assert failure is not None
+    assert (failure.reason, failure.retryable, failure.certain) == (LINK_DOWN, True, True)
+    assert len(net.opened) == 2, "neither a message nor a presence takes the name back"
+    net.wait(77.0)
+    assert net.link().state is Link.UP
+    assert len(net.opened) == 4
+
+
+def test_two_that_throw_each_other_out_come_to_an_end() -> None:
+    net = Net(config=config(elsewhere_wait=300.0, elsewhere_cap=2400.0, elsewhere_times=5)).up()
+    pauses = []
+    for _ in range(6):
+        net.wait(10.0)
+        kick(net)
+        pauses.append(net.link().retry_in)
+        net.wait((pauses[-1] or 1e6) + 1.0)
+    assert [pause is None for pause in pauses] == [False] * 5 + [True]
+    for pause, least in zip(pauses, (300.0, 600.0, 1200.0, 2400.0, 2400.0), strict=False):
+        assert pause is not None
+        assert least <= pause <= 1.25 * least
+    assert net.link().state is Link.SIGNED_ON_ELSEWHERE
+    assert net.session.next_deadline() is None
+    net.session.start(net.now)  # people have decided: it begins anew
+    net.run()
+    assert net.link().state is Link.UP
+    kick(net)
+    assert 300.0 <= (net.link().retry_in or 0.0) <= 375.0
+
+
+def test_a_name_that_was_ours_for_long_is_taken_back_soon() -> None:
+    net = Net(config=config(elsewhere_wait=300.0, elsewhere_cap=2400.0)).up()
+    for _ in range(3):
+        kick(net)
+        net.wait((net.link().retry_in or 0.0) + 1.0)
+    net.wait(2401.0)
+    kick(net)
+    assert 300.0 <= (net.link().retry_in or 0.0) <= 375.0
+
+
+def test_a_name_that_is_never_taken_back() -> None:
+    net = Net(config=config(elsewhere_wait=0.0)).up()
+    kick(net)
+    assert (net.link().state, net.link().retry_in) == (Link.SIGNED_ON_ELSEWHERE, None)
     net.wait(1e6)
     assert len(net.opened) == 2
+
+
+def test_people_decide_at_once_who_has_a_name() -> None:
+    net = Net().up()
+    kick(net)
+    net.session.start(net.now)
+    net.run()
+    assert net.link().state is Link.UP
+    kick(net)
+    net.session.stop(net.now)
+    net.run()
+    assert net.link().state is Link.LOGGED_OUT
+    net.wait(1e6)
+    assert net.link().state is Link.LOGGED_OUT
+
+
+def test_signed_off_for_another_reason_is_for_people_to_mend() -> None:
+    net = Net().up()
+    net.frame(SIGNOFF, Tlvs([tlv16(9, 2)]).encode())
+    net.run()
+    assert (net.link().state, net.link().reason) == (Link.AUTH_FAILED, "the account was deleted")
+    net.wait(1e6)
+    assert len(net.opened) == 2
+
+
+def test_what_waits_when_the_connection_is_lost_waits_for_the_link() -> None:
+    net = Net(rates=STRICT).up()
+    for number in range(20):
+        net.send(net.im(number), key=f"{number}")
+    net.lose()
+    reasons = {key: result.failure.reason for key, result in net.results().items() if result.failure is not None}
+    assert reasons["19"] == LINK_DOWN
 
 
 def test_signed_off_without_a_reason_comes_back() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bridge.model.capabilities import LINK_DOWN
+from transports.oscar.machine.actions import SendDone
 from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.machine.session import OscarSession
 from transports.oscar.wire import native
@@ -134,6 +136,32 @@ def test_what_was_heard() -> None:
     assert any(isinstance(event, native.AuthorizationRequest) for event in replay.events)
     aways = [event.away_message for event in replay.events if isinstance(event, native.BuddyPresence) and event.away]
     assert "à table" in aways
+
+
+def test_a_name_that_was_taken_and_taken_back() -> None:
+    replay = Replay(FOLDER / "aim-taken-and-taken-back.txt")
+    replay.run()
+    signed_on = [Link.CONNECTING, Link.UP]
+    assert replay.states() == [*signed_on, Link.SIGNED_ON_ELSEWHERE, *signed_on, Link.LOGGED_OUT]
+    (early,) = [event for event in replay.events if isinstance(event, SendDone)]
+    assert early.result.failure is not None
+    assert early.result.failure.reason == LINK_DOWN
+
+
+def test_a_contact_that_was_asked_and_granted_it() -> None:
+    """With libpurple on the other side, which reads all text as HTML and says so by its capabilities."""
+    replay = Replay(FOLDER / "icq-authorization-libpurple.txt")
+    replay.run()
+    order = [
+        type(event)
+        for event in replay.events
+        if isinstance(event, native.RosterEditFailed | native.AuthorizationAnswered | native.BuddyPresence)
+    ]
+    assert order[:3] == [native.RosterEditFailed, native.AuthorizationAnswered, native.BuddyPresence]
+    aways = [event.away_message for event in replay.events if isinstance(event, native.BuddyPresence) and event.away]
+    assert aways[-1] == "gone fishing"
+    written = b"".join(bytes(data) for data in replay.written.values())
+    assert "a &lt;b&gt; &amp; ü".encode("utf-16-be") in written
 
 
 @each_recording

@@ -193,7 +193,7 @@ class Recording:
         if frame.channel == DATA and frame.payload[:4] == b"\0\x17\0\2":
             (key,) = (
                 body.key
-                for body in (decode_body(each) for each in snacs(self.got[1]))
+                for body in (decode_body(each) for each in snacs(self.got[max(self.got)]))
                 if isinstance(body, bucp.Challenge)
             )
             return login_request(SnacFrame.decode(frame.payload), key, self.password)

@@ -7,7 +7,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from transports.oscar.wire.native import SendResult
+from bridge.model.capabilities import SendResult
 
 
 class Purpose(Enum):

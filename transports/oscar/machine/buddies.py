@@ -49,7 +49,10 @@ class Buddies:
             self._html.add(name)
 
     def takes_html(self, name: str) -> bool:
-        """Whether somebody's client reads all text as HTML, as far as is known."""
+        """Whether somebody's client reads all text as HTML, as far as is known: of who is away, it is what they had last.
+
+        What is stored for them is most likely read with the same client.
+        """
         return normal(name) in self._html
 
     def arrived(self, user: UserInfo) -> None:
@@ -67,7 +70,6 @@ class Buddies:
         """03/0C."""
         presence = read_presence(self._account, user, online=False)
         self._known.pop(normal(user.name), None)
-        self._html.discard(normal(user.name))
         self._emit(presence)
 
     def away_message(self, user: UserInfo, message: str | None) -> None:
@@ -88,6 +90,5 @@ class Buddies:
     def lost(self) -> None:
         """The connection is gone: of nobody anything is known any more. All are told as offline."""
         known, self._known = self._known, {}
-        self._html.clear()
         for presence in known.values():
             self._emit(BuddyPresence(account=self._account, screen_name=presence.screen_name, online=False))

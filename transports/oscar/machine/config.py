@@ -53,6 +53,9 @@ class SessionConfig:
         backoff_base, backoff_cap: the n-th attempt waits a random time up to min(cap, base * 2^n).
         stable_after: up for so long, the count of attempts begins anew.
         rate_limited_wait: at least so long after a server said that we connect too often.
+        elsewhere_wait: after another client took the name, so long until we take it back; twice as long each further
+            time, up to elsewhere_cap; at most elsewhere_times times, unless we had it for elsewhere_cap in between.
+            0: never.
         rate_margin: how far (milliseconds) above a rate class's threshold we stay.
         max_message_bytes: the longest message text on the wire; None: what the server says, and at least 2,048.
         max_queue: how many SNACs may wait.
@@ -81,6 +84,9 @@ class SessionConfig:
     backoff_cap: float = field(default=300.0, validator=_positive)
     stable_after: float = field(default=60.0, validator=_positive)
     rate_limited_wait: float = field(default=900.0, validator=_positive)
+    elsewhere_wait: float = field(default=300.0, validator=validators.ge(0))
+    elsewhere_cap: float = field(default=14_400.0, validator=_positive)
+    elsewhere_times: int = field(default=5, validator=validators.ge(0))
     rate_margin: float = field(default=100.0, validator=validators.ge(0))
     max_message_bytes: int | None = None
     max_queue: int = field(default=1000, validator=validators.ge(1))

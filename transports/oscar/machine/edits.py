@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 from bridge.model.body import Stage
+from bridge.model.capabilities import SendResult
 from transports.oscar.machine.actions import SendDone
 from transports.oscar.machine.connection import Connection, Outgoing
 from transports.oscar.machine.messages import failed, unknown
 from transports.oscar.machine.roster import NO_ANSWER, Edit, RosterState
 from transports.oscar.wire import feedbag
 from transports.oscar.wire.common import SnacError
-from transports.oscar.wire.native import Inbound, RosterEditFailed, SendResult
+from transports.oscar.wire.native import Inbound, RosterEditFailed
 from transports.oscar.wire.snac import Body
 
 MAX_EDITS = 500
@@ -36,7 +37,7 @@ class Edits:
         account: our name.
         roster: what they edit.
         timeout: an edit without an answer for so many seconds is given up as unknown.
-        emit: takes `SendDone`, `RosterEditFailed` and, after a change, `Roster`.
+        emit: takes `SendDone` and `RosterEditFailed`.
     """
 
     __slots__ = ("_account", "_conn", "_deadline", "_emit", "_job", "_jobs", "_roster", "_step", "_timeout")
@@ -129,7 +130,7 @@ class Edits:
         self._step += 1
         if job is not None:
             job.edit.close()
-            self._emit(self._roster.native())
+            self._roster.to_tell = True
             self._emit(SendDone(key=job.key, result=result))
         self._next(now)
 

@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 
 from bridge.model.body import Failure, Stage
+from bridge.model.capabilities import LINK_DOWN, SendResult
 from transports.oscar.machine.actions import SendDone
 from transports.oscar.machine.connection import Connection, Outgoing
 from transports.oscar.wire import icbm, text
@@ -13,7 +14,7 @@ from transports.oscar.wire.codes import CLIENT_ERROR_NAMES, RETRYABLE_ERRORS, er
 from transports.oscar.wire.common import SnacError
 from transports.oscar.wire.errors import OscarSyntaxError
 from transports.oscar.wire.names import is_uin
-from transports.oscar.wire.native import ImAck, ImError, ImQueued, ImSend, Inbound, SendResult
+from transports.oscar.wire.native import ImAck, ImError, ImQueued, ImSend, Inbound
 from transports.oscar.wire.snac import Body
 from transports.oscar.wire.tlv import Tlvs
 
@@ -49,6 +50,11 @@ def failed(reason: str, *, retryable: bool, user_text: str, cookie: bytes | None
     """A send that certainly did not arrive."""
     failure = Failure(reason=reason, retryable=retryable, certain=True, user_text=user_text)
     return SendResult(stage=Stage.FAILED, remote_id=None if cookie is None else cookie.hex(), failure=failure)
+
+
+def link_down(user_text: str, *, cookie: bytes | None = None) -> SendResult:
+    """A send that did not go because the account is not signed on; it may go once it is."""
+    return failed(LINK_DOWN, retryable=True, user_text=user_text, cookie=cookie)
 
 
 def unknown(reason: str, cookie: bytes | None = None, *, retryable: bool = True) -> SendResult:
@@ -180,8 +186,7 @@ class Messages:
     def _lost(self, flight: _Flight) -> None:
         self._active.discard(flight.cookie)
         text_ = "The connection to the network was lost before the message was sent."
-        reason = "the connection was lost before it was sent"
-        self._done(flight.key, failed(reason, retryable=True, user_text=text_, cookie=flight.cookie))
+        self._done(flight.key, link_down(text_, cookie=flight.cookie))
 
     def _answered(self, flight: _Flight, answer: Body) -> None:
         if isinstance(answer, SnacError):

@@ -48,8 +48,9 @@ class RateTracker:
         return tuple(self._classes)
 
     def class_of(self, group: int, kind: int) -> int | None:
-        """The class that a SNAC counts towards; None when it is free."""
-        return self._members.get((group, kind))
+        """The class that a SNAC counts towards; None when it is free, also where nothing is known of its class."""
+        class_id = self._members.get((group, kind))
+        return class_id if class_id in self._classes else None
 
     def level(self, class_id: int) -> int:
         """The predicted level, milliseconds."""
@@ -96,7 +97,8 @@ class RateTracker:
         """The server told of a class (01/0A)."""
         state = self._classes.get(rate.id)
         if state is None:
-            self._classes[rate.id] = _Class(rate, now)
+            if rate.id in self._members.values():  # one that no SNAC belongs to is not worth its memory
+                self._classes[rate.id] = _Class(rate, now)
             return
         settled = now - state.last > _SETTLED
         state.rate = rate

@@ -28,20 +28,38 @@ class RosterState:
         account: our name.
         rng: where new ids come from.
         max_items: the most items kept; what a server sends beyond is dropped and counted in `dropped`.
+
+    Attributes:
+        to_tell: something has changed that nobody was told yet. The list is told whole: of many changes that come
+            together, once.
     """
 
-    __slots__ = ("_account", "_loading", "_max_items", "_rng", "dropped", "items", "limits", "name_limit", "timestamp")
+    __slots__ = (
+        "_account",
+        "_loading",
+        "_max_items",
+        "_rng",
+        "_to_be_asked",
+        "dropped",
+        "items",
+        "limits",
+        "name_limit",
+        "timestamp",
+        "to_tell",
+    )
 
     def __init__(self, account: str, rng: random.Random, max_items: int) -> None:
         self._account = account
         self._rng = rng
         self._max_items = max_items
+        self._to_be_asked: set[str] = set()
         self._loading: dict[tuple[int, int], Item] = {}
         self.items: dict[tuple[int, int], Item] = {}
         self.limits: tuple[int, ...] = ()
         self.name_limit = 0
         self.timestamp = 0
         self.dropped = 0
+        self.to_tell = False
 
     # -- loading and pushes
 
@@ -127,18 +145,29 @@ class RosterState:
         return self._new_id({item_id for _, item_id in self.items})
 
     def add(self, name: str, group: str, alias: str | None) -> Edit:
-        """Add a buddy; the group is made when it is missing. Done at once when the buddy is in it already."""
+        """Add a buddy; the group is made when it is missing. Done at once when the buddy is in it already.
+
+        One who is there and awaits authorization needs it still, which is said once for as long as this lives: whether
+        they were asked, and have seen it, is nowhere on the list; and to ask at every sign-on would be to pester them.
+        """
         if self.name_limit and max(len(name.encode()), len(group.encode())) > self.name_limit:
             return feedbag.INVALID
         holder = self._group(group)
         if holder is not None and any(item.group_id == holder.group_id for item in self.buddies(name)):
-            return feedbag.OK
+            return self._still_awaited(name)
         if self._full(feedbag.BUDDY) or (holder is None and self._full(feedbag.GROUP)):
             return feedbag.LIMIT_EXCEEDED
         yield feedbag.StartEdit()
         result = yield from self._add(name, group, alias, holder)
         yield feedbag.EndEdit()
         return result
+
+    def _still_awaited(self, name: str) -> int:
+        known = normal(name) in self._to_be_asked or len(self._to_be_asked) >= self._max_items
+        if known or not all(item.awaits_authorization for item in self.buddies(name)):
+            return feedbag.OK
+        self._to_be_asked.add(normal(name))
+        return feedbag.NEEDS_AUTHORIZATION
 
     def _add(self, name: str, group: str, alias: str | None, holder: Item | None) -> Edit:
         if holder is None:
@@ -163,6 +192,7 @@ class RosterState:
                 tlvs=tlvs.with_(feedbag.ATTR_PENDING, b""),
             )
             inserted = yield from self._change(feedbag.Insert((waiting,)))
+            self._to_be_asked.add(normal(name))
             result = feedbag.NEEDS_AUTHORIZATION if inserted == feedbag.OK else inserted
             if inserted != feedbag.OK:
                 return result

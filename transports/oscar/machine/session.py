@@ -13,11 +13,12 @@ from collections.abc import Callable, Hashable
 from enum import Enum
 
 from transports.oscar.machine import signon
-from transports.oscar.machine.actions import Connect, Disconnect, Purpose, SendDone, ServiceReady
-from transports.oscar.machine.backoff import Backoff
+from transports.oscar.machine.actions import Purpose, SendDone, ServiceReady
+from transports.oscar.machine.backoff import Backoff, Retreat
 from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.machine.connection import Connection, Outgoing
-from transports.oscar.machine.messages import failed
+from transports.oscar.machine.connections import Action, Connections
+from transports.oscar.machine.messages import link_down
 from transports.oscar.machine.setup import Setup
 from transports.oscar.machine.work import Work
 from transports.oscar.wire import bucp, oservice
@@ -32,7 +33,7 @@ from transports.oscar.wire.codes import (
 )
 from transports.oscar.wire.common import SnacError
 from transports.oscar.wire.errors import OscarSyntaxError
-from transports.oscar.wire.flap import DATA, ERROR, KEEPALIVE, SIGNOFF, SIGNON, FlapFrame
+from transports.oscar.wire.flap import DATA, ERROR, SIGNOFF, SIGNON, FlapFrame
 from transports.oscar.wire.names import normal
 from transports.oscar.wire.native import Inbound, Link, LinkState, Outbound, OwnPresence
 from transports.oscar.wire.registry import decode_body
@@ -40,7 +41,6 @@ from transports.oscar.wire.snac import FROM_SERVER, MORE_REPLIES, Body, SnacFram
 from transports.oscar.wire.tlv import Tlvs
 
 DISCONNECT_REASON = 0x09
-MAX_SERVICES = 8
 # what servers send of their own accord; some repeat in it the request id of another client's SNAC
 _PUSHED: tuple[tuple[int, int], ...] = (
     (0x01, 0x0A), (0x01, 0x0B), (0x01, 0x0D), (0x01, 0x10), (0x01, 0x12), (0x01, 0x13), (0x03, 0x0A), (0x03, 0x0B),
@@ -50,7 +50,6 @@ _PUSHED: tuple[tuple[int, int], ...] = (
 _PUSHES = frozenset(_PUSHED)
 
 Event = Inbound | SendDone | ServiceReady
-Action = Connect | Disconnect
 
 
 class Phase(Enum):
@@ -58,6 +57,7 @@ class Phase(Enum):
 
     IDLE = "idle"
     WAITING = "waiting"
+    ELSEWHERE = "elsewhere"
     AUTHORIZING = "authorizing"
     SIGNING_ON = "signing-on"
     UP = "up"
@@ -88,16 +88,10 @@ class OscarSession:
         self._config = config
         self._rng = rng
         self._events: deque[Event] = deque()
-        self._actions: deque[Action] = deque()
-        self._conns: dict[int, Connection] = {}
-        self._setups: dict[int, Setup] = {}
-        self._next_id = 0
-        self._bos: Connection | None = None
-        self._next_bos: Connection | None = None
-        self._routes: dict[int, Connection] = {}
-        self._farewells: list[tuple[int, bytes]] = []
+        self._conns = Connections(config, rng)
         self._work = Work(self.account, config, rng, self._events.append)
         self._backoff = Backoff(config.backoff_base, config.backoff_cap, rng)
+        self._retreat = Retreat(config.elsewhere_wait, config.elsewhere_cap, config.elsewhere_times, rng)
         self._up_since: float | None = None
         self._retry_at: float | None = None
         self._signon_until: float | None = None
@@ -115,18 +109,21 @@ class OscarSession:
     # -- the owner's side
 
     def next_event(self) -> Event | None:
-        """The oldest event that was not yet taken."""
-        return self._events.popleft() if self._events else None
+        """The oldest event that was not yet taken; at last the list, where it has changed."""
+        if self._events:
+            return self._events.popleft()
+        if self._work.roster.to_tell:
+            self._work.roster.to_tell = False
+            return self._work.roster.native()
+        return None
 
     def next_action(self) -> Action | None:
         """The oldest action that was not yet taken. Write what `to_send` gives before a `Disconnect`."""
-        return self._actions.popleft() if self._actions else None
+        return self._conns.actions.popleft() if self._conns.actions else None
 
     def to_send(self) -> list[tuple[int, bytes]]:
         """What is to be written, by connection."""
-        out, self._farewells = self._farewells, []
-        out += [(conn.id, conn.take_output()) for conn in self._conns.values() if conn.out]
-        return out
+        return self._conns.to_send()
 
     def roster_size(self) -> int:
         """How many items the server's list has."""
@@ -134,14 +131,17 @@ class OscarSession:
 
     def waiting(self) -> int:
         """How many SNACs wait for their turn."""
-        return 0 if self._bos is None else self._bos.waiting
+        return 0 if self._conns.bos is None else self._conns.bos.waiting
 
     def start(self, now: float) -> None:
-        """Sign on, also again after a failure. Nothing while signed on, on the way, or waiting for the next attempt:
-        to hurry would be to hammer on the server's door.
+        """Sign on, also again after a failure, and also where another client has the name: people have decided so.
+
+        Nothing while signed on, on the way, or waiting for the next attempt: to hurry would be to hammer on the
+        server's door.
         """
-        if self.phase is Phase.IDLE:
+        if self.phase in {Phase.IDLE, Phase.ELSEWHERE}:
             self._backoff.reset()
+            self._retreat.reset()
             self._begin(now)
 
     def set_credential(self, credential: str) -> None:
@@ -155,9 +155,7 @@ class OscarSession:
     def stop(self, now: float, reason: str = "signed off") -> None:
         """Sign off, without return."""
         if self.phase is not Phase.IDLE:
-            for conn in self._conns.values():
-                if conn.standing:
-                    conn.send_frame(SIGNOFF, b"", now)
+            self._conns.sign_off(now)
             self._end(now)
             self._tell(Link.LOGGED_OUT, reason)
 
@@ -194,7 +192,7 @@ class OscarSession:
         except OscarSyntaxError as error:
             if conn_id in self._conns:
                 self.syntax_errors += 1
-                self._actions.append(Disconnect(conn_id=conn_id))
+                self._conns.hang_up(conn)
                 self._dropped(conn, f"broken stream: {error}", now)
             return
         if conn.waiting and conn_id in self._conns:
@@ -207,10 +205,10 @@ class OscarSession:
         """
         if isinstance(value, OwnPresence):
             self._work.own = value
-        conn = self._bos
+        conn = self._conns.bos
         if conn is None or self.phase is not Phase.UP:
             text = "There is no connection to the network at the moment."
-            self._events.append(SendDone(key=key, result=failed("not signed on", retryable=True, user_text=text)))
+            self._events.append(SendDone(key=key, result=link_down(text)))
             return
         self._work.send(conn, value, key, now, deadline)
 
@@ -220,8 +218,8 @@ class OscarSession:
 
     def request_service(self, group: int, now: float) -> None:
         """Ask for a connection that serves a further food group; `ServiceReady` tells the outcome."""
-        conn = self._bos
-        if conn is None or self.phase is not Phase.UP or len(self._routes) >= MAX_SERVICES:
+        conn = self._conns.bos
+        if conn is None or self.phase is not Phase.UP or not self._conns.room_for_service():
             self._events.append(ServiceReady(account=self.account, group=group, error="not possible now"))
             return
         request = oservice.ServiceRequest(service=group)
@@ -231,13 +229,11 @@ class OscarSession:
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` has something to do; None when never."""
-        times = [self._retry_at, self._signon_until, self._probe_until, self._work.next_deadline()]
-        for conn in self._conns.values():
-            times.append(conn.wake())
-            if conn.ready:
-                times.append(conn.last_sent + self._config.keepalive)
-        if self._bos is not None and self.phase is Phase.UP and self._probe_until is None:
-            times.append(self._bos.last_received + self._config.probe_after)
+        times = [self._retry_at, self._signon_until, self._probe_until]
+        times += [self._work.next_deadline(), self._conns.next_deadline()]
+        bos = self._conns.bos
+        if bos is not None and self.phase is Phase.UP and self._probe_until is None:
+            times.append(bos.last_received + self._config.probe_after)
         return min((each for each in times if each is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -248,12 +244,8 @@ class OscarSession:
             self._transient("sign-on took too long", now)
         if self._probe_until is not None and self._probe_until <= now:
             self._transient("the server has fallen silent", now)
-        for conn in list(self._conns.values()):
-            if conn.waiting:
-                conn.flush(now)
-            if conn.ready and conn.last_sent + self._config.keepalive <= now:
-                conn.send_frame(KEEPALIVE, b"", now)
-        bos = self._bos
+        self._conns.tick(now)
+        bos = self._conns.bos
         up = bos is not None and self.phase is Phase.UP
         if bos is not None and up and self._probe_until is None and bos.last_received + self._config.probe_after <= now:
             bos.send_now(oservice.SelfInfoQuery(), now)
@@ -275,19 +267,6 @@ class OscarSession:
             )
         )
 
-    def _open(self, host: str, port: int, purpose: Purpose, now: float) -> Connection:
-        self._next_id += 1
-        conn = Connection(
-            self._next_id,
-            purpose,
-            max_frame=self._config.max_frame,
-            start_sequence=self._rng.randint(0, 0x7FFF),
-            now=now,
-        )
-        self._conns[conn.id] = conn
-        self._actions.append(Connect(conn_id=conn.id, host=host, port=port, purpose=purpose))
-        return conn
-
     def _begin(self, now: float) -> None:
         self._retry_at = None
         if not self._credential:
@@ -296,32 +275,17 @@ class OscarSession:
         self.phase = Phase.AUTHORIZING
         self._signon_until = now + self._config.connect_timeout + self._config.signon_timeout
         self._tell(Link.CONNECTING, "signing on")
-        self._open(self._config.host, self._config.port, Purpose.AUTHORIZER, now)
+        self._conns.open(self._config.host, self._config.port, Purpose.AUTHORIZER, now)
 
-    def _close(self, conn: Connection) -> None:
-        if self._conns.pop(conn.id, None) is not None:
-            self._actions.append(Disconnect(conn_id=conn.id))
-        self._setups.pop(conn.id, None)
-
-    def _end(self, now: float) -> None:
-        """Take down everything of this sign-on."""
-        self.phase = Phase.IDLE
-        self._retry_at = self._signon_until = self._probe_until = None
-        if self._up_since is not None and now - self._up_since >= self._config.stable_after:
+    def _end(self, now: float) -> float:
+        """Take down everything of this sign-on. Gives for how many seconds it was up."""
+        kept = 0.0 if self._up_since is None else now - self._up_since
+        if kept >= self._config.stable_after:
             self._backoff.reset()
-        self._up_since = None
-        waiting = [] if self._bos is None else self._bos.drain()
-        self._bos = self._next_bos = None
-        self._routes.clear()
-        for conn in list(self._conns.values()):
-            self._last_words(conn)
-            self._close(conn)
-        self._work.lost(waiting)
-
-    def _last_words(self, conn: Connection) -> None:
-        """What was written on a connection that is about to be closed is still to be sent."""
-        if conn.out:
-            self._farewells.append((conn.id, conn.take_output()))
+        self.phase = Phase.IDLE
+        self._up_since = self._retry_at = self._signon_until = self._probe_until = None
+        self._work.lost(self._conns.close_all())
+        return kept
 
     def _transient(self, reason: str, now: float, *, code: int | None = None, at_least: float = 0.0) -> None:
         """Try again by and by: backoff with full jitter, so that many accounts do not come at once."""
@@ -331,14 +295,20 @@ class OscarSession:
         self._retry_at = now + wait
         self._tell(Link.TRANSIENT, reason, code=code, retry_in=wait)
 
+    def _elsewhere(self, reason: str, code: int, now: float) -> None:
+        """Another client has the name now: leave it in peace, for a while or for good."""
+        pause = self._retreat.next(self._end(now))
+        if pause is not None:
+            self.phase = Phase.ELSEWHERE
+            self._retry_at = now + pause
+        self._tell(Link.SIGNED_ON_ELSEWHERE, reason, code=code, retry_in=pause)
+
     def _dropped(self, conn: Connection, reason: str, now: float) -> None:
         """A connection is gone: what that means depends on which it was."""
-        self._conns.pop(conn.id, None)
-        self._setups.pop(conn.id, None)
-        if conn is self._bos and self._next_bos is not None:
+        self._conns.lost(conn)
+        if conn is self._conns.bos and self._conns.moving_to is not None:
             return  # the old server has let go of us; the new one is on its way
         if conn.purpose is Purpose.SERVICE:
-            self._routes = {group: each for group, each in self._routes.items() if each is not conn}
             self._events.append(ServiceReady(account=self.account, group=conn.service, error=reason))
             return
         self._transient(reason, now)
@@ -353,7 +323,7 @@ class OscarSession:
         elif frame.channel == SIGNOFF:
             self._signed_off(conn, frame.payload, now)
         elif frame.channel == ERROR:
-            self._actions.append(Disconnect(conn_id=conn.id))
+            self._conns.hang_up(conn)
             self._dropped(conn, "the server reported a FLAP error", now)
 
     def _hello(self, conn: Connection, now: float) -> None:
@@ -373,7 +343,7 @@ class OscarSession:
         except OscarSyntaxError:
             self.syntax_errors += 1
             tlvs, outcome, raw = Tlvs(), bucp.login_outcome(Tlvs()), b""
-        self._actions.append(Disconnect(conn_id=conn.id))
+        self._conns.hang_up(conn)
         if conn.purpose is Purpose.AUTHORIZER and (outcome.cookie is not None or outcome.error is not None):
             self._outcome(conn, outcome, now)
             return
@@ -382,10 +352,10 @@ class OscarSession:
             self._judge(outcome.error, now)
         elif code is not None and conn.purpose is Purpose.BOS:
             reason = DISCONNECT_NAMES.get(code, f"signed off by the server (reason {code:#06x})")
-            self._end(now)
-            self._tell(
-                Link.SIGNED_ON_ELSEWHERE if code == DISCONNECT_NEW_LOGIN else Link.AUTH_FAILED, reason, code=code
-            )
+            if code == DISCONNECT_NEW_LOGIN:
+                self._elsewhere(reason, code, now)
+            else:
+                self._refused(reason, code, now)
         else:
             self._dropped(conn, "the server signed us off", now)
 
@@ -440,7 +410,7 @@ class OscarSession:
         if outcome.error is not None or outcome.cookie is None:
             self._judge(outcome.error or 0x0003, now)
             return
-        self._close(conn)
+        self._conns.close(conn)
         try:
             host, port = signon.server_address(outcome.host, self._config)
         except OscarSyntaxError as error:
@@ -448,8 +418,7 @@ class OscarSession:
             return
         self.phase = Phase.SIGNING_ON
         self._signon_until = now + self._config.connect_timeout + self._config.signon_timeout
-        self._bos = self._open(host, port, Purpose.BOS, now)
-        self._bos.cookie = outcome.cookie
+        self._conns.bos = self._conns.open(host, port, Purpose.BOS, now, outcome.cookie)
 
     def _judge(self, code: int, now: float) -> None:
         """A refusal to sign on: wait, wait long, or wait for people."""
@@ -469,9 +438,9 @@ class OscarSession:
         assert isinstance(body, oservice.HostOnline)
         if conn.purpose is Purpose.AUTHORIZER or not conn.standing:
             return
-        setup = self._setups.get(conn.id)
+        setup = self._conns.setups.get(conn.id)
         if setup is None:
-            setup = self._setups[conn.id] = Setup(
+            setup = self._conns.setups[conn.id] = Setup(
                 conn,
                 self._work.roster,
                 margin=self._config.rate_margin,
@@ -488,14 +457,8 @@ class OscarSession:
             conn.send_now(signon.client_online(conn.groups), now)
             self._events.append(ServiceReady(account=self.account, group=conn.service))
             return
-        moved = self._next_bos is conn
-        waiting: list[Outgoing] = []
-        if moved:
-            old, self._bos, self._next_bos = self._bos, conn, None
-            if old is not None:
-                waiting = old.drain()
-                self._last_words(old)
-                self._close(old)
+        moved = self._conns.moving_to is conn
+        waiting: list[Outgoing] = self._conns.moved() if moved else []
         self._signon_until = None
         self._work.begin(conn, now)
         for item in waiting:
@@ -504,7 +467,7 @@ class OscarSession:
             self.phase = Phase.UP
             self._up_since = now
             self._tell(Link.UP, "signed on")
-        self._events.append(self._work.roster.native())
+        self._work.roster.to_tell = True
 
     def _rate_change(self, conn: Connection, body: Body, now: float) -> None:
         assert isinstance(body, oservice.RateChange)
@@ -517,7 +480,7 @@ class OscarSession:
             conn.send_now(oservice.PauseAck(tuple(sorted(conn.groups))), now)
 
     def _resume(self, conn: Connection, _body: Body, now: float) -> None:
-        if self._next_bos is None:
+        if self._conns.moving_to is None:
             conn.paused = False
             conn.flush(now)
 
@@ -525,15 +488,15 @@ class OscarSession:
         """01/12: all of it, or what carries messages, moves to another server."""
         assert isinstance(body, oservice.Migrate)
         cookie = body.tlvs.get(oservice.TLV_COOKIE)
-        if conn is not self._bos or self.phase is not Phase.UP or cookie is None or self._next_bos is not None:
+        moving = self._conns.moving_to is not None
+        if conn is not self._conns.bos or self.phase is not Phase.UP or cookie is None or moving:
             return
         host, port = signon.server_address(body.tlvs.text(oservice.TLV_HOST), self._config)
         if body.groups and not {OSERVICE, ICBM}.intersection(body.groups):
             self._open_service(body.groups[0], host, port, cookie, now)
             return
         conn.paused = True
-        self._next_bos = self._open(host, port, Purpose.BOS, now)
-        self._next_bos.cookie = cookie
+        self._conns.moving_to = self._conns.open(host, port, Purpose.BOS, now, cookie)
         self._signon_until = now + self._config.connect_timeout + self._config.signon_timeout
 
     def _service(self, group: int, answer: Body, now: float) -> None:
@@ -547,9 +510,7 @@ class OscarSession:
         self._events.append(ServiceReady(account=self.account, group=group, error=error))
 
     def _open_service(self, group: int, host: str, port: int, cookie: bytes, now: float) -> None:
-        if len(self._routes) >= MAX_SERVICES:
-            return
-        conn = self._open(host, port, Purpose.SERVICE, now)
-        conn.cookie = cookie
-        conn.service = group
-        self._routes[group] = conn
+        if self._conns.room_for_service():
+            self._conns.open_service(group, host, port, cookie, now)
+        else:
+            self._events.append(ServiceReady(account=self.account, group=group, error="too many services"))

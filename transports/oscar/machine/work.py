@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from attrs import evolve
 
 from bridge.model.body import Stage
+from bridge.model.capabilities import SendResult
 from transports.oscar.machine import inbound, signon
 from transports.oscar.machine.actions import SendDone
 from transports.oscar.machine.buddies import Buddies
@@ -33,7 +34,7 @@ _EVENTS = {
     native.Typing.TYPED: icbm.TYPING_TYPED,
     native.Typing.TYPING: icbm.TYPING_BEGUN,
 }
-_RELAYED = native.SendResult(stage=Stage.RELAYED)
+_RELAYED = SendResult(stage=Stage.RELAYED)
 Handler = Callable[[Connection, Body, SnacFrame, float], None]
 
 
@@ -206,7 +207,7 @@ class Work:
             answer = feedbag.AuthorizationReply(name=value.to, accepted=value.accepted, reason=value.reason)
             self._submit(conn, answer, key, now)
 
-    def _done(self, key: Hashable, result: native.SendResult) -> None:
+    def _done(self, key: Hashable, result: SendResult) -> None:
         self._emit(SendDone(key=key, result=result))
 
     def _submit(self, conn: Connection, body: Body, key: Hashable, now: float) -> None:
@@ -285,7 +286,7 @@ class Work:
             # not every server repeats the sender's wish to store (TLV 0006): a time that it sent and our question do
             event = evolve(event, offline=True)
         self._emit(event)
-        if read.answer is not None:
+        if read.answer is not None and conn.waiting < self._config.max_queue:
             conn.submit(Outgoing(read.answer), now)
         self.buddies.learn(body.sender)
 
@@ -327,12 +328,12 @@ class Work:
         assert isinstance(body, feedbag.Insert | feedbag.Update | feedbag.Delete)
         self.roster.pushed(body)
         if not self._editing_elsewhere:
-            self._emit(self.roster.native())
+            self.roster.to_tell = True
 
     def _list_bracket(self, _conn: Connection, body: Body, _frame: SnacFrame, _now: float) -> None:
         self._editing_elsewhere = isinstance(body, feedbag.StartEdit)
         if not self._editing_elsewhere:
-            self._emit(self.roster.native())
+            self.roster.to_tell = True
 
     def _authorization_asked(self, _conn: Connection, body: Body, _frame: SnacFrame, _now: float) -> None:
         assert isinstance(body, feedbag.AuthorizationAsked)
@@ -360,6 +361,8 @@ class Work:
 
     def _icq_reply(self, conn: Connection, body: Body, _frame: SnacFrame, now: float) -> None:
         assert isinstance(body, icq.IcqReply)
+        if not self._icq:
+            return  # only a number has such a store, and only a number could say what to delete of it
         if body.type == icq.OFFLINE_MESSAGE:
             stored = icq.OfflineMessage.decode(body.data)
             alike = stored.encode()

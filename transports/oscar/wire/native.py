@@ -10,8 +10,6 @@ from enum import Enum
 
 from attrs import frozen
 
-from bridge.model.body import Failure, Stage
-
 
 class Typing(Enum):
     """What a typing notification says: nothing (erased), text stands there, or keys are being pressed."""
@@ -128,21 +126,6 @@ class ImQueued:
     cookie: bytes
     waiting: int
     expected_seconds: float
-
-
-@frozen(kw_only=True)
-class SendResult:
-    """What became of something that was to be sent. Told once for each send.
-
-    Attributes:
-        stage: RELAYED (the server has it), FAILED, or UNKNOWN (no answer: it may have arrived).
-        remote_id: the message's cookie in hexadecimal, for messages.
-        failure: why, when FAILED or UNKNOWN.
-    """
-
-    stage: Stage
-    remote_id: str | None = None
-    failure: Failure | None = None
 
 
 @frozen(kw_only=True)
