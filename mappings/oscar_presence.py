@@ -69,11 +69,20 @@ def to_own(account: str, presence: PersonPresence, now: float) -> tuple[OwnPrese
     idle = 0 if presence.idle_since is None else max(0, int((now - presence.idle_since) // _MINUTE) * _MINUTE)
     message = None
     if shown.state is Availability.AWAY:
-        message = shown.note if is_uin(account) else escape(shown.note)
+        message = shown.note if is_uin(account) else _references(escape(shown.note))
     own = OwnPresence(
         account=account, state=shown.state, away_message=message, idle_seconds=idle, icq_status=shown.status
     )
     return own, shown.losses
+
+
+def _references(html: str) -> str:
+    """Returns HTML in ASCII, where a reader makes the same of it.
+
+    Open OSCAR Server calls every away message US-ASCII, and libpurple then shows no other.
+    """
+    ascii_html = html.encode("ascii", "xmlcharrefreplace").decode("ascii")
+    return ascii_html if to_plain(from_html(ascii_html)) == to_plain(from_html(html)) else html
 
 
 def _shown(presence: PersonPresence, *, uin: bool) -> _Shown:

@@ -79,19 +79,19 @@ class _Wire(TwistedProtocol):
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
-        if transport is not None:
-            transport.registerProducer(self, True)
+        stream: Any = transport
+        stream.registerProducer(self, True)
         self.owner.connected(self)
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The server does not take what we write: nothing more is read that would make us write more."""
-        if self.transport is not None:
-            self.transport.pauseProducing()
+        stream: Any = self.transport
+        stream.pauseProducing()
 
     def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
         """What was written has gone."""
-        if self.transport is not None:
-            self.transport.resumeProducing()
+        stream: Any = self.transport
+        stream.resumeProducing()
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The connection is gone: `connectionLost` tells."""
@@ -99,8 +99,9 @@ class _Wire(TwistedProtocol):
     def close(self) -> None:
         """Close once what was written is sent."""
         if self.transport is not None:
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
+            stream: Any = self.transport
+            stream.unregisterProducer()
+            stream.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Bytes have come."""

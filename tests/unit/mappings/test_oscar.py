@@ -319,6 +319,24 @@ def test_the_echo_of_ourselves_is_nobodys_presence() -> None:
         ),
         (
             "alicework",
+            PersonPresence(basic=Basic.OPEN, activity=Activity.AWAY, note="zurück um <4 😀"),
+            OwnPresence(account="alicework", state=Availability.AWAY, away_message="zur&#252;ck um &lt;4 &#128512;"),
+            [],
+        ),
+        (
+            "alicework",
+            PersonPresence(basic=Basic.OPEN, activity=Activity.AWAY, note="ü\N{NO-BREAK SPACE}x"),
+            OwnPresence(account="alicework", state=Availability.AWAY, away_message="ü\N{NO-BREAK SPACE}x"),
+            [],
+        ),
+        (
+            "123456",
+            PersonPresence(basic=Basic.OPEN, activity=Activity.AWAY, note="zurück"),
+            OwnPresence(account="123456", state=Availability.AWAY, away_message="zurück", icq_status=0x01),
+            [],
+        ),
+        (
+            "alicework",
             PersonPresence(basic=Basic.OPEN, activity=Activity.MEETING),
             OwnPresence(account="alicework", state=Availability.AWAY, away_message="In a meeting"),
             ["presence"],

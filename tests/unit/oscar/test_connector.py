@@ -361,10 +361,11 @@ def test_a_server_that_does_not_read_is_not_read_either() -> None:
     net.transport.sign_on("aima", "secret")
     net.settle()
     peer = net.peers[-1]
-    assert peer.transport.producer is peer.protocol
-    peer.protocol.pauseProducing()
+    producer: Any = peer.transport.producer
+    assert producer is peer.protocol
+    producer.pauseProducing()
     assert peer.transport.producerState == "paused"
-    peer.protocol.resumeProducing()
+    producer.resumeProducing()
     assert peer.transport.producerState == "producing"
     net.transport.sign_off("aima")
     assert peer.transport.producer is None, "a producer would keep the connection open"

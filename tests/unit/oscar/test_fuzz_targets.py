@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.fuzz import fuzz_oscar_session, fuzz_oscar_text, fuzz_oscar_wire
+from tests.fuzz import fuzz_oscar_conversation, fuzz_oscar_session, fuzz_oscar_text, fuzz_oscar_wire
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,20 @@ def test_target(target: object) -> None:
                 mutated[rng.randrange(len(mutated))] = rng.randrange(256)
             one(bytes(mutated[: rng.randint(0, len(mutated))]))
             one(bytes(mutated))
+
+
+def test_a_conversation() -> None:
+    """Each of its inputs is a whole session: some of the seeds, and few changes, are enough here."""
+    rng = random.Random(6)
+    seeds = fuzz_oscar_conversation.SEEDS
+    for seed in [*seeds[:-5:8], *seeds[-5:]]:
+        fuzz_oscar_conversation.one(seed)
+        mutated = bytearray(seed)
+        for _ in range(4):
+            mutated[rng.randrange(len(mutated))] = rng.randrange(256)
+        fuzz_oscar_conversation.one(bytes(mutated))
+
+
+def test_a_conversation_of_nothing() -> None:
+    for data in (b"", b"\x08", b"\x00\x0d"):
+        fuzz_oscar_conversation.one(data)

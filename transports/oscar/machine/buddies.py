@@ -49,9 +49,9 @@ class Buddies:
             self._html.add(name)
 
     def takes_html(self, name: str) -> bool:
-        """Whether somebody's client reads all text as HTML, as far as is known: of who is away, it is what they had last.
+        """Whether somebody's client reads all text as HTML, as far as is known.
 
-        What is stored for them is most likely read with the same client.
+        Of who is gone, it is the one that they had last: what is stored for them is most likely read with it.
         """
         return normal(name) in self._html
 

@@ -36,19 +36,11 @@ from transports.oscar.wire.errors import OscarSyntaxError
 from transports.oscar.wire.flap import DATA, ERROR, SIGNOFF, SIGNON, FlapFrame
 from transports.oscar.wire.names import normal
 from transports.oscar.wire.native import Inbound, Link, LinkState, Outbound, OwnPresence
-from transports.oscar.wire.registry import decode_body
+from transports.oscar.wire.registry import PUSHED, decode_body
 from transports.oscar.wire.snac import FROM_SERVER, MORE_REPLIES, Body, SnacFrame, UnknownBody
 from transports.oscar.wire.tlv import Tlvs
 
 DISCONNECT_REASON = 0x09
-# what servers send of their own accord; some repeat in it the request id of another client's SNAC
-_PUSHED: tuple[tuple[int, int], ...] = (
-    (0x01, 0x0A), (0x01, 0x0B), (0x01, 0x0D), (0x01, 0x10), (0x01, 0x12), (0x01, 0x13), (0x03, 0x0A), (0x03, 0x0B),
-    (0x03, 0x0C), (0x04, 0x07), (0x04, 0x0A), (0x04, 0x0B), (0x04, 0x14), (0x13, 0x08), (0x13, 0x09), (0x13, 0x0A),
-    (0x13, 0x11), (0x13, 0x12), (0x13, 0x15), (0x13, 0x19), (0x13, 0x1B), (0x13, 0x1C),
-)  # fmt: skip
-_PUSHES = frozenset(_PUSHED)
-
 Event = Inbound | SendDone | ServiceReady
 
 
@@ -381,7 +373,7 @@ class OscarSession:
 
     def _snac(self, conn: Connection, body: Body, frame: SnacFrame, now: float) -> None:
         ids = (frame.group, frame.kind)
-        if ids not in _PUSHES and not frame.request_id & FROM_SERVER:
+        if ids not in PUSHED and not frame.request_id & FROM_SERVER:
             more = bool(frame.flags & MORE_REPLIES)
             handler = conn.answered(frame.request_id, more=more)
             if handler is not None:
