@@ -7,12 +7,18 @@ from collections.abc import Generator, Iterator
 from typing import cast
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bridge.runtime.reactor import install
 
 reactor = install()  # before anything imports it, and before pytest-twisted would choose another loop
 
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher  # noqa: E402
+
+
+# How fast examples are made and run is the machine's, and no test's, to say: a loaded one must not fail any.
+settings.register_profile("bridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bridge")
 
 
 def _uses_the_reactor(item: pytest.Item) -> bool:
