@@ -202,7 +202,7 @@ class SipSection:
     expires_max: int = field(default=3600, validator=positive)
     expires_default: int = field(default=3600, validator=positive)
     max_contacts: int = field(default=10, validator=positive)
-    """Devices of one person."""
+    """Devices of one person; one more takes the place of that which was refreshed longest ago."""
     max_connections: int = field(default=10_000, validator=positive)
     max_connections_per_source: int = field(default=200, validator=positive)
     max_body: int = field(default=65_536, validator=positive)
