@@ -31,23 +31,8 @@ class Binding:
     """One contact of an address-of-record."""
 
     __slots__ = (
-        "call_id",
-        "contact",
-        "cseq",
-        "expires_at",
-        "flow",
-        "instance",
-        "local",
-        "path",
-        "q",
-        "refreshed_at",
-        "refused",
-        "reg_id",
-        "request_uri",
-        "source",
-        "transport",
-        "uri",
-        "user_agent",
+        "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refreshed_at",
+        "refused", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
