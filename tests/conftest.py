@@ -15,7 +15,6 @@ reactor = install()  # before anything imports it, and before pytest-twisted wou
 
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher  # noqa: E402
 
-
 # How fast examples are made and run is the machine's, and no test's, to say: a loaded one must not fail any.
 settings.register_profile("bridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bridge")

@@ -208,7 +208,7 @@ class SipSection:
     expires_max: int = field(default=3600, validator=positive)
     expires_default: int = field(default=3600, validator=positive)
     max_contacts: int = field(default=10, validator=positive)
-    """Devices of one person."""
+    """Devices of one person; one more takes the place of that which was refreshed longest ago."""
     websocket_origins: tuple[str, ...] = ()
     """Web pages that may connect over ws and wss, such as ``https://im.corp.example``; none named: all may."""
     max_connections: int = field(default=10_000, validator=positive)

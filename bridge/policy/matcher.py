@@ -42,10 +42,11 @@ REPETITION_LIMIT = 600
 REPETITION_SUM = 2_000
 """The same over all patterns. RE2 is linear in the text, but each character may cost as much as there are steps that
 can be alive together; these come from repetitions, and this bounds what a hostile text can make of a careless set."""
-PRECEDING_LIMIT = 512
-"""Characters of the text before that are looked at."""
+PRECEDING_LIMIT = 128
+"""Characters of the text before that are looked at: more than a word, a card or an account number takes, letter by
+letter too. Each costs time with every message of a conversation."""
 GLUED_MESSAGES = 3
-GLUED_LIMIT = 128
+GLUED_LIMIT = 48
 """Of so many messages before, and so many characters, the parts of one word are put together."""
 
 Found = tuple[int, str, int, int]
@@ -384,7 +385,7 @@ def _befores(preceding: str) -> tuple[str, ...]:
         f"{' '.join(messages[:-count])} {''.join(messages[-count:])}"[-GLUED_LIMIT:].lstrip()
         for count in range(1, min(GLUED_MESSAGES, len(messages) - 1) + 1)
     ]
-    return tuple(dict.fromkeys((f"{tail} ", *glued, "".join(messages))))
+    return tuple(dict.fromkeys((f"{tail} ", *glued, "".join(messages)[-GLUED_LIMIT:])))
 
 
 def _add_term(words: _Needles, symbols: _Needles, number: int, lexicon: Lexicon, term: str) -> None:

@@ -20,7 +20,7 @@ from tests.peers import (
     Sipp,
     credentials,
 )
-from tests.peers.process import PeerTimeout, find_program
+from tests.peers.process import find_program
 
 DOMAIN = "example.test"
 PASSWORD = "secret"
@@ -65,7 +65,7 @@ def at(user: str) -> str:
 
 
 def _sees(watcher: Baresip, bob: Baresip, *, online: bool) -> None:
-    """Has bob publish until it is seen: on a loaded machine a first state was once never shown, for a reason unknown."""
+    """Has bob publish until it is seen: on a loaded machine a first state was once never shown, nobody knows why."""
     for left in reversed(range(4)):
         bob.set_online(online)
         try:

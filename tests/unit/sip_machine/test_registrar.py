@@ -172,6 +172,17 @@ def test_limits() -> None:
     assert endpoint.counts["bindings"] == 3
 
 
+def test_the_contact_that_was_refreshed_longest_ago_makes_room() -> None:
+    alice = Client(make_endpoint(limits=Limits(contacts_per_aor=2)), "alice")
+    _register(alice, "<sip:alice@192.0.2.9:1>;expires=300", now=1.0)
+    _register(alice, "<sip:alice@192.0.2.9:2>;expires=3000", now=2.0)
+    _register(alice, "<sip:alice@192.0.2.9:1>;expires=300", now=3.0)
+    response = _register(alice, "<sip:alice@192.0.2.9:3>;expires=300", now=4.0)
+    assert _contacts(response) == ["<sip:alice@192.0.2.9:1>;expires=299", "<sip:alice@192.0.2.9:3>;expires=300"]
+    both = ("<sip:alice@192.0.2.9:4>;expires=300", "<sip:alice@192.0.2.9:5>;expires=300")
+    assert _contacts(_register(alice, *both, now=5.0)) == list(both)
+
+
 def test_nobody_registers_for_another(alice: Client) -> None:
     headers = [("Contact", "<sip:alice@192.0.2.9>")]
     alice.register()

@@ -31,8 +31,8 @@ class Binding:
     """One contact of an address-of-record."""
 
     __slots__ = (
-        "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refused", "reg_id",
-        "request_uri", "source", "transport", "uri", "user_agent",
+        "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refreshed_at",
+        "refused", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
@@ -45,6 +45,8 @@ class Binding:
         self.source = flow.remote
         self.q = MAX_Q
         self.expires_at = 0.0
+        self.refreshed_at = float("-inf")
+        """When this process saw its last REGISTER."""
         self.call_id = ""
         self.cseq = 0
         self.instance = ""
@@ -185,6 +187,11 @@ class Registrar:
             assert isinstance(contact, NameAddr)
             self._apply_contact(transaction, contact, after, now)
         limits = self._config.limits
+        # A phone that comes back on another port each time, as most do over UDP, must not lock its owner out until the
+        # contacts of its earlier lives expire: the one that was refreshed longest ago makes room.
+        others = sorted((one for one in after if one in before), key=lambda binding: binding.refreshed_at)
+        for binding in others[: max(len(after) - limits.contacts_per_aor, 0)]:
+            after.remove(binding)
         if len(after) > limits.contacts_per_aor:
             raise _Refused(403, f"Too many contacts, {limits.contacts_per_aor} at most")
         if self._count - len(before) + len(after) > limits.bindings:
@@ -213,6 +220,7 @@ class Registrar:
             return
         new.q = _q(contact)
         new.expires_at = now + expires
+        new.refreshed_at = now
         new.call_id, new.cseq = request.call_id, request.cseq.number
         new.user_agent = (request.first("User-Agent") or "")[: self._config.limits.stored_text]
         new.path = tuple(request.values("Path"))
