@@ -7,6 +7,7 @@ import mmap
 import resource
 import signal
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -74,10 +75,15 @@ def _cap_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def _interrupt_slow(limit: float) -> None:
-    """Has an input that does not end raise where it is, with a traceback that shows the loop."""
+def _interrupt_slow(limit: float, feeding: Callable[[], bool]) -> None:
+    """Has an input that does not end raise where it is, with a traceback that shows the loop.
+
+    Once it has ended, an alarm that comes after all is nothing: it would end the report of what was found.
+    """
 
     def late(_: int, __: FrameType | None) -> None:
+        if not feeding():
+            return
         raise TooSlowError(f"an input took more than {limit:g} s and was interrupted")
 
     signal.signal(signal.SIGPROF, late)
@@ -88,6 +94,15 @@ def work(job: Job, answer: Connection) -> None:
     target = importlib.import_module(f"tests.fuzz.fuzz_{job.name}")
     current = Current.create(job.current)
     count = 0
+    feeding = False
+
+    def one(data: bytes) -> None:
+        nonlocal feeding
+        feeding = True
+        try:
+            target.one(data)
+        finally:
+            feeding = False
 
     def about_to(data: bytes) -> None:
         nonlocal count
@@ -96,10 +111,10 @@ def work(job: Job, answer: Connection) -> None:
         signal.setitimer(signal.ITIMER_PROF, job.limit * 2)
 
     _cap_memory(job.memory)
-    _interrupt_slow(job.limit)
+    _interrupt_slow(job.limit, lambda: feeding)
     try:
         mutator = Mutator(target.SEEDS, Random(f"{job.seed}/{job.name}"))
-        drive(target.one, mutator, seconds=job.seconds, limit=job.limit, about_to=about_to)
+        drive(one, mutator, seconds=job.seconds, limit=job.limit, about_to=about_to)
     except Exception:  # noqa: BLE001 - whatever a target raises is what is looked for, and is reported
         answer.send(Result(inputs=count, traceback=traceback.format_exc()))
     else:
