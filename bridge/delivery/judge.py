@@ -104,10 +104,12 @@ class Judge:
         if not self._is_suspect(name) or name == self.given_name(sender):
             return decision
         of_name = self.policy.decide(evolve(subject, text=name))
-        if of_name.effect == "redact":  # of the name nothing is kept; of the text what may be
-            kept = subject.text if decision.redacted_text is None else decision.redacted_text
-            of_name = evolve(of_name, redacted_text=kept)
-        return of_name if _STRENGTH[of_name.effect] > _STRENGTH[decision.effect] else decision
+        stronger = of_name if _STRENGTH[of_name.effect] > _STRENGTH[decision.effect] else decision
+        if of_name.redacted_text is None and decision.redacted_text is None:
+            return stronger
+        # Of a name nothing is kept, of the text what may be.
+        kept = subject.text if decision.redacted_text is None else decision.redacted_text
+        return evolve(stronger, redacted_text=kept)
 
     def _is_suspect(self, name: str) -> bool:
         """Whether any lexicon finds anything in a name. Remembered: people write much and change their name little."""
