@@ -95,7 +95,11 @@ class EphemeralDelivery:
     # The outlet of the presence hub
 
     def notify(self, watcher: Watcher, presence: PersonPresence) -> None:
-        """Tells one watcher."""
+        """Tells one watcher, who may be somebody to whom not every note goes."""
+        if _has_notes(presence):
+            inside = watcher.target.person is not None and watcher.target.address.corporate
+            direction = Direction.INTERNAL if inside else Direction.INBOUND
+            presence = self._let_through(watcher.target, watcher.identity, direction, presence)
         body = PresenceUpdate(presence=presence, watch=watcher.id)
         envelope = self._told(watcher.target, watcher.identity, body)
         self._send(Ephemeral(envelope), watcher.identity, "")
@@ -118,14 +122,20 @@ class EphemeralDelivery:
         Nothing is the same as not being there, so that the network cannot tell one from the other.
         """
         own, sender = _own(person, network, account), self.judge.directory.identity(person)
-        candidates = (presence, evolve(presence, note="", devices=())) if presence.note else (presence,)
+        return self._let_through(sender, own, Direction.OUTBOUND, presence)
+
+    def _let_through(
+        self, sender: Identity, recipient: Identity, direction: Direction, presence: PersonPresence
+    ) -> PersonPresence:
+        """Returns what of a presence may be shown to one recipient: all of it, it without its notes, or nothing."""
+        candidates = (presence, _without_notes(presence)) if _has_notes(presence) else (presence,)
         for candidate in candidates:
-            envelope = self._told(sender, own, PresenceUpdate(presence=candidate), Direction.OUTBOUND)
-            decision = self.judge.judge(envelope, own)
+            envelope = self._told(sender, recipient, PresenceUpdate(presence=candidate), direction)
+            decision = self.judge.judge(envelope, recipient)
             if decision.effect == "allow":
                 return candidate
             if decision.effect == "redact":
-                return evolve(candidate, note=decision.redacted_text or "", devices=())
+                return evolve(_without_notes(candidate), note=decision.redacted_text or "")
         return OFFLINE
 
     def want(self, person: PersonId, contact: Address, *, wanted: bool) -> None:
@@ -172,6 +182,14 @@ class EphemeralDelivery:
     def _result(self, result: SendResult) -> None:
         if result.failure is not None:
             self.failures += 1
+
+
+def _has_notes(presence: PersonPresence) -> bool:
+    return bool(presence.note) or any(device.note for device in presence.devices)
+
+
+def _without_notes(presence: PersonPresence) -> PersonPresence:
+    return evolve(presence, note="", devices=())
 
 
 def _own(person: PersonId, network: NetworkId, account: str) -> Identity:

@@ -104,10 +104,12 @@ class Judge:
         if not self._is_suspect(name) or name == self.given_name(sender):
             return decision
         of_name = self.policy.decide(evolve(subject, text=name))
-        if of_name.effect == "redact":  # of the name nothing is kept; of the text what may be
-            kept = subject.text if decision.redacted_text is None else decision.redacted_text
-            of_name = evolve(of_name, redacted_text=kept)
-        return of_name if _STRENGTH[of_name.effect] > _STRENGTH[decision.effect] else decision
+        stronger = of_name if _STRENGTH[of_name.effect] > _STRENGTH[decision.effect] else decision
+        if of_name.redacted_text is None and decision.redacted_text is None:
+            return stronger
+        # Of a name nothing is kept, of the text what may be.
+        kept = subject.text if decision.redacted_text is None else decision.redacted_text
+        return evolve(stronger, redacted_text=kept)
 
     def _is_suspect(self, name: str) -> bool:
         """Whether any lexicon finds anything in a name. Remembered: people write much and change their name little."""
@@ -175,5 +177,6 @@ def _readable(envelope: Envelope) -> tuple[str | None, str | None, int | None]:
     if isinstance(body, Reaction):
         return body.emoji, None, None
     if isinstance(body, PresenceUpdate):
-        return body.presence.note or None, None, None
+        notes = (body.presence.note, *(device.note for device in body.presence.devices))
+        return "\n".join(dict.fromkeys(note for note in notes if note)) or None, None, None
     return None, None, None

@@ -236,7 +236,9 @@ class Pipeline:
             return
         outgoing = envelope
         records = [self._intake(envelope), self._decision(envelope, decision, "policy")]
-        if decision.effect == "redact":
+        if decision.effect == "redact" or decision.redacted_text is not None:
+            # What is held goes out as redacted too, once it is released: that somebody may read it lets nobody see
+            # what another rule takes out.
             outgoing = self._redacted(envelope, decision)
             records.append(self._intake(outgoing, ("redacted", f"redaction-of:{envelope.id}")))
         held = decision.effect == "hold"

@@ -91,8 +91,15 @@ def rule_of(reader: SqliteLogReader, event: str) -> str:
         StoreDamagedError: it cannot be read.
     """
     for leaf in reader.find(event):
+        if leaf.event not in {record.DECISION, record.INTAKE}:
+            continue
+        fields = read_leaf(leaf, reader.state().log_id)
         if leaf.event == record.DECISION:
-            return str(read_leaf(leaf, reader.state().log_id).get("deciding", ""))
+            return str(fields.get("deciding", ""))
+        for flag in fields.get("content_flags", ()):
+            prefix, _, original = str(flag).partition(":")
+            if prefix == "redaction-of":  # the decision is about the message as it came
+                return rule_of(reader, original)
     return ""
 
 

@@ -19,10 +19,16 @@ POLICY = """
 version = "hold"
 [lexicons.deal]
 words = ["merger"]
+[lexicons.number]
+words = ["topsecret"]
 [[rule]]
 id = "deals-are-read"
 effect = "hold"
 lexicon = ["deal"]
+[[rule]]
+id = "numbers-go-never"
+effect = "redact"
+lexicon = ["number"]
 [[rule]]
 id = "inside"
 effect = "allow"
@@ -209,3 +215,14 @@ def test_without_a_log_there_is_nothing_to_decide(tmp_path: Any) -> None:
     refused = subprocess.run([*command, "refuse", "x"], capture_output=True, text=True, check=False, cwd=ROOT)
     assert refused.returncode == 2
     assert "there is no log yet" in refused.stderr
+
+
+def test_who_releases_lets_nobody_see_what_another_rule_takes_out(
+    bridge: BridgeProcess, alice: Phone, bob: Phone
+) -> None:
+    assert alice.message("bob", "the merger is topsecret").status == 202
+    (row,) = held(bridge, "--show")
+    assert (row["text"], row["rule"]) == ("the merger is [redacted]", "deals-are-read")
+    bridge.cli("hold", "release", row["event"], *CAROL)
+    assert bob.text()[1] == "the merger is [redacted]"
+    assert "the merger is topsecret" in [record["text"] for record in bridge.audit("show")]

@@ -187,6 +187,35 @@ def test_a_watcher_is_told() -> None:
     assert envelope.body == PresenceUpdate(presence=AWAY, watch="w1")
 
 
+def test_a_note_passes_the_policy_on_its_way_to_a_colleague_too() -> None:
+    world = World()
+    world.policy.answer = lambda subject: decision("forbid" if subject.text else "allow")
+    watcher = Watcher(id="w1", identity=ALICE, target=BOB, by=ALICES)
+    world.delivery.notify(watcher, AWAY)
+    ((envelope, _, _), _) = world.sip.sent[0]
+    assert isinstance(envelope.body, PresenceUpdate)
+    assert (envelope.body.presence.note, envelope.body.presence.activity) == ("", AWAY.activity)
+    assert [subject.text for subject in world.policy.asked] == [AWAY.note, None]
+    world.policy.answer = lambda _: decision("redact", redacted_text="at [redacted]")
+    world.delivery.notify(watcher, AWAY)
+    ((envelope, _, _), _) = world.sip.sent[1]
+    assert isinstance(envelope.body, PresenceUpdate)
+    assert envelope.body.presence.note == "at [redacted]"
+
+
+def test_the_note_of_a_device_is_a_note() -> None:
+    world = World()
+    world.policy.answer = lambda subject: decision("forbid" if subject.text else "allow")
+    desk = Device(id="desk", basic=Basic.OPEN, note="on falcon")
+    presence = PersonPresence(basic=Basic.OPEN, note="here", devices=(desk,))
+    world.delivery.notify(Watcher(id="w1", identity=ALICE, target=BOOGY, by=ALICES), presence)
+    asked = world.policy.asked[0]
+    assert (asked.text, asked.direction, asked.sender.address) == ("here\non falcon", "inbound", "aim/theboogyman")
+    ((envelope, _, _), _) = world.sip.sent[0]
+    assert isinstance(envelope.body, PresenceUpdate)
+    assert envelope.body.presence == PersonPresence(basic=Basic.OPEN)
+
+
 def test_who_may_see_is_asked_in_the_direction_that_the_state_flows() -> None:
     world = World()
     assert world.delivery.may_see(ALICE, BOB)

@@ -118,6 +118,13 @@ def test_a_name_of_ones_own_choice_passes_the_policy_too() -> None:
     assert (of_name.effect, of_name.redacted_text, of_name.deciding) == ("redact", "hi", "secret")
 
 
+def test_a_name_that_is_to_be_redacted_is_so_of_a_message_that_is_held() -> None:
+    (held,) = decisions(judge(), "please holdme", name="Topsecret")
+    assert (held.effect, held.redacted_text) == ("hold", "please holdme")
+    (held,) = decisions(judge(), "topsecret plans", name="holdme")
+    assert (held.effect, held.redacted_text) == ("hold", "[redacted] plans")
+
+
 def test_the_name_that_the_directory_gives_is_the_companys_own() -> None:
     named = judge(alice="Project Falcon")
     assert says(named, "hi", name="Project Falcon") == ["allow"]

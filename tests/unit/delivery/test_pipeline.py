@@ -229,6 +229,19 @@ def test_policy_redacts_and_keeps_the_original() -> None:
     assert w.journal.entries[0].enqueue[0].event == w.journal.entries[0].records[2].msg_id
 
 
+def test_what_is_held_and_to_be_redacted_waits_as_redacted() -> None:
+    w = World()
+    w.policy.answer = lambda _: decision("hold", redacted_text="my number is ████")
+    w.accept(values.draft(ALICE, BOOGY, values.message("my number is 4111")))
+    assert w.aim.texts == []
+    (entry,) = w.journal.entries
+    assert (entry.enqueue[0].held, entry.enqueue[0].event) == (True, entry.records[2].msg_id)
+    waiting = entry.records[2].envelope
+    assert waiting is not None
+    assert isinstance(waiting.body, Message)
+    assert waiting.body.text == "my number is ████"
+
+
 def test_a_duplicate_is_answered_alike_and_delivered_once() -> None:
     w = World()
     w.journal.automatic = False

@@ -79,16 +79,6 @@ def test_a_phone_is_told_the_time(alice: Client) -> None:
     assert (later - at_nought).total_seconds() == 3600
 
 
-def test_a_person_may_spell_their_name_as_they_like(alice: Client) -> None:
-    own = f"<sip:Alice@{DOMAIN.upper()}>"
-    _register(alice, now=1.0)  # which answers a challenge
-    contact = [("Contact", "<sip:alice@192.0.2.9:40000>")]
-    alice.deliver(alice.request("REGISTER", URI, contact, from_=f"{own};tag=1", to=own), 1.0)
-    assert [binding.contact for binding in alice.endpoint.registrar.contacts(f"alice@{DOMAIN}")] == [
-        "sip:alice@192.0.2.9:40000"
-    ]
-
-
 def test_expires_comes_from_the_contact_then_the_header_then_the_default(alice: Client) -> None:
     response = _register(
         alice, "<sip:a@192.0.2.9>;expires=100", "<sip:b@192.0.2.9>", "<sip:c@192.0.2.9>;expires=x", expires="200"

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from unicodedata import normalize
-
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.wire.message import Request
 from transports.sip.wire.uri import SipUri
 
 MAX_REASON = 160
-
-
-def _folded(aor: str) -> str:
-    return aor.lower() if aor.isascii() else normalize("NFKC", aor).lower()
 
 
 class Names:
@@ -43,17 +37,13 @@ class Names:
         return host in self._hosts or host in self._networks
 
     def aor(self, uri: object) -> str | None:
-        """Returns the address-of-record of a local URI with a user, with the domain's own name; None for others.
-
-        In lower case: what a user part means is for the owner of the domain to say (RFC 3261 19.1.1), and here two
-        spellings are one person (docs/reference/identity.md), who may write theirs as they like.
-        """
+        """Returns the address-of-record of a local URI with a user, with the domain's own name; None for others."""
         if not isinstance(uri, SipUri) or uri.user is None:
             return None
         host = uri.host.rstrip(".")
         if host == self._domain:
-            return _folded(uri.aor)
-        return _folded(f"{uri.user_decoded}@{self._domain}") if host in self._hosts else None
+            return uri.aor
+        return f"{uri.user_decoded}@{self._domain}" if host in self._hosts else None
 
     def target(self, uri: SipUri) -> str:
         """Returns the name under which a watched or addressed URI is known: its AOR, aliases resolved."""
