@@ -9,9 +9,11 @@ from transports.sip.machine.flow import Flow
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.ports import StoredSubscription
 from transports.sip.machine.timers import Timer
+from transports.sip.wire.message import Request
 from transports.sip.wire.uri import SipUri
 
 PACKAGE = "presence"
+_LINPHONES_PACKAGE = "Presence"
 RESUMED_CSEQ = 10_000
 """Added to the last CSeq that was kept, so that after a restart it is ahead of what was really sent."""
 
@@ -74,6 +76,11 @@ class Subscription:
         return self.local_cseq - 1
 
     @property
+    def for_linphone(self) -> bool:
+        """Whether a list is told to linphone 5.1, which finds a part only where its Content-ID has no brackets."""
+        return self.event.startswith(_LINPHONES_PACKAGE)
+
+    @property
     def subscription_state(self) -> Literal["active", "pending", "terminated"]:
         """The state to tell. That of a list says nothing of those in it (RFC 4662 section 4.5)."""
         return "active" if isinstance(self.shows, Listing) else self.shows.state
@@ -101,6 +108,18 @@ class Subscription:
             expires_at=self.expires_at + epoch,
             entries=self.shows.texts if isinstance(self.shows, Listing) else None,
         )  # fmt: skip
+
+
+def event_of(request: Request, *, listed: bool) -> str:
+    """Returns the Event header of a subscription's NOTIFYs: that of its SUBSCRIBE (RFC 6665 section 8.2.1).
+
+    linphone 5.1 subscribes to "presence" of a list, and of its NOTIFYs takes those of "Presence" alone. Later versions
+    take both.
+    """
+    event = request.first("Event") or PACKAGE
+    if listed and event.startswith(PACKAGE) and (request.first("User-Agent") or "").startswith("Linphone"):
+        return _LINPHONES_PACKAGE + event[len(PACKAGE) :]
+    return event
 
 
 def resumed(row: StoredSubscription, shows: Watched | Listing, contact: SipUri, epoch: float) -> Subscription:

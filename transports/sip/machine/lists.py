@@ -152,7 +152,7 @@ class Listing:
         for entry in self._entries.values():
             entry.pidf = None
 
-    def compose(self, version: int, room: int, domain: str, boundary: str) -> tuple[str, bytes]:
+    def compose(self, version: int, room: int, domain: str, boundary: str, *, bare: bool = False) -> tuple[str, bytes]:
         """Returns the Content-Type and the body of a NOTIFY; empty where there is nothing to tell.
 
         What does not fit waits for the next one. A full state still names every resource, those that wait without an
@@ -163,6 +163,7 @@ class Listing:
             room: octets that the body may have; a single state may go beyond it, or it would wait forever.
             domain: ours, for Content-IDs.
             boundary: random.
+            bare: Content-IDs are written without angle brackets.
 
         Raises:
             SipBuildError: a domain that cannot stand in a Content-ID.
@@ -191,7 +192,7 @@ class Listing:
             content_type=f'{RLMI};charset="UTF-8"', content_id=f"{self._owner}.{version}@{domain}",
             body=build_rlmi(document),
         )  # fmt: skip
-        return build_related(root, parts, boundary)
+        return build_related(root, parts, boundary, bare=bare)
 
     @staticmethod
     def _tell(entry: Entry, version: int, domain: str, parts: list[Part]) -> RlmiResource:

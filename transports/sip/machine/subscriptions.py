@@ -14,7 +14,7 @@ from functools import partial
 from transports.sip.machine.admission import Refused, refusal, room, too_long
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
-from transports.sip.machine.dialogs import PACKAGE, Subscription, resumed
+from transports.sip.machine.dialogs import Subscription, event_of, resumed
 from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow, Target
@@ -227,7 +227,7 @@ class Notifier:
             shows = Listing(name, uri_text, self._names.watchable)
             shows.renew(entries)
         subscription = Subscription(name, watcher, uri_text, shows, transaction.flow, contact.uri)
-        subscription.event = request.first("Event") or PACKAGE
+        subscription.event = event_of(request, listed=entries is not None)
         subscription.accept = tuple(str(kind) for kind in request.accept[:16])
         subscription.call_id = request.call_id
         subscription.local_uri = str(request.to.with_params())
@@ -435,7 +435,10 @@ class Notifier:
         if not isinstance(shows, Listing):
             return f"Content-Type: {PIDF}\r\n" if shows.pidf else "", shows.pidf or b""
         most = room(self._config.limits, reliable=transport != "UDP")
-        kind, body = shows.compose(subscription.version, most, self._config.domain, self._entropy(16).hex())
+        boundary = self._entropy(16).hex()
+        kind, body = shows.compose(
+            subscription.version, most, self._config.domain, boundary, bare=subscription.for_linphone
+        )
         require = "{}: {}\r\n".format(*LISTS)
         return require + (f"Content-Type: {kind}\r\n" if body else ""), body
 

@@ -17,7 +17,8 @@ MULTIPART: Final = "multipart/related"
 
 InstanceState: TypeAlias = Literal["active", "pending", "terminated"]
 _CONTENT_ID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@[A-Za-z0-9.\-\[\]:]+")
-_BOUNDARY: Final = re.compile(r"[A-Za-z0-9'()+_,\-./:=?]{1,70}")
+_BOUNDARY: Final = re.compile(r"[A-Za-z0-9'+_\-.]{1,70}")
+"""Those that need no quotation marks: linphone 5.1 takes the marks for a part of it, and ends in a crash."""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,17 +99,18 @@ def _instance(instance: RlmiInstance) -> str:
     return f'<instance id={attribute(instance.id)} state="{instance.state}"{reason}{cid}/>\n'
 
 
-def build_related(root: Part, parts: Iterable[Part], boundary: str) -> tuple[str, bytes]:
+def build_related(root: Part, parts: Iterable[Part], boundary: str, *, bare: bool = False) -> tuple[str, bytes]:
     """Write a multipart/related body, the root first. Returns its Content-Type and its octets.
 
     Args:
         root: the part that speaks of the others.
         parts: the others.
         boundary: stands in none of them; a random one makes sure of it.
+        bare: write Content-IDs without their angle brackets, for who looks for a part by the text of a `cid`.
 
     Raises:
-        SipBuildError: no boundary (RFC 2046 section 5.1.1) or Content-ID (RFC 2392), a line end in a Content-Type, or
-            the boundary is in a part.
+        SipBuildError: no boundary (RFC 2046 section 5.1.1, without what must be quoted) or Content-ID (RFC 2392), a
+            line end in a Content-Type, or the boundary is in a part.
     """
     if not _BOUNDARY.fullmatch(boundary):
         raise SipBuildError(f"multipart: {boundary[:80]!r} is no boundary")
@@ -121,7 +123,7 @@ def build_related(root: Part, parts: Iterable[Part], boundary: str) -> tuple[str
             raise SipBuildError("multipart: the boundary is in a part")
         head = (
             "\r\nContent-Transfer-Encoding: binary\r\n"
-            f"Content-ID: <{part.content_id}>\r\n"
+            f"Content-Id: {part.content_id if bare else f'<{part.content_id}>'}\r\n"  # so spelled for linphone
             f"Content-Type: {check_text(part.content_type, 'Content-Type')}\r\n\r\n"
         )
         out += [delimiter, head.encode(), part.body, b"\r\n"]
@@ -129,4 +131,4 @@ def build_related(root: Part, parts: Iterable[Part], boundary: str) -> tuple[str
     kind = root.content_type.partition(";")[0].strip()
     for token in kind.split("/", 1):
         check_token(token, "Content-Type")
-    return f'{MULTIPART};type="{kind}";start="<{root.content_id}>";boundary="{boundary}"', b"".join(out)
+    return f'{MULTIPART};type="{kind}";start="<{root.content_id}>";boundary={boundary}', b"".join(out)
