@@ -349,7 +349,7 @@ def test_a_list_that_cannot_be_told_is_refused() -> None:
     response = tcp.subscribe(uris)
     assert response.status == 200
     udp = Watcher(tcp.endpoint, "alice")
-    udp.challenge, udp.cseq = tcp.challenge, tcp.cseq
+    udp.challenge, udp.cseq, udp.count = tcp.challenge, tcp.cseq, tcp.count
     refused = udp.request(
         "SUBSCRIBE", RLS, [("Event", "presence"), ("Contact", f"<{udp.contact}>")], call_id="list",
         to=f"<{RLS}>;tag={response.to.tag}",
