@@ -1,4 +1,4 @@
-"""linphone watches all its contacts with one SUBSCRIBE (RFC 5367), as it does where it is told of a list server."""
+"""Subscriptions to lists (RFC 5367) at a whole daemon; linphone makes one where it is told of a list server."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from tests.integration.programs import need
 from tests.integration.wire import Phone
 from tests.kit.daemon import BridgeProcess, Person, until
+from tests.kit.lists import LIST_HEADERS, Told, resource_list, told
 from tests.peers import Account, Linphone
 
 DOMAIN = "corp.example"
-pytestmark = [pytest.mark.peer, pytest.mark.slow]
 PIDF = (
     '<?xml version="1.0" encoding="UTF-8"?><presence xmlns="urn:ietf:params:xml:ns:pidf" '
     'xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" '
@@ -28,6 +28,42 @@ def _publish(phone: Phone, user: str, activity: str, etag: str | None = None) ->
     return response.first("SIP-ETag") or ""
 
 
+def _next(phone: Phone) -> Told:
+    return told(phone.incoming(lambda request: request.method == "NOTIFY"))
+
+
+@pytest.mark.slow
+def test_a_list_goes_on_after_a_kill() -> None:
+    people = [Person(user=user) for user in ("alice", "bob", "carol")]
+    uris = [f"sip:{user}@{DOMAIN}" for user in ("alice", "carol", "nobody")]
+    with BridgeProcess(people=people) as bridge, Phone(bridge, "alice") as alice, Phone(bridge, "bob") as bob:
+        assert [phone.register().status for phone in (alice, bob)] == [200, 200]
+        etag = _publish(alice, "alice", "<rpid:busy/>")
+        headers = [("Event", "presence"), ("Contact", f"<{bob.contact}>"), ("Expires", "600"), *LIST_HEADERS]
+        accepted = bob.ask("SUBSCRIBE", f"sip:rls@{DOMAIN}", headers, resource_list(*uris))
+        assert (accepted.status, accepted.require) == (200, ["eventlist"])
+        first = _next(bob)
+        assert (first.version, first.full, list(first.resources)) == (0, True, uris)
+        ((state, _, shown),) = first.resources[uris[0]]
+        assert state == "active"
+        assert b"<rpid:busy/>" in (shown or b"")
+        assert [one[0] for one in first.resources[uris[2]]] == [
+            "pending"
+        ]  # nobody tells whether there is such a person
+        bridge.restart(kill=True)
+        again = _next(bob)
+        assert again.full
+        assert again.version > 0
+        assert list(again.resources) == uris
+        _publish(alice, "alice", "<rpid:away/>", etag)
+        change = _next(bob)
+        assert (change.version, change.full, list(change.resources)) == (again.version + 1, False, uris[:1])
+        assert b"<rpid:away/>" in (change.resources[uris[0]][0][2] or b"")
+        assert '"level":"error"' not in bridge.log.read_text("utf-8")
+
+
+@pytest.mark.peer
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_linphone_watches_a_list(transport: str) -> None:
     need(("linphonec", "linphone-cli"))
