@@ -1,6 +1,7 @@
 """Subscriptions to lists in the request: RFC 5367, RFC 4662."""
 
 import zlib
+from base64 import b64decode
 from collections.abc import Iterable
 
 import pytest
@@ -447,3 +448,29 @@ def test_a_notify_goes_by_the_connection() -> None:
         _show(alice.endpoint, watch, b"x" * 1000, 1.0)
     (notify,) = alice.notified(1.1)
     assert states(notify, uris) == [("active", b"x" * 1000)] * 60
+
+
+LINPHONE = (
+    ("Supported", "eventlist"),
+    ("Content-Type", "application/resource-lists+xml"),
+    ("Content-Encoding", "deflate"),
+    ("Require", "recipient-list-subscribe"),
+    ("Accept", "multipart/related"),
+    ("Accept", "application/pidf+xml"),
+    ("Accept", "application/rlmi+xml"),
+    ("Content-Disposition", "recipient-list"),
+    ("Accept-Encoding", "deflate"),
+    ("User-Agent", "Linphonec/5.1.65"),
+)
+LINPHONES_LIST = b64decode(
+    "eJyNjjtvwjAUhff8CuvusQNdKssJTEx0apG6GnMBS35E9zpN+u9xxYTKwHTO8J2H2SwxiB8k9jn1sJIdCEwun3y69HD42rXvsBkaQ8h5Iodt8FxY"
+    "1FBivbDv4VrKqJWa51nObzLTRa27bqW+P/af7orRtj5xsckh3FM9TJS0x3LWoyUba00MurY9TsDQCPPnqgqDqdCvmKjusR/1MR+3uNg4BpQFuYB6"
+    "RjlLObzAncljOm2tj/IfbNT9g1GP94bmBuSUa3Q="
+)
+
+
+def test_what_linphone_sent(alice: Watcher) -> None:
+    """The headers and the octets of linphonec 5.1.65, recorded; alice's contacts are bob, carol and a friend on AIM."""
+    response = alice.subscribe(headers=LINPHONE, body=LINPHONES_LIST, expires=3600)
+    assert (response.status, response.expires) == (200, 3600)
+    assert list(_watches(alice.endpoint)) == [BOB, f"sip:carol@{DOMAIN}", FRIEND]
