@@ -6,11 +6,19 @@ import pytest
 
 from tests.integration.programs import need
 from tests.integration.wire import Phone
-from tests.kit.daemon import BridgeProcess, Person, until
+from tests.kit.daemon import INSIDE, BridgeProcess, Person, until
 from tests.kit.lists import LIST_HEADERS, Told, resource_list, told
 from tests.peers import Account, Linphone
 
 DOMAIN = "corp.example"
+HIDDEN = """
+[[rule]]
+id = "alice-is-not-seen"
+effect = "forbid"
+from = ["person:alice@{domain}"]
+to = ["person:bob@{domain}"]
+kinds = ["presence"]
+"""
 PIDF = (
     '<?xml version="1.0" encoding="UTF-8"?><presence xmlns="urn:ietf:params:xml:ns:pidf" '
     'xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" '
@@ -60,6 +68,39 @@ def test_a_list_goes_on_after_a_kill() -> None:
         assert (change.version, change.full, list(change.resources)) == (again.version + 1, False, uris[:1])
         assert b"<rpid:away/>" in (change.resources[uris[0]][0][2] or b"")
         assert '"level":"error"' not in bridge.log.read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_policy_hides_in_a_list_what_it_hides() -> None:
+    """alice's presence is taken from bob; he is told that she is offline, and of carol what he was told before."""
+    people = [Person(user=user) for user in ("alice", "bob", "carol")]
+    uris = [f"sip:{user}@{DOMAIN}" for user in ("alice", "carol", "nobody")]
+    with (
+        BridgeProcess(people=people) as bridge,
+        Phone(bridge, "alice") as alice,
+        Phone(bridge, "carol") as carol,
+        Phone(bridge, "bob") as bob,
+    ):
+        assert [phone.register().status for phone in (alice, bob, carol)] == [200] * 3
+        etag = _publish(alice, "alice", "<rpid:busy/>")
+        _publish(carol, "carol", "<rpid:busy/>")
+        headers = [("Event", "presence"), ("Contact", f"<{bob.contact}>"), ("Expires", "600"), *LIST_HEADERS]
+        assert bob.ask("SUBSCRIBE", f"sip:rls@{DOMAIN}", headers, resource_list(*uris)).status == 200
+        first = _next(bob)
+        assert [b"<rpid:busy/>" in (first.resources[uri][0][2] or b"") for uri in uris] == [True, True, False]
+        bridge.write_policy(INSIDE + HIDDEN)
+        bridge.reload()
+        change = _next(bob)
+        assert list(change.resources) == uris[:1]
+        body = change.resources[uris[0]][0][2] or b""
+        assert b"<basic>closed</basic>" in body
+        assert b"busy" not in body
+        _publish(alice, "alice", "<rpid:away/>", etag)
+        assert bob.ask("SUBSCRIBE", f"sip:rls@{DOMAIN}", headers, resource_list(*uris)).status == 200
+        anew = _next(bob)
+        assert anew.version == 0
+        assert anew.resources[uris[0]] == anew.resources[uris[2]] == [("pending", None, None)]
+        assert b"<rpid:busy/>" in (anew.resources[uris[1]][0][2] or b"")
 
 
 @pytest.mark.peer
