@@ -1,5 +1,8 @@
 """The whole SIP endpoint: whatever comes, by datagrams and by a stream, nothing escapes and little is kept."""
 
+import zlib
+
+from tests.kit.lists import LIST_HEADERS, resource_list
 from tests.kit.sip import DOMAIN, Client, make_endpoint
 from transports.sip.machine.config import Limits
 from transports.sip.machine.endpoint import Endpoint
@@ -28,6 +31,13 @@ def _seeds() -> list[bytes]:
         client.request("MESSAGE", _TARGET, text, b"hello"),
         client.request("MESSAGE", _TARGET, [*text, ("Content-Encoding", "deflate")], b"\x78\x9c\x03\x00"),
         client.request("SUBSCRIBE", _TARGET, watch),
+        client.request("SUBSCRIBE", f"sip:{DOMAIN}", [*watch, *LIST_HEADERS], resource_list(_TARGET, "tel:1")),
+        client.request(
+            "SUBSCRIBE",
+            f"sip:{DOMAIN}",
+            [*watch, *LIST_HEADERS, ("Content-Encoding", "deflate")],
+            zlib.compress(resource_list(_TARGET)),
+        ),
         client.request("PUBLISH", f"sip:alice@{DOMAIN}", [("Event", "presence"), ("SIP-If-Match", "x")]),
         b"\r\n\r\n",
         b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nCSeq: 1 MESSAGE\r\n\r\n",

@@ -202,7 +202,7 @@ def test_the_owner_ends_it(alice: Watcher) -> None:
     [
         (30, (), 423, ("Min-Expires", "60")),
         (600, (("Accept", "application/cpim-pidf+xml"),), 406, ("Accept", "application/pidf+xml")),
-        (600, (("Require", "recipient-list-subscribe"),), 420, ("Unsupported", "recipient-list-subscribe")),
+        (600, (("Require", "eventlist, 100rel"),), 420, ("Unsupported", "100rel")),
     ],
 )
 def test_refusals(

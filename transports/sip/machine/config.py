@@ -89,6 +89,14 @@ class Limits:
     bindings: int = 200_000
     subscriptions: int = 400_000
     subscriptions_per_watcher: int = 1000
+    """A subscription to a list counts by its entries, here and in ``subscriptions``."""
+    list_entries: int = 500
+    list_document: int = 131072
+    """Bytes of a list of resources (RFC 4826), inflated."""
+    list_notify: int = 200_000
+    """Bytes of a list's NOTIFY over a connection. What does not fit follows in the next one."""
+    list_notify_datagram: int = 40_000
+    """The same over UDP, which must leave room for the headers in 64 KiB."""
     publications_per_aor: int = 10
     publications: int = 200_000
     stored_publication: int = 8192

@@ -17,7 +17,6 @@ from transports.sip.machine.events import (
     Published,
     RegistrationChanged,
     SendFinished,
-    SubscriptionClosed,
     SubscriptionOpened,
 )
 from transports.sip.machine.flow import Flow, Output, Target
@@ -38,7 +37,7 @@ from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.sender import Sender
-from transports.sip.machine.subscriptions import Notifier, Subscription
+from transports.sip.machine.subscriptions import Notifier
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.uas import Uas
 from transports.sip.wire.iscomposing import MIN_REFRESH, IsComposing, build_iscomposing
@@ -84,7 +83,7 @@ class Endpoint:
         self.registrar = Registrar(config, self._layer, self._queue, bindings or NoBindings(), self._registered, epoch)
         self._notifier = Notifier(
             config, self._layer, self._queue, names, router, self.registrar, subscriptions or NoSubscriptions(),
-            entropy, epoch, self._watched, self._unwatched,
+            entropy, epoch, self._watched, self._events.append,
         )  # fmt: skip
         self._publications = Publications(
             config, self._layer, self._queue, entropy, publications or NoPublications(),
@@ -246,12 +245,6 @@ class Endpoint:
 
     def _watched(self, native: SipWatch, resumed: bool) -> None:
         self._events.append(SubscriptionOpened(native, resumed))
-
-    def _unwatched(self, subscription: Subscription, reason: str) -> None:
-        if not subscription.fetch:
-            self._events.append(
-                SubscriptionClosed(subscription.id, subscription.watcher, subscription.uri_text, reason)
-            )
 
     def _sent(self, key: str, result: SendResult, now: float) -> None:
         del now

@@ -51,7 +51,7 @@ class SubscriptionOpened:
 
 @frozen
 class SubscriptionClosed:
-    """A subscription is over, and why."""
+    """A subscription, or the watch of an entry of a list, is over, and why."""
 
     id: str
     watcher: str

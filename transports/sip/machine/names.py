@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from transports.sip.machine.config import EndpointConfig
+from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.message import Request
-from transports.sip.wire.uri import SipUri
+from transports.sip.wire.uri import SipUri, Uri, parse_uri
 
 MAX_REASON = 160
 
@@ -54,12 +55,28 @@ class Names:
 
         The request was found to be served.
         """
-        uri = request.uri
+        return self._canonical(request.uri, request.uri_text)
+
+    def _canonical(self, uri: Uri, text: str) -> str:
         host = uri.host.rstrip(".") if isinstance(uri, SipUri) else self._domain
         if host == self._domain or host not in self._hosts:
-            return request.uri_text
+            return text
         assert isinstance(uri, SipUri)
         return str(uri.replace(host=self._domain, port=None))
+
+    def watchable(self, text: str) -> tuple[str, str] | None:
+        """Returns an entry of a list as the bridge knows it, and its target.
+
+        None where a SUBSCRIBE to it alone would be refused: it is no SIP URI, a sips URI, of a domain that is not
+        served, or without a user.
+        """
+        try:
+            uri = parse_uri(text)
+        except SipSyntaxError:
+            return None
+        if not isinstance(uri, SipUri) or uri.scheme != "sip" or uri.user is None or not self.is_served(uri):
+            return None
+        return self._canonical(uri, text), self.target(uri)
 
 
 def clean_reason(text: str) -> str:

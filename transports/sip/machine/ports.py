@@ -85,6 +85,8 @@ class StoredSubscription:
     local: tuple[str, int]
     source: tuple[str, int]
     expires_at: float
+    entries: tuple[str, ...] | None = None
+    """The URIs of a list, ``target`` being the list's (RFC 5367); None where it is one person that is watched."""
 
 
 class SubscriptionStore(Protocol):

@@ -2,94 +2,50 @@
 
 What a watcher sees is its owner's to say, per subscription: until `notify` was called there is nothing in it, and its
 state is ``pending``. NOTIFYs of one subscription go out one at a time and no more than one in five seconds, the last
-state winning; the end of a subscription waits for nothing.
+state winning; the end of a subscription waits for nothing. A list (RFC 5367) is one dialog with many watches, each of
+which is to the owner as a subscription of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
+from transports.sip.machine.admission import Refused, refusal, room, too_long
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.dialogs import Subscription, event_of, resumed
+from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
+from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.names import Names
-from transports.sip.machine.ports import Entropy, StoredSubscription, SubscriptionStore
+from transports.sip.machine.ports import Entropy, SubscriptionStore
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router, uri_transport, way_to
-from transports.sip.machine.timers import Timer, TimerQueue
+from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.headers import NameAddr
-from transports.sip.wire.message import Request, Response
+from transports.sip.wire.message import Response
 from transports.sip.wire.native import SipPresence, SipWatch
+from transports.sip.wire.pidf import CONTENT_TYPE as PIDF
 from transports.sip.wire.uri import SipUri, parse_uri
 
-PIDF = "application/pidf+xml"
-PACKAGE = "presence"
 OVER = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
 """RFC 5057: what ends a subscription when a NOTIFY is answered so."""
 FIRST_NOTIFY_AFTER = 0.01
 """The 200 goes first, and the owner has a moment to say what the first NOTIFY shows."""
-RESUMED_CSEQ = 10_000
-"""Added to the last CSeq that was kept, so that after a restart it is ahead of what was really sent."""
-WANTED = frozenset({PIDF, "application/*", "*/*"})
-
-
-class Subscription:
-    """One dialog with a watcher. ``id`` is our tag."""
-
-    __slots__ = (
-        "accept", "busy", "call_id", "contact", "dirty", "event", "expires_at", "fetch", "flow", "id", "local_cseq",
-        "local_uri", "next_at", "over", "pidf", "remote_cseq", "remote_tag", "remote_uri", "routes", "state", "target",
-        "timer", "uri_text", "watcher",
-    )  # fmt: skip
-
-    def __init__(self, subscription_id: str, watcher: str, target: str, flow: Flow, contact: SipUri) -> None:
-        self.id = subscription_id
-        self.watcher = watcher
-        self.target = target
-        self.flow = flow
-        self.contact = contact
-        self.uri_text = ""
-        self.event = PACKAGE
-        self.accept: tuple[str, ...] = ()
-        self.call_id = ""
-        self.local_uri = ""
-        self.remote_uri = ""
-        self.remote_tag = ""
-        self.local_cseq = 0
-        self.remote_cseq = 0
-        self.routes: tuple[str, ...] = ()
-        self.expires_at = 0.0
-        self.fetch = False
-        self.state = "pending"
-        self.pidf: bytes | None = None
-        self.over = ""
-        """The reason of termination, once it is decided."""
-        self.busy = False
-        self.dirty = False
-        self.timer: Timer | None = None
-        self.next_at = 0.0
-
-    def stored(self, epoch: float) -> StoredSubscription:
-        """Returns what is kept of it."""
-        return StoredSubscription(
-            id=self.id, watcher=self.watcher, target=self.uri_text, event=self.event, accept=self.accept,
-            call_id=self.call_id, local_uri=self.local_uri, remote_uri=self.remote_uri, remote_tag=self.remote_tag,
-            local_cseq=self.local_cseq, remote_cseq=self.remote_cseq, contact=str(self.contact), routes=self.routes,
-            transport=self.flow.transport, local=self.flow.local, source=self.flow.remote,
-            expires_at=self.expires_at + epoch,
-        )  # fmt: skip
+LISTS = ("Require", "eventlist")
+"""In what answers a SUBSCRIBE to a list, and in its NOTIFYs (RFC 4662 section 4)."""
 
 
 class Notifier:
     """All subscriptions of an endpoint.
 
     Args:
-        opened: told of a new, refreshed or resumed (second argument) subscription, and of a fetch.
-        closed: told of one that is over, and why.
+        opened: told of a new, refreshed or resumed (second argument) watch, and of a fetch.
+        closed: told of one that is over, and why; not of a fetch.
     """
 
     def __init__(
@@ -104,7 +60,7 @@ class Notifier:
         entropy: Entropy,
         epoch: float,
         opened: Callable[[SipWatch, bool], None],
-        closed: Callable[[Subscription, str], None],
+        closed: Callable[[SubscriptionClosed], None],
     ) -> None:
         self._config = config
         self._layer = layer
@@ -118,8 +74,9 @@ class Notifier:
         self._opened = opened
         self._closed = closed
         self._by_id: dict[str, Subscription] = {}
-        self._by_target: dict[str, dict[str, Subscription]] = {}
+        self._by_target: dict[str, dict[str, Watched]] = {}
         self._per_watcher: dict[str, int] = {}
+        self._size = 0
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
 
     def __len__(self) -> int:
@@ -137,56 +94,50 @@ class Notifier:
             if expires_at <= now or not isinstance(contact, SipUri) or not isinstance(uri, SipUri):
                 self._store.remove(row.id)
                 continue
-            flow = Flow(row.transport, row.local, row.source, -1)
-            subscription = Subscription(row.id, row.watcher, self._names.target(uri), flow, contact)
-            subscription.uri_text, subscription.event, subscription.accept = row.target, row.event, row.accept
-            subscription.call_id, subscription.remote_tag = row.call_id, row.remote_tag
-            subscription.local_uri, subscription.remote_uri = row.local_uri, row.remote_uri
-            subscription.local_cseq = row.local_cseq + RESUMED_CSEQ
-            subscription.remote_cseq, subscription.routes = row.remote_cseq, row.routes
-            subscription.expires_at = expires_at
+            shows: Watched | Listing = Watched(row.id, row.target, self._names.target(uri))
+            if row.entries is not None:
+                shows = Listing(row.id, row.target, self._names.watchable)
+                shows.renew(row.entries)
+            subscription = resumed(row, shows, contact, self._epoch)
             self._insert(subscription, now)
-            self._opened(self._watch(subscription, now), True)
+            self._tell(subscription, now, resumed=True)
 
     # -- SUBSCRIBE ----------------------------------------------------------------------------------------------------
 
-    def subscribe(self, transaction: ServerTransaction, watcher: str, now: float) -> None:
-        """Takes an authenticated SUBSCRIBE, new or in a dialog, and answers it."""
+    def subscribe(
+        self, transaction: ServerTransaction, watcher: str, entries: tuple[str, ...] | None, now: float
+    ) -> None:
+        """Takes an authenticated SUBSCRIBE, new or in a dialog, and answers it.
+
+        ``entries``: the list of resources in it (RFC 5367); None where there is none.
+        """
         request = transaction.request
-        refusal = self._refusal(request)
-        if refusal is not None:
-            status, reason, headers = refusal
-            self._layer.answer(transaction, status, reason, now, headers=headers)
+        refused = refusal(request, self._config, entries)
+        if refused is not None:
+            self._refuse(transaction, refused, now)
             return
         lifetimes = self._config.lifetimes
         expires = lifetimes.subscription_default if request.expires is None else request.expires
         expires = min(expires, lifetimes.maximum)
         if request.to.tag is not None:
-            self._refresh(transaction, watcher, expires, now)
+            self._refresh(transaction, watcher, entries, expires, now)
         else:
-            self._open(transaction, watcher, expires, now)
+            self._open(transaction, watcher, entries, expires, now)
 
-    def _refusal(self, request: Request) -> tuple[int, str | None, tuple[tuple[str, str], ...]] | None:
-        event = request.event
-        if event is None or event[0] != PACKAGE:
-            return 489, None, (("Allow-Events", PACKAGE),)
-        if request.has("Accept") and not any(kind.media_type in WANTED for kind in request.accept):
-            return 406, None, (("Accept", PIDF),)
-        expires = request.expires
-        if expires is not None and 0 < expires < self._config.lifetimes.minimum:
-            return 423, None, (("Min-Expires", str(self._config.lifetimes.minimum)),)
-        contacts = request.contacts
-        if len(contacts) != 1 or not isinstance(contacts[0], NameAddr) or not isinstance(contacts[0].uri, SipUri):
-            return 400, "SUBSCRIBE needs one Contact with a SIP URI", ()
-        if contacts[0].uri.headers:
-            return 400, "Contact: headers are not allowed in a dialog's target", ()  # RFC 3261 19.1.1, table 1
-        limit = self._config.limits.stored_text
-        texts = [str(contacts[0]), *request.lines("Record-Route"), request.first("From") or "", request.uri_text]
-        if any(len(text) > 2 * limit for text in texts) or len(texts) > 16:
-            return 513, "Addresses are too long to be kept", ()
+    def _refuse(self, transaction: ServerTransaction, refused: Refused, now: float) -> None:
+        status, reason, headers = refused
+        self._layer.answer(transaction, status, reason, now, headers=headers)
+
+    def _too_many(self, watcher: str, more: int) -> Refused | None:
+        limits = self._config.limits
+        mine = self._per_watcher.get(watcher, 0)
+        if more > 0 and (self._size + more > limits.subscriptions or mine + more > limits.subscriptions_per_watcher):
+            return 503, "Too many subscriptions", (("Retry-After", str(limits.retry_after)),)
         return None
 
-    def _refresh(self, transaction: ServerTransaction, watcher: str, expires: int, now: float) -> None:
+    def _refresh(
+        self, transaction: ServerTransaction, watcher: str, entries: tuple[str, ...] | None, expires: int, now: float
+    ) -> None:
         request = transaction.request
         subscription = self._by_id.get(request.to.tag or "")
         answer = self._layer.answer
@@ -202,16 +153,47 @@ class Notifier:
         if request.cseq.number <= subscription.remote_cseq:
             answer(transaction, 500, "CSeq is not greater than the last", now)
             return
+        refused = self._new_list(subscription, entries, transaction.flow)
+        if refused is not None:
+            self._refuse(transaction, refused, now)
+            return
         self._renew(subscription, transaction, expires, now)
         self._accept(transaction, subscription, expires, now)
+        if expires:
+            self._relist(subscription, entries)
+        elif subscription.listing is not None:
+            subscription.listing.repeat()
         self._store.put(subscription.stored(self._epoch))
-        self._opened(self._watch(subscription, now), False)
+        self._tell(subscription, now)
         if expires == 0:
             self._end(subscription, "timeout", now)
         else:
             self._expiries.add(subscription.id, subscription.expires_at, now)
             subscription.next_at = 0.0  # a refresh is answered with a NOTIFY, whenever the last one was
             self._plan(subscription, now)
+
+    def _new_list(self, subscription: Subscription, entries: tuple[str, ...] | None, flow: Flow) -> Refused | None:
+        """Looks whether a SUBSCRIBE in a dialog may bring this list, and by this way."""
+        listing = subscription.listing
+        if listing is None:
+            reason = "A subscription to one person does not become one to a list"
+            return None if entries is None else (400, reason, ())
+        texts = listing.texts if entries is None else entries
+        refused = too_long(texts, self._config.limits, reliable=flow.reliable)
+        return refused or self._too_many(subscription.watcher, max(1, len(texts)) - subscription.size)
+
+    def _relist(self, subscription: Subscription, entries: tuple[str, ...] | None) -> None:
+        """Takes the list of a refresh. Without one the list is what it was (RFC 5367 section 3.2)."""
+        listing = subscription.listing
+        if listing is None:
+            return
+        before = subscription.size
+        begun, over = listing.renew(entries)
+        self._count(subscription.watcher, subscription.size - before)
+        for watched in over:
+            self._leave(subscription, watched, "taken off the list")
+        for watched in begun:
+            self._by_target.setdefault(watched.target, {})[watched.id] = watched
 
     def _renew(self, subscription: Subscription, transaction: ServerTransaction, expires: int, now: float) -> None:
         request = transaction.request
@@ -223,25 +205,29 @@ class Notifier:
         assert isinstance(contact.uri, SipUri)
         subscription.contact = contact.uri
 
-    def _open(self, transaction: ServerTransaction, watcher: str, expires: int, now: float) -> None:
-        limits = self._config.limits
-        if (
-            len(self._by_id) >= limits.subscriptions
-            or self._per_watcher.get(watcher, 0) >= limits.subscriptions_per_watcher
-        ):
-            headers = (("Retry-After", str(limits.retry_after)),)
-            self._layer.answer(transaction, 503, "Too many subscriptions", now, headers=headers)
+    def _open(
+        self, transaction: ServerTransaction, watcher: str, entries: tuple[str, ...] | None, expires: int, now: float
+    ) -> None:
+        refused = self._too_many(watcher, max(1, len(entries or ())))
+        refused = refused or too_long(entries or (), self._config.limits, reliable=transaction.flow.reliable)
+        if refused is not None:
+            self._refuse(transaction, refused, now)
             return
         request = transaction.request
         uri, contact = request.uri, request.contacts[0]
         assert isinstance(uri, SipUri)
         assert isinstance(contact, NameAddr)
         assert isinstance(contact.uri, SipUri)
-        subscription = Subscription(
-            self._entropy(8).hex(), watcher, self._names.target(uri), transaction.flow, contact.uri
-        )
-        subscription.uri_text = self._names.canonical(request)
-        subscription.event = request.first("Event") or PACKAGE
+        name = self._entropy(8).hex()
+        if entries is None:
+            uri_text = self._names.canonical(request)
+            shows: Watched | Listing = Watched(name, uri_text, self._names.target(uri))
+        else:
+            uri_text = request.uri_text
+            shows = Listing(name, uri_text, self._names.watchable)
+            shows.renew(entries)
+        subscription = Subscription(name, watcher, uri_text, shows, transaction.flow, contact.uri)
+        subscription.event = event_of(request, listed=entries is not None)
         subscription.accept = tuple(str(kind) for kind in request.accept[:16])
         subscription.call_id = request.call_id
         subscription.local_uri = str(request.to.with_params())
@@ -254,21 +240,32 @@ class Notifier:
         self._accept(transaction, subscription, expires, now)
         if not subscription.fetch:
             self._store.put(subscription.stored(self._epoch))
-        self._opened(self._watch(subscription, now), False)
+        self._tell(subscription, now)
         if subscription.fetch:
             subscription.over = "timeout"
         self._plan(subscription, now)
 
     def _insert(self, subscription: Subscription, now: float) -> None:
         self._by_id[subscription.id] = subscription
-        self._by_target.setdefault(subscription.target, {})[subscription.id] = subscription
-        self._per_watcher[subscription.watcher] = self._per_watcher.get(subscription.watcher, 0) + 1
+        for watched in subscription.watched:
+            self._by_target.setdefault(watched.target, {})[watched.id] = watched
+        self._count(subscription.watcher, subscription.size)
         if not subscription.fetch:
             self._expiries.add(subscription.id, subscription.expires_at, now)
+
+    def _count(self, watcher: str, more: int) -> None:
+        self._size += more
+        count = self._per_watcher.get(watcher, 0) + more
+        if count:
+            self._per_watcher[watcher] = count
+        else:
+            del self._per_watcher[watcher]
 
     def _accept(self, transaction: ServerTransaction, subscription: Subscription, expires: int, now: float) -> None:
         headers = [("Expires", str(expires)), ("Contact", self._contact(subscription))]
         headers += [("Record-Route", line) for line in transaction.request.lines("Record-Route")]
+        if subscription.listing is not None:
+            headers.append(LISTS)
         self._layer.answer(transaction, 200, None, now, headers=headers, to_tag=subscription.id)
 
     def _contact(self, subscription: Subscription) -> str:
@@ -276,47 +273,69 @@ class Notifier:
         sent_by = self._router.sent_by(flow.transport, flow.remote[0], flow.local) or self._config.domain
         return f"<sip:{sent_by};transport={uri_transport(flow.transport)}>"
 
-    def _watch(self, subscription: Subscription, now: float) -> SipWatch:
-        return SipWatch(
-            aor=subscription.watcher,
-            target=subscription.uri_text,
-            id=subscription.id,
-            expires=max(round(subscription.expires_at - now), 0),
-            fetch=subscription.fetch,
-        )
+    def _tell(self, subscription: Subscription, now: float, *, resumed: bool = False) -> None:
+        """Tells the owner who is watched."""
+        expires = max(round(subscription.expires_at - now), 0)
+        for watched in tuple(subscription.watched):
+            watch = SipWatch(
+                aor=subscription.watcher, target=watched.uri_text, id=watched.id, expires=expires,
+                fetch=subscription.fetch,
+            )  # fmt: skip
+            self._opened(watch, resumed)
+
+    def _leave(self, subscription: Subscription, watched: Watched, reason: str) -> None:
+        """A watch is over."""
+        watchers = self._by_target[watched.target]
+        del watchers[watched.id]
+        if not watchers:
+            del self._by_target[watched.target]
+        if not subscription.fetch:
+            self._closed(SubscriptionClosed(watched.id, subscription.watcher, watched.uri_text, reason))
 
     # -- state --------------------------------------------------------------------------------------------------------
 
     def notify(self, presence: SipPresence, now: float) -> int:
         """Sets what subscriptions show. Returns how many were meant: one, a watcher's, or all of the target."""
         found = self._find(presence)
-        for subscription in found:
-            if presence.state == "terminated":
-                subscription.pidf = presence.pidf
+        for subscription, watched in found:
+            if subscription.listing is not None:
+                self._show(subscription, subscription.listing, watched, presence, now)
+            elif presence.state == "terminated":
+                watched.pidf = presence.pidf
                 self._end(subscription, presence.reason or "noresource", now)
-            elif subscription.state != presence.state or subscription.pidf != presence.pidf or subscription.fetch:
-                subscription.state = presence.state
-                subscription.pidf = presence.pidf
+            elif watched.state != presence.state or watched.pidf != presence.pidf or subscription.fetch:
+                watched.state = presence.state
+                watched.pidf = presence.pidf
                 self._plan(subscription, now)
         return len(found)
+
+    def _show(
+        self, subscription: Subscription, listing: Listing, watched: Watched, presence: SipPresence, now: float
+    ) -> None:
+        """Sets what an entry of a list shows. The end of one is not the list's."""
+        if listing.show(watched, presence):
+            self._plan(subscription, now)
+        if presence.state == "terminated":
+            self._leave(subscription, watched, presence.reason or "noresource")
 
     def shut_out(self, watcher: str, reason: str, now: float) -> None:
         """Ends all subscriptions of a watcher. The last NOTIFY shows nothing but the end."""
         for subscription in [one for one in self._by_id.values() if one.watcher == watcher]:
-            subscription.pidf = None
+            subscription.silence()
             self._end(subscription, reason, now)
 
-    def _find(self, presence: SipPresence) -> list[Subscription]:
+    def _find(self, presence: SipPresence) -> list[tuple[Subscription, Watched]]:
         if presence.subscription is not None:
-            one = self._by_id.get(presence.subscription)
-            return [] if one is None or (one.over and not one.fetch) else [one]
+            owner = self._by_id.get(_owner(presence.subscription))
+            one = None if owner is None else owner.find(presence.subscription)
+            return [] if owner is None or one is None or (owner.over and not owner.fetch) else [(owner, one)]
         uri = parse_uri(presence.target)
         target = self._names.target(uri) if isinstance(uri, SipUri) else presence.target
-        every: Iterable[Subscription] = list(self._by_target.get(target, {}).values())
+        every = [(self._by_id[_owner(one.id)], one) for one in self._by_target.get(target, {}).values()]
         return [
-            one
-            for one in every
-            if (presence.watcher is None or one.watcher == presence.watcher) and (not one.over or one.fetch)
+            (owner, one)
+            for owner, one in every
+            if (presence.watcher is None or owner.watcher == presence.watcher) and (not owner.over or owner.fetch)
         ]
 
     def _end(self, subscription: Subscription, reason: str, now: float) -> None:
@@ -340,18 +359,11 @@ class Notifier:
     def _drop(self, subscription: Subscription, reason: str) -> None:
         if self._by_id.pop(subscription.id, None) is None:
             return
-        watchers = self._by_target[subscription.target]
-        del watchers[subscription.id]
-        if not watchers:
-            del self._by_target[subscription.target]
-        left = self._per_watcher[subscription.watcher] - 1
-        if left:
-            self._per_watcher[subscription.watcher] = left
-        else:
-            del self._per_watcher[subscription.watcher]
+        self._count(subscription.watcher, -subscription.size)
         if not subscription.fetch:
             self._store.remove(subscription.id)
-        self._closed(subscription, reason)
+        for watched in tuple(subscription.watched):
+            self._leave(subscription, watched, reason)
 
     # -- NOTIFY -------------------------------------------------------------------------------------------------------
 
@@ -386,7 +398,8 @@ class Notifier:
             self._drop(subscription, "the watcher's address cannot be written")
             return
         subscription.busy = True
-        subscription.dirty = False
+        listing = subscription.listing
+        subscription.dirty = listing is not None and listing.waits and not subscription.over
         subscription.next_at = now + self._config.lifetimes.notify_interval
         self._layer.request("NOTIFY", branch, data, way, now, partial(self._answered, subscription))
 
@@ -403,10 +416,9 @@ class Notifier:
         if subscription.over:
             state = f"terminated;reason={subscription.over}"
         else:
-            state = f"{subscription.state};expires={left}"
+            state = f"{subscription.subscription_state};expires={left}"
         routes = "".join(f"Route: {route}\r\n" for route in subscription.routes)
-        body = subscription.pidf or b""
-        kind = f"Content-Type: {PIDF}\r\n" if body else ""
+        kind, body = self._content(subscription, transport)
         head = (
             f"NOTIFY {subscription.contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"
             f"{routes}Max-Forwards: 70\r\nFrom: {subscription.local_uri};tag={subscription.id}\r\n"
@@ -417,6 +429,19 @@ class Notifier:
         )
         return head.encode() + body
 
+    def _content(self, subscription: Subscription, transport: str) -> tuple[str, bytes]:
+        """Returns the headers that speak of a NOTIFY's body, and the body."""
+        shows = subscription.shows
+        if not isinstance(shows, Listing):
+            return f"Content-Type: {PIDF}\r\n" if shows.pidf else "", shows.pidf or b""
+        most = room(self._config.limits, reliable=transport != "UDP")
+        boundary = self._entropy(16).hex()
+        kind, body = shows.compose(
+            subscription.version, most, self._config.domain, boundary, bare=subscription.for_linphone
+        )
+        require = "{}: {}\r\n".format(*LISTS)
+        return require + (f"Content-Type: {kind}\r\n" if body else ""), body
+
     def _answered(self, subscription: Subscription, outcome: Outcome, now: float) -> None:
         subscription.busy = False
         if subscription.id not in self._by_id:
@@ -424,6 +449,8 @@ class Notifier:
         if subscription.over and (subscription.fetch or not subscription.dirty):
             self._drop(subscription, subscription.over)
             return
+        if subscription.listing is not None and (isinstance(outcome, Failure) or outcome.status >= 300):
+            subscription.listing.repeat()  # what was not taken is not told by what comes after it
         if isinstance(outcome, Failure):
             if outcome is Failure.OVERLOAD:
                 subscription.dirty = True
@@ -439,6 +466,11 @@ class Notifier:
         if subscription.dirty:
             subscription.dirty = False
             self._plan(subscription, now)
+
+
+def _owner(watch_id: str) -> str:
+    """Returns the id of a watch's subscription: the same, or for an entry of a list what is before the dot."""
+    return watch_id.partition(".")[0]
 
 
 def _retry_after(response: Response) -> float:

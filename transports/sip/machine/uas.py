@@ -20,6 +20,8 @@ from transports.sip.wire.iscomposing import parse_iscomposing
 from transports.sip.wire.message import Request
 from transports.sip.wire.names import SPELLINGS
 from transports.sip.wire.native import SipMessage, SipTyping
+from transports.sip.wire.resourcelists import CONTENT_TYPE as RESOURCE_LISTS
+from transports.sip.wire.resourcelists import parse_resource_lists
 from transports.sip.wire.uri import SipUri
 
 ALLOW = "MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, ACK, CANCEL"
@@ -34,7 +36,13 @@ _CARRIED = frozenset(
 )  # fmt: skip
 _REQUIRED = frozenset({"Require", "Proxy-Require"})
 _NAMES = SPELLINGS.get
-_SUPPORTED: dict[str, frozenset[str]] = {"REGISTER": frozenset({"path"})}
+_LIST = "recipient-list"
+_SUBSCRIBES_LIST = "recipient-list-subscribe"
+_EVENTLIST = "eventlist"
+_SUPPORTED: dict[str, frozenset[str]] = {
+    "REGISTER": frozenset({"path"}),
+    "SUBSCRIBE": frozenset({_SUBSCRIBES_LIST, _EVENTLIST}),
+}
 _NOTHING: frozenset[str] = frozenset()
 _ENCODINGS = frozenset({"", "identity", "deflate"})
 
@@ -233,9 +241,7 @@ class Uas:
         media = "text/plain" if kind is None else kind.media_type
         if media not in self._config.message_types:
             raise Refusal(415, None, ("Accept", self._accept))
-        encoding = (request.first("Content-Encoding") or "").lower()
-        if encoding not in _ENCODINGS:
-            raise Refusal(415, f"Content-Encoding {encoding} is not read here", ("Accept-Encoding", "deflate"))
+        encoding = _encoding(request)
         peer, body = self._names.canonical(request), request.body
         if len(body) > self._config.limits.max_body:
             raise Refusal(413, f"Body is larger than {self._config.limits.max_body}")
@@ -288,10 +294,43 @@ class Uas:
         request = transaction.request
         self._check_hops(request)
         if request.to.tag is None:
-            self._addressed(request)
+            if _asks_for_list(request):
+                self._check_list_server(request)
+            else:
+                self._addressed(request)
         aor = self._authenticate(transaction, now)
         self._check_merged(transaction)
-        self._notifier.subscribe(transaction, aor, now)
+        self._notifier.subscribe(transaction, aor, self._list(request), now)
+
+    def _check_list_server(self, request: Request) -> None:
+        """The server of the lists is the bridge, by whatever name of the corporate domain (RFC 5367 section 3)."""
+        uri = request.uri
+        if not isinstance(uri, SipUri) or uri.scheme != "sip":
+            raise Refusal(416)
+        if not self._names.is_local(uri):
+            raise Refusal(403, "Lists are served under the corporate domain only")
+
+    def _list(self, request: Request) -> tuple[str, ...] | None:
+        """Returns the URIs of the list in a SUBSCRIBE (RFC 5367); None where there is none. Raises Refusal."""
+        if not _asks_for_list(request):
+            return None
+        if not request.body:
+            if request.to.tag is None:
+                raise Refusal(400, f"{_SUBSCRIBES_LIST} needs a list in the body")
+            return None
+        if _EVENTLIST not in (*request.supported, *request.require):
+            raise Refusal(421, "A list is told to those only who support eventlist", ("Require", _EVENTLIST))
+        kind = request.content_type
+        if kind is None or kind.media_type != RESOURCE_LISTS:
+            raise Refusal(415, None, ("Accept", RESOURCE_LISTS))
+        if _disposition(request) not in {"", _LIST}:
+            raise Refusal(415, f"Content-Disposition of the body is not {_LIST}")
+        limits, body = self._config.limits, request.body
+        if len(body) > limits.max_body:
+            raise Refusal(413, f"Body is larger than {limits.max_body}")
+        if _encoding(request) == "deflate":
+            body = inflate(body, limits.list_document)
+        return parse_resource_lists(body, limits.list_document, limits.list_entries)
 
     def _options(self, transaction: ServerTransaction, now: float) -> None:
         """RFC 3261 11.2. The same for every user, so that it tells nobody who exists."""
@@ -299,9 +338,9 @@ class Uas:
             raise Refusal(403, "This bridge does not relay to other domains")
         headers = (
             ("Allow", ALLOW),
-            ("Accept", f"{self._accept}, application/pidf+xml"),
+            ("Accept", f"{self._accept}, application/pidf+xml, {RESOURCE_LISTS}"),
             ("Accept-Encoding", "deflate"),
-            ("Supported", "path"),
+            ("Supported", f"path, {_EVENTLIST}, {_SUBSCRIBES_LIST}"),
             ("Allow-Events", "presence"),
         )
         self._layer.answer(transaction, 200, None, now, headers=headers)
@@ -317,6 +356,23 @@ def _refused(transaction: ServerTransaction, status: int, reason: str, aor: str,
         request.method, transaction.flow.key, str(request.from_.uri), request.uri_text, request.call_id, status, reason,
         aor, challenged,
     )  # fmt: skip
+
+
+def _encoding(request: Request) -> str:
+    """Returns how the body is encoded; raises Refusal where that cannot be read."""
+    encoding = (request.first("Content-Encoding") or "").lower()
+    if encoding not in _ENCODINGS:
+        raise Refusal(415, f"Content-Encoding {encoding} is not read here", ("Accept-Encoding", "deflate"))
+    return encoding
+
+
+def _disposition(request: Request) -> str:
+    return (request.first("Content-Disposition") or "").partition(";")[0].strip().lower()
+
+
+def _asks_for_list(request: Request) -> bool:
+    """Whether a SUBSCRIBE is to a list: it says so in Require, or its body does."""
+    return _SUBSCRIBES_LIST in request.require or _disposition(request) == _LIST
 
 
 def inflate(data: bytes, limit: int) -> bytes:

@@ -86,12 +86,12 @@ class SipRegistration:
 
 @attrs.frozen(kw_only=True)
 class SipWatch:
-    """A SUBSCRIBE to presence that was accepted, refreshed or ended (RFC 6665, RFC 3856).
+    """A SUBSCRIBE to presence that was accepted, refreshed or ended (RFC 6665, RFC 3856); one for each entry of a list.
 
     Attributes:
         aor: the watcher, authenticated.
         target: the watched URI as text.
-        id: names the subscription for as long as it lives; opaque.
+        id: names the subscription, or the entry of a list, for as long as it lives; opaque.
         expires: seconds from now; 0: it is over, or it was a mere fetch.
         fetch: it asked for one NOTIFY and no subscription.
     """
@@ -111,7 +111,7 @@ class SipPresence:
         target: the watched, as URI text: the `entity` of the document.
         watcher: the AOR of the one watcher that may see it, or None for all whom the transport holds for the target.
         pidf: the document; None for "nothing known".
-        state: the subscription's state to tell.
+        state: the subscription's state to tell; that of an entry of a list is told for it alone.
         reason: RFC 6665 4.1.3, for `terminated`: rejected, noresource, timeout, deactivated, probation, giveup.
         subscription: the id from SipWatch, where it is for one subscription alone.
     """
