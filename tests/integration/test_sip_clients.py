@@ -89,7 +89,7 @@ def test_three_clients(bridge: BridgeProcess, transport: str) -> None:
         see_each_other(clients)
         see_who_is_away(clients, dora)
         see_who_leaves(bridge, clients, stack)
-    until(lambda: bridge.status()["sip"]["bindings"] == 1, 10.0, "the end of the registrations")
+    until(lambda: bridge.status()["sip"]["bindings"] == 1, 60.0, "the end of the registrations")
     recorded = {found.row.event for found in bridge.records()}
     assert {"intake", "decision", "outcome"} <= recorded
 
@@ -142,19 +142,10 @@ def see_who_leaves(bridge: BridgeProcess, clients: dict[str, SipClient], stack: 
     alice.wait_presence(at("bob"), "offline")
     clients["carol"].wait_presence(at("bob"), "offline")
     clients["carol"].stop()
-    # libpurple says farewell once and is gone: over UDP nobody repeats what was lost or cut short on its side.
-    if farewell_was_heard(bridge) or clients["carol"].account.transport == "tcp":
-        alice.wait_presence(at("carol"), "offline", timeout=60.0)
-        assert bridge.status()["sip"]["bindings"] == 2, "alice and dora are still there"
-
-
-def farewell_was_heard(bridge: BridgeProcess) -> bool:
-    """Whether the registrations of those who left end within some seconds."""
-    try:
-        until(lambda: bridge.status()["sip"]["bindings"] == 2, 15.0, "the end of the registrations")
-    except TimeoutError:
-        return False
-    return True
+    # libpurple says farewell once and closes its connection, with what it has not read: then its own system throws away
+    # what it said last. Its Contact is found dead a while later.
+    until(lambda: bridge.status()["sip"]["bindings"] == 2, 60.0, "the end of carol's registration, alone")
+    alice.wait_presence(at("carol"), "offline", timeout=30.0)
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])

@@ -118,6 +118,8 @@ class Lifetimes:
     default: int = 3600
     maximum: int = 7200
     subscription_default: int = 3600
+    lost_flow: float = 15.0
+    """What a device has to come back after its connection broke, before its Contact is asked and may be forgotten."""
     notify_interval: float = 5.0
     """RFC 3856 section 6.10: at most one NOTIFY per subscription in this time."""
 

@@ -21,6 +21,7 @@ from transports.sip.machine.events import (
 )
 from transports.sip.machine.flow import Flow, Output, Target
 from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.lostflows import LostFlows
 from transports.sip.machine.names import Names
 from transports.sip.machine.pacing import Pacing
 from transports.sip.machine.ports import (
@@ -89,6 +90,7 @@ class Endpoint:
             config, self._layer, self._queue, entropy, publications or NoPublications(),
             lambda aor: bool(self.registrar.contacts(aor)), epoch, self._published,
         )  # fmt: skip
+        self._lost = LostFlows(config, self._layer, self._queue, router, self.registrar, entropy)
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
         self._challenged = Challenged(self._queue, timers.timeout, config.limits, self._events.append)
         self._uas = Uas(
@@ -120,6 +122,7 @@ class Endpoint:
         """A connection is gone."""
         self._pacing.lost(flow)
         self._layer.flow_lost(flow, now)
+        self._lost.lost(flow, now)
 
     def connect_failed(self, target: Target, now: float) -> None:
         """What a `ConnectTo` asked for cannot be had."""

@@ -108,6 +108,7 @@ class Registrar:
         self._changed = changed
         self._epoch = epoch
         self._bindings: dict[str, list[Binding]] = {}
+        self._on_flow: dict[int, set[str]] = {}
         self._count = 0
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
 
@@ -154,6 +155,8 @@ class Registrar:
             self._accept(transaction, aor, now)
             return
         self._put(aor, after, now)
+        if transaction.flow.reliable:
+            self._on_flow.setdefault(transaction.flow.id, set()).add(aor)
 
         def done(durable: bool, at: float) -> None:
             at = max(at, now)
@@ -260,6 +263,20 @@ class Registrar:
             self._put(aor, [], now)
             self._tell(aor, now)
             self._store.save(aor, (), _ignore)
+
+    def forget_flow(self, flow: Flow) -> set[str]:
+        """Returns who registered by a connection that is gone, and forgets that."""
+        return self._on_flow.pop(flow.id, set())
+
+    def drop(self, aor: str, binding: Binding, now: float) -> None:
+        """Forgets one contact, if it is still there as it was."""
+        before = self._bindings.get(aor, [])
+        if binding not in before:
+            return
+        after = [one for one in before if one is not binding]
+        self._put(aor, after, now)
+        self._tell(aor, now)
+        self._store.save(aor, tuple(one.stored(aor, self._epoch) for one in after), _ignore)
 
     # -- the table ----------------------------------------------------------------------------------------------------
 
