@@ -318,7 +318,7 @@ class Uas:
             if request.to.tag is None:
                 raise Refusal(400, f"{_SUBSCRIBES_LIST} needs a list in the body")
             return None
-        if _EVENTLIST not in (*request.supported, *request.require):
+        if _EVENTLIST not in request.supported and _EVENTLIST not in request.require:
             raise Refusal(421, "A list is told to those only who support eventlist", ("Require", _EVENTLIST))
         kind = request.content_type
         if kind is None or kind.media_type != RESOURCE_LISTS:
