@@ -30,7 +30,7 @@ compile: $(STAMP)
 	SIMPLEBRIDGE_COMPILE=1 $(BIN)/python setup.py --quiet build_ext --inplace --parallel 4
 
 uncompile:
-	find . -path ./$(VENV) -prune -o -name '*.so' -print -delete
+	find . -name '*.so' -not -path './$(VENV)/*' -print -exec rm -f {} +
 	rm -rf build
 
 format: $(STAMP)
