@@ -184,7 +184,7 @@ def edge(bridge: BridgeProcess) -> list[Found]:
 
 @pytest.mark.slow
 def test_an_unauthenticated_message(bridge: BridgeProcess, bob: Phone, alice: Phone) -> None:
-    """It is asked for credentials, which is no refusal yet; when none have come in 32 s it is on record as refused."""
+    """It is asked for credentials, which is no refusal yet; when none have come in 3 s it is on record as refused."""
     wanted = set()
     for transport in TRANSPORTS:
         with Phone(bridge, "alice", transport) as nobody:
@@ -195,8 +195,7 @@ def test_an_unauthenticated_message(bridge: BridgeProcess, bob: Phone, alice: Ph
         somebody.take_challenge(unauthenticated(somebody, "somebody"))
         assert somebody.message("bob", "with a word", call_id="somebody").status == 202
         assert bob.text()[1] == "with a word"
-    assert challenged(bridge) == []
-    until(lambda: wanted <= _lines(challenged(bridge)), 40.0, "the records")
+    until(lambda: wanted <= _lines(challenged(bridge)), 15.0, "the records")
     letters = challenged(bridge)
     assert len(letters) == len(wanted)  # and none of any challenge that was answered, in all the tests before
     for letter in letters:

@@ -2,7 +2,7 @@
 
 A challenge is no refusal: the first request of most clients has no credentials, or a nonce that has gone stale, and is
 sent again with an answer (RFC 3261 section 22.2: with the same Call-ID, From and Request-URI). One that is not was
-refused, and the owner is told so when the time of a transaction is over.
+refused, and the owner is told so a moment later.
 """
 
 from __future__ import annotations

@@ -118,6 +118,9 @@ class Lifetimes:
     default: int = 3600
     maximum: int = 7200
     subscription_default: int = 3600
+    challenge: float = 3.0
+    """What a client has to answer a challenge to its MESSAGE, before that is on record as refused. Clients answer at
+    once; one that asks its user for a password is late, and its answer is a message like any other."""
     lost_flow: float = 15.0
     """What a device has to come back after its connection broke, before its Contact is asked and may be forgotten."""
     notify_interval: float = 5.0

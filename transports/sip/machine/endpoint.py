@@ -92,7 +92,7 @@ class Endpoint:
         )  # fmt: skip
         self._lost = LostFlows(config, self._layer, self._queue, router, self.registrar, entropy)
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
-        self._challenged = Challenged(self._queue, timers.timeout, config.limits, self._events.append)
+        self._challenged = Challenged(self._queue, config.lifetimes.challenge, config.limits, self._events.append)
         self._uas = Uas(
             config,
             self._layer,
