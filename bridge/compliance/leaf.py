@@ -147,7 +147,7 @@ class OutcomeLeaves:
 
 def plain_name(name: str) -> bool:
     """Returns whether a text needs no escape in JSON: event ids do not."""
-    return name.isascii() and _FORBIDDEN.search(name) is None
+    return _FORBIDDEN.search(name) is None
 
 
 class DecisionLeaves:
@@ -180,10 +180,7 @@ class DecisionLeaves:
             UnrecordableError: as ``canonical``.
         """
         pieces = self._pieces.get(form) or self._make(form, fields)
-        if _FORBIDDEN.search(msg_id):
-            name = canonical({"": msg_id})[4:-1]
-        else:
-            name = b'"%b"' % msg_id.encode()
+        name = b'"%b"' % msg_id.encode() if plain_name(msg_id) else canonical({"": msg_id})[4:-1]
         out = b'%b%b,"parent_leaf":%d%b%d,"t_intake":%d%b' % (
             pieces[0],
             name,

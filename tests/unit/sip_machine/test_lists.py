@@ -8,11 +8,11 @@ import pytest
 
 from tests.kit.lists import LIST_HEADERS, resource_list, states, told
 from tests.kit.sip import DOMAIN, Client, counting_entropy, make_endpoint
+from tests.unit.sip_machine.test_presence import Store
 from transports.sip.machine.config import Limits
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import SubscriptionClosed, SubscriptionOpened
 from transports.sip.machine.flow import Flow
-from transports.sip.machine.ports import StoredSubscription
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
 from transports.sip.wire.native import SipPresence, SipWatch
 
@@ -20,25 +20,6 @@ RLS = f"sip:rls@{DOMAIN}"
 BOB = f"sip:bob@{DOMAIN}"
 FRIEND = "sip:friend@aim.example.test"
 LIST_TYPE = "application/resource-lists+xml"
-
-
-class Store:
-    """Keeps subscriptions."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, StoredSubscription] = {}
-
-    def put(self, subscription: StoredSubscription) -> None:
-        """Keeps."""
-        self.rows[subscription.id] = subscription
-
-    def remove(self, subscription_id: str) -> None:
-        """Forgets."""
-        self.rows.pop(subscription_id, None)
-
-    def load(self) -> tuple[StoredSubscription, ...]:
-        """All."""
-        return tuple(self.rows.values())
 
 
 class Watcher(Client):
