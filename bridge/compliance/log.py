@@ -59,6 +59,22 @@ def row_mac(key: bytes, columns: Sequence[object]) -> bytes:
 
 
 @frozen
+class Segment:
+    """Leaves that follow each other and are about to be written, with what is sealed of them.
+
+    Flat lists: ``bodies`` has seq and ciphertext in turn; ``data_keys`` seq, the id of the key-encryption key and the
+    wrapped key. ``names`` has the ids of the messages, the same one in a row once.
+    """
+
+    first: int
+    names: list[str]
+    hashes: list[bytes]
+    contents: list[bytes]
+    bodies: list[Any]
+    data_keys: list[Any]
+
+
+@frozen
 class LogState:
     """What a store keeps of the log beside its rows: enough to append."""
 
@@ -161,29 +177,32 @@ class Restorer:
 
 
 class Batch:
-    """Leaves that are about to be written in one transaction.
+    """Leaves that are about to be written in one transaction, in one ``Segment`` or several.
 
-    The row lists are flat (column after column, row after row) as one multi-row INSERT takes them:
-    ``leaves`` has seq, event, msg_id, t_intake, hash, content; ``bodies`` seq, ciphertext; ``data_keys`` seq, kek id,
-    wrapped key; ``new_keks`` holds rows.
+    ``contents`` are those that no segment has taken yet, ``weight`` is the size of what is sealed with them, and
+    ``new_keks`` are the rows of the keys that were made.
     """
 
     __slots__ = (
         "_appender",
+        "_bodies",
         "_body_keks",
+        "_data_keys",
+        "_hashes",
+        "_ids",
+        "_last",
         "_log_id",
         "_names",
         "_period",
         "_row_key",
         "_t",
         "base",
-        "bodies",
-        "data_keys",
+        "contents",
         "durable",
         "frontier",
         "keks",
-        "leaves",
         "new_keks",
+        "weight",
     )
 
     def __init__(
@@ -199,9 +218,13 @@ class Batch:
         self.base = frontier.size
         self.frontier = frontier
         self.keks = keks
-        self.leaves: list[Any] = []
-        self.bodies: list[Any] = []
-        self.data_keys: list[Any] = []
+        self.contents: list[bytes] = []
+        self.weight = 0
+        self._hashes: list[bytes] = []
+        self._ids: list[str] = []
+        self._last = ""
+        self._bodies: list[Any] = []
+        self._data_keys: list[Any] = []
         self.new_keks: list[KekRow] = []
         self.durable = False
 
@@ -232,42 +255,59 @@ class Batch:
         Raises:
             UnrecordableError: one of them cannot be written down.
         """
-        marks = len(self.leaves), len(self.bodies), len(self.data_keys)
+        marks = len(self.contents), len(self._ids), len(self._bodies), len(self._data_keys), self.weight
         staged: Staged = []
-        first = self.frontier.size
+        seq = self.frontier.size
+        contents, ids, last = self.contents, self._ids, self._last
         parents: dict[str, int] = {}
         try:
-            for seq, draft in enumerate(drafts, first):
-                moment, content = self._leaf(draft, seq, parents.get(draft.msg_id))
-                digest = sha256(b"\x00" + content).digest()
-                self.leaves += (seq, draft.event, draft.msg_id or None, moment, digest, content)
-                staged.append((seq, digest, draft))
-                if draft.msg_id:
-                    parents[draft.msg_id] = seq
+            for draft in drafts:
+                msg_id = draft.msg_id
+                content = self._leaf(draft, seq, parents.get(msg_id))
+                contents.append(content)
+                staged.append((seq, sha256(b"\x00" + content).digest(), draft))
+                if msg_id != last:
+                    last = msg_id
+                    if msg_id:
+                        ids.append(msg_id)
+                if msg_id:
+                    parents[msg_id] = seq
+                seq += 1
         except (UnrecordableError, SealError) as error:
-            del self.leaves[marks[0] :], self.bodies[marks[1] :], self.data_keys[marks[2] :]
+            del contents[marks[0] :], ids[marks[1] :], self._bodies[marks[2] :], self._data_keys[marks[3] :]
+            self.weight = marks[4]
             if isinstance(error, SealError):
                 raise UnrecordableError(str(error)) from error
             raise
-        append = self.frontier.append
+        self._last = last
+        append, hashes = self.frontier.append, self._hashes
         for _, digest, _ in staged:
             append(digest)
+            hashes.append(digest)
         return staged
 
-    def _leaf(self, draft: RecordDraft, seq: int, parent: int | None) -> tuple[int, bytes]:
-        """Returns the time of a record and its leaf."""
+    def take(self) -> Segment:
+        """Returns what was added since the last call: it is to be written now, in this order."""
+        first = self.frontier.size - len(self.contents)
+        out = Segment(first, self._ids, self._hashes, self.contents, self._bodies, self._data_keys)
+        self.contents, self._ids, self._hashes, self._bodies, self._data_keys = [], [], [], [], []
+        self._last, self.weight = "", 0
+        return out
+
+    def _leaf(self, draft: RecordDraft, seq: int, parent: int | None) -> bytes:
+        """Returns the leaf of a record."""
         if draft.parent is not None:
             parent = draft.parent
         envelope = draft.envelope
         if envelope is not None:
             return self._intake(draft, envelope, seq, parent)
         if draft.form is not None and parent is not None:
-            return self._t, self._appender.decisions.leaf(draft.form, draft.fields, draft.msg_id, parent, seq, self._t)
+            return self._appender.decisions.leaf(draft.form, draft.fields, draft.msg_id, parent, seq, self._t)
         if len(draft.outcomes) == 1 and draft.payload is None and parent is not None and plain_name(draft.msg_id):
             names = self._names or self._pids()
             ((who, code, twice),) = draft.outcomes
             leaf = self._appender.outcomes.leaf
-            return self._t, leaf(names.of(who), code, draft.msg_id, parent, names.period, seq, self._t, twice=twice)
+            return leaf(names.of(who), code, draft.msg_id, parent, names.period, seq, self._t, twice=twice)
         fields: dict[str, Any] = {"v": 1, "log_id": self._log_id, "seq": seq, "event": draft.event, "t_intake": self._t}
         if draft.msg_id:
             fields["msg_id"] = draft.msg_id
@@ -281,7 +321,7 @@ class Batch:
             fields.update(draft.fields)
         if draft.payload is not None:
             self._seal(draft, seq, fields, b"", draft.payload, ())
-        return self._t, canonical(fields)
+        return canonical(fields)
 
     def _outcomes(self, draft: RecordDraft, fields: dict[str, Any]) -> None:
         names = self._pids()
@@ -293,7 +333,7 @@ class Batch:
             for who, code, twice in draft.outcomes
         ]
 
-    def _intake(self, draft: RecordDraft, envelope: Envelope, seq: int, parent: int | None) -> tuple[int, bytes]:
+    def _intake(self, draft: RecordDraft, envelope: Envelope, seq: int, parent: int | None) -> bytes:
         names = self._names or self._pids()
         body = envelope.body
         moment = microseconds(envelope.received_at)
@@ -332,7 +372,7 @@ class Batch:
                 }
                 for attachment, digest in zip(attachments, commits, strict=True)
             ]
-        return moment, canonical(fields)
+        return canonical(fields)
 
     def _seal(
         self, draft: RecordDraft, seq: int, fields: dict[str, Any], header: bytes, body: bytes, texts: tuple[bytes, ...]
@@ -345,8 +385,9 @@ class Batch:
         fields["body_commit"] = sealed.body_commit.hex()
         if sealed.header_commit is not None:
             fields["header_commit"] = sealed.header_commit.hex()
-        self.bodies += (seq, sealed.ciphertext)
-        self.data_keys += (seq, sealed.kek_id, sealed.wrapped)
+        self._bodies += (seq, sealed.ciphertext)
+        self._data_keys += (seq, sealed.kek_id, sealed.wrapped)
+        self.weight += len(sealed.ciphertext)
         return sealed.attachment_commits
 
     def recorded(self, staged: Staged) -> tuple[Recorded, ...]:

@@ -1,9 +1,11 @@
 """The durable store of the message path: group commit with window 0.
 
-One writer thread; a batch is whatever arrived while the last one was committed; one call into the reactor's thread for
-each batch. Nothing is acknowledged, and no licence to deliver exists, before the transaction is on disk.
+A batch is whatever arrived while the last one was committed. Its rows are made in the reactor's thread; one writer
+thread runs the transaction, and calls back once for each batch. Nothing is acknowledged, and no licence to deliver
+exists, before the transaction is on disk.
 """
 
+import queue
 import threading
 import time
 from collections import deque
@@ -23,11 +25,11 @@ from bridge.model.ids import EventId, IdempotencyKey, NetworkId
 from bridge.store.earlier import ended_in_order, read_seen
 from bridge.store.errors import StoreError
 from bridge.store.reader import SqliteLogReader
-from bridge.store.writer import LogWriter, Operation, Result, Submitted, Work
+from bridge.store.writer import LogWriter, Operation, Result, Staging, Submitted, Work
 
 T = TypeVar("T")
 MAX_WAITING = 20_000
-MAX_BATCH = 1024
+MAX_BATCH = 256
 _log = structlog.get_logger(__name__)
 
 
@@ -55,7 +57,7 @@ class GroupCommitJournal:
     """The journal of a running daemon (``bridge.delivery.ports.Journal``).
 
     Args:
-        writer: appends to the log; from ``start`` to ``close`` it belongs to the journal's thread.
+        writer: appends to the log; from ``start`` to ``close`` it belongs to the journal.
         call_from_thread: runs a function in the reactor's thread, in the order of the calls
             (``reactor.callFromThread``).
         max_waiting: entries beyond this many that are not answered yet fail at once.
@@ -79,8 +81,9 @@ class GroupCommitJournal:
         self._timer = timer
         self._queue: deque[Work] = deque()
         self._waiting = 0
-        self._wake = threading.Event()
-        self._asleep = False
+        self._jobs: queue.SimpleQueue[tuple[list[Work], Staging | None] | None] = queue.SimpleQueue()
+        self._called = False
+        self._writing = False
         self._closing = False
         self._thread: threading.Thread | None = None
         self._batches = self._entries = self._failed = self._largest = 0
@@ -98,6 +101,7 @@ class GroupCommitJournal:
             raise StoreError("the journal was started before")
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
+        self._turn()
 
     def commit(self, entry: Entry, done: Callable[[tuple[Recorded, ...] | CommitFailed], None]) -> None:
         """Makes an entry durable; see ``bridge.delivery.ports.Journal.commit``. Call it in the reactor's thread."""
@@ -129,29 +133,31 @@ class GroupCommitJournal:
             return
         self._waiting += 1
         self._queue.append(work)
-        if self._asleep:
-            self._wake.set()
+        if not self._writing and not self._called:
+            # Not at once: what else has arrived by now goes with it.
+            self._called = True
+            self._call_from_thread(self._turn)
+
+    def _turn(self) -> None:
+        """Hands the next batch to the writer, if it has nothing to do."""
+        self._called = False
+        if self._queue and not self._writing and self._thread is not None:
+            works = self._next_batch()
+            self._writing = True
+            self._jobs.put((works, self._writer.prepare(works)))
+
+    def _next_batch(self) -> list[Work]:
+        waiting = self._queue
+        return [waiting.popleft() for _ in range(min(len(waiting), self._max_batch))]
 
     def _run(self) -> None:
-        queue = self._queue
-        while True:
-            if not queue:
-                self._asleep = True
-                if not queue and not self._closing:
-                    self._wake.wait()
-                self._wake.clear()
-                self._asleep = False
-                if not queue:
-                    if self._closing:
-                        return
-                    continue
-            works = [queue.popleft() for _ in range(min(len(queue), self._max_batch))]
-            self._commit_batch(works)
+        while (job := self._jobs.get()) is not None:
+            self._commit_batch(*job)
 
-    def _commit_batch(self, works: list[Work]) -> None:
+    def _commit_batch(self, works: list[Work], prepared: Staging | None) -> None:
         started = self._timer()
         try:
-            results = self._writer.write(works)
+            results = self._writer.write(works, prepared)
         except Exception as error:  # noqa: BLE001 - logged with its trace, and the batch fails
             # Nothing but a defect of ours gets here; the batch is not durable and nobody may believe that it is.
             _log.exception("journal-defect")
@@ -161,7 +167,12 @@ class GroupCommitJournal:
         self._batches += 1
         self._entries += len(works)
         self._largest = max(self._largest, len(works))
-        self._call_from_thread(lambda: self._answer(works, results, counted=True))
+        self._call_from_thread(lambda: self._written(works, results))
+
+    def _written(self, works: Sequence[Work], results: Sequence[Result]) -> None:
+        self._writing = False
+        self._turn()  # first of all: the disk works while the answers are given
+        self._answer(works, results, counted=True)
 
     def _answer(self, works: Sequence[Work], results: Sequence[Result], *, counted: bool) -> None:
         if counted:
@@ -182,16 +193,14 @@ class GroupCommitJournal:
         """
         self._closing = True
         if not drain:
-            dropped = []
-            while self._queue:
-                try:
-                    dropped.append(self._queue.popleft())
-                except IndexError:  # the writer was quicker
-                    break
+            dropped = list(self._queue)
+            self._queue.clear()
             failed: list[Result] = [CommitFailed(reason="closed: the store is shutting down")] * len(dropped)
             self._call_from_thread(lambda: self._answer(dropped, failed, counted=True))
-        self._wake.set()
         if self._thread is not None:
+            while self._queue:
+                self._jobs.put((self._next_batch(), None))
+            self._jobs.put(None)
             self._thread.join()
             self._thread = None
         self._writer.close()

@@ -1,6 +1,6 @@
 """Reads the log from SQLite, suspicious of everything: a damaged file gives typed errors, never wrong values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -15,11 +15,12 @@ from bridge.compliance.rows import (
     StoreDamagedError,
 )
 from bridge.compliance.sealing import KekRow
+from bridge.store import segments
 from bridge.store.database import IN_MEMORY, UNREADABLE, connect, connect_readonly
 from bridge.store.migrate import REVISION, migrate
 from bridge.store.schema import APPLICATION_ID
 
-_PAGE_ROWS = 512
+_PAGE_ROWS = 16
 _KINDS: dict[str, type] = {"i": int, "t": str, "b": bytes, "f": float}
 _NAMES = {int: "an integer", str: "a text", bytes: "a blob", float: "a number", type(None): "nothing"}
 _MAX_REPORTS = 100
@@ -90,63 +91,52 @@ class SqliteLogReader:
             raise StoreDamagedError("log_state", f"id: {[row[0] for row in rows]} where the one row has 1")
         return StateRow(*rows[0][1:])
 
-    def _pages(self, read: Callable[[int, int], Iterator[Any]], start: int, end: int | None) -> Iterator[Any]:
-        """Reads in pieces, so that a caller may read other tables between two rows without a cursor held open."""
+    def _segments(self, table: str, columns: str, start: int, end: int | None) -> Iterator[Any]:
+        """Yields the rows that may hold something from ``start`` up to and without ``end``.
+
+        In pieces, so that a caller may read other tables between two rows without a cursor held open.
+        """
         limit = (1 << 62) if end is None else end
+        kinds = "i" + "b" * columns.count(",")
+        before = next(self._select(table, "first", "i", "WHERE first <= ? ORDER BY first DESC LIMIT 1", (start,)), None)
+        low = start if before is None else before[0]
+        tail = f"WHERE first >= ? AND first < ? ORDER BY first LIMIT {_PAGE_ROWS}"
         while True:
-            rows = list(read(start, limit))
+            rows = list(self._select(table, columns, kinds, tail, (low, limit)))
             yield from rows
             if len(rows) < _PAGE_ROWS:
                 return
-            start = rows[-1][0] + 1
+            low = rows[-1][0] + 1
 
     def leaves(self, start: int = 0, end: int | None = None) -> Iterator[LeafRow]:
         """Yields leaves in order of seq."""
-
-        def read(low: int, high: int) -> Iterator[Any]:
-            return self._select(
-                "leaf",
-                "seq, event, msg_id, t_intake, hash, content",
-                "itTibB",
-                f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}",
-                (low, high),
-            )
-
-        yield from map(LeafRow._make, self._pages(read, start, end))
+        for seq, digest, content in self.entries(start, end):
+            yield segments.leaf_row(seq, digest, content)
 
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes, bytes | None]]:
         """Yields seq, hash and content of leaves in order of seq: all that is published of them."""
-
-        def read(low: int, high: int) -> Iterator[Any]:
-            tail = f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}"
-            return self._select("leaf", "seq, hash, content", "ibB", tail, (low, high))
-
-        yield from self._pages(read, start, end)
-
-    def hashes(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yields leaf hashes in order of seq."""
-
-        def read(low: int, high: int) -> Iterator[Any]:
-            return self._select(
-                "leaf", "seq, hash", "ib", f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}", (low, high)
-            )
-
-        for _, digest in self._pages(read, start, end):
-            yield digest
+        for first, hashes, packed in self._segments("leaf", "first, hashes, contents", start, end):
+            digests = segments.unpack_hashes(first, hashes)
+            contents = segments.unpack_contents(first, packed, len(digests))
+            stop = len(digests) if end is None else min(len(digests), end - first)
+            for at in range(max(0, start - first), stop):
+                yield first + at, digests[at], contents[at]
 
     def sealed(self, start: int = 0, end: int | None = None) -> Iterator[SealedRow]:
         """Yields what is sealed, in order of seq: bodies and data keys, merged."""
-
-        def bodies(low: int, high: int) -> Iterator[Any]:
-            tail = f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}"
-            return self._select("body", "seq, ciphertext", "ib", tail, (low, high))
-
-        def keys(low: int, high: int) -> Iterator[Any]:
-            tail = f"WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT {_PAGE_ROWS}"
-            return self._select("data_key", "seq, kek_id, wrapped", "iib", tail, (low, high))
-
-        body_rows = self._pages(bodies, start, end)
-        key_rows = self._pages(keys, start, end)
+        limit = (1 << 62) if end is None else end
+        body_rows = (
+            row
+            for first, packed in self._segments("body", "first, ciphertexts", start, end)
+            for row in segments.unpack_bodies(first, packed)
+            if start <= row[0] < limit
+        )
+        key_rows = (
+            row
+            for first, packed in self._segments("data_key", "first, keys", start, end)
+            for row in segments.unpack_keys(first, packed)
+            if start <= row[0] < limit
+        )
         body, key = next(body_rows, None), next(key_rows, None)
         while body is not None or key is not None:
             if key is None or (body is not None and body[0] < key[0]):
@@ -162,9 +152,10 @@ class SqliteLogReader:
 
     def find(self, msg_id: str) -> list[LeafRow]:
         """Returns the leaves about a message, in order of seq."""
-        columns = "seq, event, msg_id, t_intake, hash, content"
-        rows = self._select("leaf", columns, "itTibB", "WHERE msg_id = ? ORDER BY seq", (msg_id,))
-        return [LeafRow._make(row) for row in rows]
+        try:
+            return segments.find(self._connection, msg_id)
+        except UNREADABLE as error:
+            raise StoreDamagedError("leaf", str(error)) from error
 
     def first_since(self, moment: int) -> int:
         """Returns the seq of the first leaf that is not older than ``moment``, microseconds since the epoch.
@@ -174,10 +165,9 @@ class SqliteLogReader:
         low, high = 0, self.state().size
         while low < high:
             middle = (low + high) // 2
-            row = next(
-                self._select("leaf", "seq, t_intake", "ii", "WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,)), None
-            )
-            if row is None or row[1] >= moment:
+            # What was disposed of does not say any more when it came in.
+            row = next((row for row in self.leaves(middle) if row.content is not None), None)
+            if row is None or row.t_intake >= moment:
                 high = middle
             else:
                 low = middle + 1
@@ -185,11 +175,13 @@ class SqliteLogReader:
 
     def last_of(self, events: tuple[str, ...], within: int) -> LeafRow | None:
         """Returns the last leaf of these kinds, if it is among the ``within`` last ones."""
-        columns = "seq, event, msg_id, t_intake, hash, content"
-        kinds = ",".join("?" * len(events))
-        tail = f"WHERE seq >= ? AND event IN ({kinds}) ORDER BY seq DESC LIMIT 1"
-        row = next(self._select("leaf", columns, "itTibB", tail, (self.state().size - within, *events)), None)
-        return None if row is None else LeafRow._make(row)
+        oldest = self.state().size - within
+        tail = "WHERE first >= ? ORDER BY first DESC"
+        for segment in self._select("leaf", "first, hashes, contents", "ibb", tail, (oldest,)):
+            for row in reversed(list(segments.rows_of(*segment))):
+                if row.event in events:
+                    return row
+        return None
 
     def keks(self) -> list[KekRow]:
         """Returns the key-encryption keys, by id."""
@@ -229,11 +221,33 @@ class SqliteLogReader:
                     yield StoreDamagedError("database", str(line).strip())
         except UNREADABLE as error:
             yield StoreDamagedError("database", f"integrity check: {error}")
+        yield from self._names()
         try:
             yield from self._header()
             yield from self._schema()
         except UNREADABLE as error:
             yield StoreDamagedError("schema", str(error))
+
+    def _names(self) -> Iterator[StoreDamagedError]:
+        """Holds what messages are found by against the leaves; what is wrong with the leaves is found elsewhere."""
+        try:
+            mentions = self._segments("mention", "first, names", 0, None)
+            current = next(mentions, None)
+            for first, hashes, packed in self._segments("leaf", "first, hashes, contents", 0, None):
+                while current is not None and current[0] < first:
+                    yield StoreDamagedError("mention", f"row {current[0]}: there is no such segment", current[0])
+                    current = next(mentions, None)
+                names = b""
+                if current is not None and current[0] == first:
+                    names = current[1]
+                    current = next(mentions, None)
+                contents = segments.unpack_contents(first, packed, len(segments.unpack_hashes(first, hashes)))
+                if segments.names_of(contents) != names:
+                    yield StoreDamagedError("mention", f"row {first}: names: are not those of its messages", first)
+            if current is not None:
+                yield StoreDamagedError("mention", f"row {current[0]}: there is no such segment", current[0])
+        except StoreDamagedError as error:
+            yield error
 
     def _header(self) -> Iterator[StoreDamagedError]:
         # What the file's header says and our own files always say alike.

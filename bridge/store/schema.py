@@ -3,15 +3,14 @@
 Tables of identity are declared on the same ``metadata`` by ``bridge.store.schema_identity``. A change of a table comes
 with a migration under ``bridge/store/migrations/versions``.
 
-Times in ``leaf`` are integers, microseconds since the epoch, as in the leaves themselves (RFC 8785
-has no portable form for large fractions). Times of queues and bindings are floating-point seconds.
+Leaves, and what is sealed of them, stand in segments (``bridge.store.segments``). Times of queues and bindings are
+floating-point seconds.
 """
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
     Float,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -36,30 +35,34 @@ metadata = MetaData(
 leaf = Table(
     "leaf",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("event", Text, nullable=False),
-    Column("msg_id", Text),
-    Column("t_intake", Integer, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    # NULL once disposed of: the hash alone stays, and a `dispose` leaf names this one.
-    Column("content", LargeBinary),
+    # The seq of the first leaf in it.
+    Column("first", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+    # Of a leaf that was disposed of the hash alone stays, and a `dispose` leaf names it.
+    Column("contents", LargeBinary, nullable=False),
 )
-Index("ix_leaf_msg_id", leaf.c.msg_id)
+
+# Apart from the leaves, so that a look-up of a message reads nothing else.
+mention = Table(
+    "mention",
+    metadata,
+    Column("first", Integer, primary_key=True, autoincrement=False),
+    Column("names", LargeBinary, nullable=False),
+)
 
 body = Table(
     "body",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("ciphertext", LargeBinary, nullable=False),
+    Column("first", Integer, primary_key=True, autoincrement=False),
+    Column("ciphertexts", LargeBinary, nullable=False),
 )
 
-# Apart from the bodies, so that its backups can be short-lived: without this row a body is beyond recovery.
+# Apart from the bodies, so that its backups can be short-lived: without its key a body is beyond recovery.
 data_key = Table(
     "data_key",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("kek_id", Integer, nullable=False),
-    Column("wrapped", LargeBinary, nullable=False),
+    Column("first", Integer, primary_key=True, autoincrement=False),
+    Column("keys", LargeBinary, nullable=False),
 )
 
 kek = Table(
@@ -148,5 +151,5 @@ meta = Table(
     sqlite_with_rowid=False,
 )
 
-LOG_TABLES = (leaf, body, data_key, kek, checkpoint, log_state, outbox)
+LOG_TABLES = (leaf, mention, body, data_key, kek, checkpoint, log_state, outbox)
 """What ``verify`` answers for, byte for byte."""

@@ -1,14 +1,21 @@
-"""The SQL of the hot path: multi-row inserts, in sizes that are powers of two, so that few statements are compiled.
+"""The SQL of the hot path. Multi-row inserts come in sizes that are powers of two, so that few statements are compiled.
 
 One statement for many rows, and not ``executemany``: the driver gives up the interpreter lock at every step, and a busy
 reactor then makes the writer wait at each row (measured: three times slower at 256 rows).
 """
 
-import sqlite3
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 _MOST = 256
+
+
+class Executes(Protocol):
+    """A connection, or what keeps statements for one."""
+
+    def execute(self, sql: str, values: Sequence[Any], /) -> object:
+        """Runs or keeps a statement."""
 
 
 class Insert:
@@ -25,7 +32,7 @@ class Insert:
         self._head = head
         self.width = width
 
-    def run(self, connection: sqlite3.Connection, values: list[Any]) -> None:
+    def run(self, connection: Executes, values: list[Any]) -> None:
         """Inserts rows, given column after column."""
         width, at = self.width, 0
         left = len(values) // width
@@ -43,9 +50,10 @@ def _sql(head: str, width: int, rows: int) -> str:
     return f"{head} VALUES {','.join([row] * rows)}"
 
 
-LEAF = Insert("INSERT INTO leaf (seq, event, msg_id, t_intake, hash, content)", 6)
-BODY = Insert("INSERT INTO body (seq, ciphertext)", 2)
-DATA_KEY = Insert("INSERT INTO data_key (seq, kek_id, wrapped)", 3)
+LEAF = "INSERT INTO leaf (first, hashes, contents) VALUES (?, ?, ?)"
+MENTION = "INSERT INTO mention (first, names) VALUES (?, ?)"
+BODY = "INSERT INTO body (first, ciphertexts) VALUES (?, ?)"
+DATA_KEY = "INSERT INTO data_key (first, keys) VALUES (?, ?)"
 KEK = Insert("INSERT INTO kek (id, purpose, retention_class, period, master_id, wrapped)", 6)
 OUTBOX = Insert(
     "INSERT INTO outbox (seq, key, event, lane, network, account, recipient, expires_at, held, mac)",

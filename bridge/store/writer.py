@@ -20,11 +20,12 @@ from attrs import frozen
 
 from bridge.compliance.errors import ComplianceError, UnrecordableError
 from bridge.compliance.keys import Keyring
-from bridge.compliance.log import Appender, Batch, LogState, Restorer, Staged
+from bridge.compliance.log import Appender, Batch, LogState, Restorer, Segment, Staged
 from bridge.compliance.record import INTAKES, RecordDraft, Recorded
 from bridge.compliance.sealing import KekRow
+from bridge.compliance.tiles import encode_bundle
 from bridge.delivery.ports import CommitFailed, Entry, OutboxItem
-from bridge.store import statements
+from bridge.store import segments, statements
 from bridge.store.database import BUSY_SECONDS, connect, sqlalchemy_over
 from bridge.store.errors import StoreError
 from bridge.store.migrate import migrate
@@ -50,6 +51,8 @@ class OperationFailed(CommitFailed):
     error: Exception
 
 
+_UNSEEN = -1
+_PAST_THE_LOCK = "the state of the log is not what it was: another process has written past the lock"
 Result = tuple[Recorded, ...] | Submitted[Any] | CommitFailed
 
 
@@ -109,7 +112,7 @@ class LogWriter:
         self._connector = connector
         self._connection: sqlite3.Connection | None = None
         self._core: sqlalchemy.Connection | None = None
-        self._data_version = -1
+        self._data_version = _UNSEEN
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._open()
         try:
@@ -124,7 +127,7 @@ class LogWriter:
         if connection is None:
             connection = self._connection = self._connector(self._path, busy_seconds=self._busy_seconds)
             self._core = sqlalchemy_over(connection)
-            self._data_version = -1
+            self._data_version = _UNSEEN
         return connection
 
     def reader(self) -> SqliteLogReader:
@@ -144,10 +147,31 @@ class LogWriter:
         if connection is not None:
             connection.close()
 
-    def write(self, batch: Sequence[Work]) -> list[Result]:
-        """Writes a batch; returns a result for each piece, in order. What failed has left no trace."""
+    def prepare(self, batch: Sequence[Work]) -> "Staging | None":
+        """Makes the rows of a batch without the database, on top of what was last seen of it.
+
+        So that hashing and sealing need not be done in the thread that writes, where each statement would have to wait
+        for the interpreter's lock. None where rows cannot be made so: ``write`` makes them then. Not to be called while
+        another batch is being written.
+        """
+        if self._data_version == _UNSEEN:
+            return None
+        staging = Staging(Script(), None, self.appender.begin(self._clock()))
         try:
-            return self._transaction(batch)
+            for work in batch:
+                staging.take(work)
+            staging.finish()
+        except (_NeedsDatabaseError, ComplianceError, OverflowError, ValueError, TypeError):
+            return None  # whatever it is, `write` meets it too, and says so
+        return staging
+
+    def write(self, batch: Sequence[Work], prepared: "Staging | None" = None) -> list[Result]:
+        """Writes a batch; returns a result for each piece, in order. What failed has left no trace.
+
+        ``prepared`` is what ``prepare`` made of this batch; it is left aside if another process has written since.
+        """
+        try:
+            return self._transaction(batch, prepared)
         except (sqlite3.OperationalError, sqlite3.InternalError, StoreError, ComplianceError) as error:
             self._give_up(error)
             return [_failure(error)] * len(batch)
@@ -173,34 +197,37 @@ class LogWriter:
         except sqlite3.Error as failure:
             _log.error("record-store-close-failed", error=str(failure), path=str(self._path))
 
-    def _transaction(self, works: Sequence[Work]) -> list[Result]:
+    def _transaction(self, works: Sequence[Work], prepared: "Staging | None") -> list[Result]:
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            self._refresh(connection)
-            batch = self.appender.begin(self._clock())
-            staging = _Staging(connection, self._core, batch)
-            for work in works:
-                staging.take(work)
-            staging.finish()
+            if self._refresh(connection) or prepared is None:
+                staging = Staging(connection, self._core, self.appender.begin(self._clock()))
+                for work in works:
+                    staging.take(work)
+                staging.finish()
+            else:
+                staging = prepared
+                staging.run(connection)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self.appender.adopt(batch)
+        self.appender.adopt(staging.batch)
         return staging.results()
 
-    def _refresh(self, connection: sqlite3.Connection) -> None:
+    def _refresh(self, connection: sqlite3.Connection) -> bool:
         """Reads the state anew if another connection has written since: the command line may append beside us."""
         version = connection.execute("PRAGMA data_version").fetchone()[0]
         if version == self._data_version:
-            return
+            return False
         row = connection.execute("SELECT log_id, size, frontier FROM log_state").fetchone()
         if row is None or row[0] != self.log_id:
             raise StoreError(f"{self._path}: the log in it is not {self.log_id!r} any more")
         self.appender.load(LogState(row[1], row[2], read_keks(connection)))
         self._data_version = version
+        return True
 
 
 def read_keks(connection: sqlite3.Connection) -> tuple[KekRow, ...]:
@@ -226,13 +253,38 @@ def _create_log(connection: sqlite3.Connection, name: str) -> str:
     return log_id
 
 
-class _Staging:
-    """A batch on its way into one transaction, in the order of its pieces."""
+class _NeedsDatabaseError(Exception):
+    """A batch cannot be prepared: something in it must be looked up, or is an operation."""
 
-    def __init__(self, connection: sqlite3.Connection, core: sqlalchemy.Connection | None, batch: Batch) -> None:
+
+class Script:
+    """Keeps statements instead of running them."""
+
+    __slots__ = ("statements",)
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[str, Sequence[Any]]] = []
+
+    def execute(self, sql: str, values: Sequence[Any]) -> None:
+        """Keeps a statement."""
+        self.statements.append((sql, values))
+
+
+class Staging:
+    """A batch on its way into one transaction, in the order of its pieces.
+
+    Args:
+        connection: where its rows go, or a ``Script`` that keeps them.
+        core: for operations; None where there are none.
+        batch: the leaves.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection | Script, core: sqlalchemy.Connection | None, batch: Batch
+    ) -> None:
         self._connection = connection
         self._core = core
-        self._batch = batch
+        self.batch = batch
         self._outbox: list[Any] = []
         self._settle: list[tuple[int, str]] = []
         self._pieces: list[CommitFailed | Staged | tuple[Any, Staged]] = []
@@ -252,8 +304,10 @@ class _Staging:
         rows: list[Any] = []
         for item in entry.enqueue:
             rows += self._outbox_row(item, entry.records)
-        staged = self._batch.add(entry.records)
+        staged = self.batch.add(entry.records)
         self._outbox += rows
+        if self.batch.weight > segments.MOST_BYTES:
+            self._flush()
         for settlement in entry.settle:
             self._settle.append((settlement.seq, settlement.key))
         return staged
@@ -271,31 +325,31 @@ class _Staging:
             float(item.expires_at),
             int(item.held),
         )
-        return (*columns, self._batch.mac(columns))
+        return (*columns, self.batch.mac(columns))
 
     def _seq_of(self, event: str, records: Sequence[RecordDraft]) -> int:
         for at, draft in enumerate(records):
             if draft.msg_id == event and draft.envelope is not None:
-                return self._batch.frontier.size + at
+                return self.batch.frontier.size + at
+        if isinstance(self._connection, Script):
+            raise _NeedsDatabaseError
         self._flush()
-        kinds = ",".join(f"'{kind}'" for kind in sorted(INTAKES))
-        row = self._connection.execute(
-            f"SELECT min(seq) FROM leaf WHERE msg_id = ? AND event IN ({kinds})",  # noqa: S608
-            (event,),
-        ).fetchone()
-        if row[0] is None:
-            raise UnrecordableError(f"outbox: message {event} is not on record")
-        return int(row[0])
+        for leaf in segments.find(self._connection, event):
+            if leaf.event in INTAKES:
+                return leaf.seq
+        raise UnrecordableError(f"outbox: message {event} is not on record")
 
     def _operate(self, work: Work) -> CommitFailed | tuple[Any, Staged]:
+        connection = self._connection
+        if isinstance(connection, Script):
+            raise _NeedsDatabaseError
         assert work.operation is not None
         assert self._core is not None
         self._flush()
-        connection = self._connection
         connection.execute("SAVEPOINT operation")
         try:
             result = work.operation(self._core)
-            staged = self._batch.add(work.records(result)) if work.records is not None else []
+            staged = self.batch.add(work.records(result)) if work.records is not None else []
         except Exception as error:
             if not connection.in_transaction:
                 raise StoreError(f"an operation ended the transaction: {error}") from error
@@ -308,16 +362,12 @@ class _Staging:
         return result, staged
 
     def _flush(self) -> None:
-        batch, connection = self._batch, self._connection
-        for insert, values in (
-            (statements.LEAF, batch.leaves),
-            (statements.BODY, batch.bodies),
-            (statements.DATA_KEY, batch.data_keys),
-            (statements.OUTBOX, self._outbox),
-        ):
-            if values:
-                insert.run(connection, values)
-                values.clear()
+        batch, connection = self.batch, self._connection
+        if batch.contents:
+            self._segment(batch.take())
+        if self._outbox:
+            statements.OUTBOX.run(connection, self._outbox)
+            self._outbox.clear()
         if len(batch.new_keks) > self._keks_written:
             rows = batch.new_keks[self._keks_written :]
             values = [
@@ -331,15 +381,32 @@ class _Staging:
             connection.execute(statements.SETTLE, (orjson.dumps(self._settle).decode(),))
             self._settle.clear()
 
+    def _segment(self, segment: Segment) -> None:
+        first, execute = segment.first, self._connection.execute
+        execute(statements.LEAF, (first, b"".join(segment.hashes), encode_bundle(segment.contents)))
+        if segment.names:
+            execute(statements.MENTION, (first, segments.pack_names(segment.names)))
+        if segment.bodies:
+            execute(statements.BODY, (first, segments.pack_bodies(first, segment.bodies)))
+        if segment.data_keys:
+            execute(statements.DATA_KEY, (first, segments.pack_keys(first, segment.data_keys)))
+
     def finish(self) -> None:
         """Writes what is staged, and the state of the log."""
         self._flush()
-        frontier = self._batch.frontier
-        if frontier.size == self._batch.base:
+        frontier = self.batch.frontier
+        if frontier.size == self.batch.base:
             return
-        values = (frontier.size, frontier.to_bytes(), self._batch.base)
-        if self._connection.execute(statements.STATE, values).rowcount != 1:
-            raise StoreError("the state of the log is not what it was: another process has written past the lock")
+        done = self._connection.execute(statements.STATE, (frontier.size, frontier.to_bytes(), self.batch.base))
+        if done is not None and done.rowcount != 1:
+            raise StoreError(_PAST_THE_LOCK)
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        """Runs the statements of a batch that was prepared. Raises sqlite3.Error or StoreError."""
+        assert isinstance(self._connection, Script)
+        for sql, values in self._connection.statements:
+            if connection.execute(sql, values).rowcount != 1 and sql is statements.STATE:
+                raise StoreError(_PAST_THE_LOCK)
 
     def results(self) -> list[Result]:
         """Returns a result for each piece, once the batch is durable."""
@@ -348,7 +415,7 @@ class _Staging:
             if isinstance(piece, CommitFailed):
                 out.append(piece)
             elif isinstance(piece, tuple):
-                out.append(Submitted(result=piece[0], recorded=self._batch.recorded(piece[1])))
+                out.append(Submitted(result=piece[0], recorded=self.batch.recorded(piece[1])))
             else:
-                out.append(self._batch.recorded(piece))
+                out.append(self.batch.recorded(piece))
         return out

@@ -13,7 +13,7 @@ from bridge.compliance.publisher import HistoryError
 from bridge.compliance.tiles import Tile, decode_bundle
 from bridge.delivery.ports import Entry
 from bridge.store.publishing import publisher_of
-from tests.unit.store.world import World, sent
+from tests.unit.store.world import World, change_leaf, sent
 
 
 @pytest.fixture
@@ -122,11 +122,11 @@ def test_a_restored_backup_is_not_signed(world: World, tmp_path: Path) -> None:
 def test_rows_that_do_not_make_up_the_tree_are_not_signed(world: World) -> None:
     _append(world, 0, 2)
     with sqlite3.connect(world.path) as connection:
-        connection.execute("UPDATE leaf SET hash = zeroblob(32) WHERE seq = 1")
+        change_leaf(connection, 1, digest=bytes(32))
     with pytest.raises(HistoryError, match="do not make up its tree"):
         world.publish()
     with sqlite3.connect(world.path) as connection:
-        connection.execute("DELETE FROM leaf WHERE seq = 2")
+        connection.execute("DELETE FROM leaf WHERE first = (SELECT max(first) FROM leaf)")
     with pytest.raises(HistoryError, match="missing"):
         world.publish()
 

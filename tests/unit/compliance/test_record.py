@@ -113,8 +113,13 @@ def test_an_entry_is_taken_whole_or_not_at_all() -> None:
     good, bad = record.intake(message(1), identity_version=1), record.intake(message(2, "\ud800"), identity_version=1)
     with pytest.raises(UnrecordableError):
         batch.add([good, bad])
-    assert (batch.leaves, batch.bodies, batch.data_keys, batch.frontier.size) == ([], [], [], 0)
+    assert (batch.contents, batch.weight, batch.frontier.size) == ([], 0, 0)
     assert [seq for seq, _, _ in batch.add([good])] == [0]
+    segment = batch.take()
+    assert (segment.first, segment.names, len(segment.hashes), len(segment.contents)) == (0, [event_id(1)], 1, 1)
+    assert (segment.bodies[::2], segment.data_keys[::3]) == ([0], [0])
+    batch.add([record.event(record.START, actor="service")])
+    assert (batch.take().first, batch.contents) == (1, [])
 
 
 def test_kinds_of_intake_and_parents() -> None:
@@ -135,11 +140,12 @@ def test_kinds_of_intake_and_parents() -> None:
     ]
     _, batch = _batch()
     batch.add(drafts)
-    events = batch.leaves[1::6]
-    assert events == ["intake", "decision", "edit", "remote_delete", "outcome"]
     import orjson
 
-    leaves = [orjson.loads(content) for content in batch.leaves[5::6]]
+    segment = batch.take()
+    leaves = [orjson.loads(content) for content in segment.contents]
+    assert [leaf["event"] for leaf in leaves] == ["intake", "decision", "edit", "remote_delete", "outcome"]
+    assert segment.names == [event_id(1), event_id(2), event_id(3), event_id(1)]
     assert leaves[1]["parent_leaf"] == leaves[4]["parent_leaf"] == 0
     assert leaves[4]["outcome"][0] | {"pid": ""} == {"pid": "", "code": "unknown", "maybe_duplicate": True}
     assert "parent_leaf" not in leaves[2]

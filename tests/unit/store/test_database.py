@@ -12,9 +12,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select
 
 import bridge.store.schema_identity  # noqa: F401 - its tables are part of the whole
+from bridge.compliance import record
 from bridge.compliance.errors import KeyFileError
 from bridge.compliance.keys import Keyring
 from bridge.compliance.verify import verify_log
+from bridge.delivery.ports import Entry
 from bridge.store.database import connect, path_of, sqlalchemy_over
 from bridge.store.errors import SchemaNewerError, StoreConfigError, StoreError
 from bridge.store.housekeeping import purge_sip, retire_master_key, rotate_master_key
@@ -22,7 +24,7 @@ from bridge.store.migrate import REVISION, migrate
 from bridge.store.reader import SqliteLogReader
 from bridge.store.schema import metadata, publication, registration, subscription
 from bridge.store.writer import LogWriter
-from tests.unit.compliance.samples import NOW
+from tests.unit.compliance.samples import NOW, event_id
 from tests.unit.store.world import World, sent
 
 
@@ -59,15 +61,59 @@ def test_migrations_make_the_schema_that_the_code_declares(tmp_path: Path) -> No
     assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
 
 
-def test_a_database_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
-    raw = connect(tmp_path / "x.db")
+def test_a_database_of_the_first_version_is_brought_up_to_date_with_its_log(tmp_path: Path) -> None:
+    """What was written leaf by leaf stands in segments then, and nothing of it has changed."""
+    world = World(tmp_path)
+    for number in range(200):
+        world.direct.commit(sent(number))
+    world.direct.commit(Entry(records=(record.event(record.STOP, actor="service"),)))
+    world.publish()
+    with SqliteLogReader(world.path) as reader:
+        before = (list(reader.leaves()), list(reader.sealed()), list(reader.outbox()))
+        made = _schema(world.path)
+    world.writer.close()
+    _as_in_the_first_version(world.path)
+    raw = connect(world.path)
     migrate(raw)
-    made = raw.execute("SELECT name, sql FROM sqlite_master").fetchall()
-    raw.execute("DROP TABLE publication")
-    raw.execute("UPDATE alembic_version SET version_num = 'r0002_identity'")
-    migrate(raw)
-    assert sorted(raw.execute("SELECT name, sql FROM sqlite_master")) == sorted(made)
     assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
+    raw.close()
+    assert _schema(world.path) == made
+    with SqliteLogReader(world.path) as reader:
+        assert (list(reader.leaves()), list(reader.sealed()), list(reader.outbox())) == before
+        assert [leaf.event for leaf in reader.find(event_id(7))] == ["intake", "decision"]
+    assert world.verify().ok
+    world.writer = world.open_writer()
+    world.direct.commit(sent(200))
+    world.publish()
+    assert world.verify().ok
+
+
+def _schema(path: Path) -> list[tuple[str, str]]:
+    with sqlite3.connect(path) as connection:
+        return sorted(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+def _as_in_the_first_version(path: Path) -> None:
+    """Takes the tables back to what they were before r0003, with what is in them."""
+    with SqliteLogReader(path) as reader:
+        leaves, sealed = list(reader.leaves()), list(reader.sealed())
+    with sqlite3.connect(path) as old:
+        for table in ("publication", "leaf", "mention", "body", "data_key"):
+            old.execute(f"DROP TABLE {table}")
+        old.execute(
+            "CREATE TABLE leaf (seq INTEGER NOT NULL PRIMARY KEY, event TEXT NOT NULL, msg_id TEXT, "
+            "t_intake INTEGER NOT NULL, hash BLOB NOT NULL, content BLOB)"
+        )
+        old.execute("CREATE INDEX ix_leaf_msg_id ON leaf (msg_id)")
+        old.execute("CREATE TABLE body (seq INTEGER NOT NULL PRIMARY KEY, ciphertext BLOB NOT NULL)")
+        old.execute(
+            "CREATE TABLE data_key (seq INTEGER NOT NULL PRIMARY KEY, kek_id INTEGER NOT NULL, wrapped BLOB NOT NULL)"
+        )
+        old.executemany("INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?)", leaves)
+        old.executemany("INSERT INTO body VALUES (?, ?)", [row[:2] for row in sealed])
+        old.executemany("INSERT INTO data_key VALUES (?, ?, ?)", [(row[0], *row[2:]) for row in sealed])
+        old.execute("UPDATE alembic_version SET version_num = 'r0002_identity'")
+    old.close()
 
 
 def test_a_database_with_two_schemas_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from bridge.delivery.ports import Entry, SeenKey
 from bridge.model.ids import SIP, NetworkId
 from bridge.store.journal import GroupCommitJournal
 from tests.unit.compliance.samples import AIM, NOW, event_id, message
-from tests.unit.store.world import Loop, World, sent, settled
+from tests.unit.store.world import Loop, World, change_body, change_leaf, sent, settled
 
 
 def _taken(number: int, at: float, *, network: NetworkId = SIP, effect: str = "allow", old: bool = False) -> Entry:
@@ -66,8 +66,8 @@ def test_a_record_that_was_changed_is_left_out(world: World) -> None:
     for number in range(3):
         world.direct.commit(_taken(number, NOW))
     with sqlite3.connect(world.path) as other:
-        other.execute("UPDATE body SET ciphertext = zeroblob(length(ciphertext)) WHERE seq = 2")
-        other.execute("UPDATE leaf SET content = x'7b' WHERE seq = 4")
+        change_body(other, 2, bytes(500))
+        change_leaf(other, 4, content=b"{")
     other.close()
     assert _journal(world).seen({SIP: NOW - 64}, 100) == [_key(0, NOW)]
 
@@ -102,6 +102,7 @@ def test_how_the_last_process_ended(world: World, records: tuple[record.RecordDr
 def test_a_changed_end_is_not_believed(world: World) -> None:
     world.direct.commit(Entry(records=(record.event(record.STOP, actor="s", fields={"uncertain": 1}),)))
     with sqlite3.connect(world.path) as other:
-        other.execute("UPDATE leaf SET content = CAST(replace(content, 'ain\":1', 'ain\":0') AS BLOB)")
+        (contents,) = other.execute("SELECT contents FROM leaf").fetchone()
+        other.execute("UPDATE leaf SET contents = ?", (contents.replace(b'ain":1', b'ain":0'),))
     other.close()
     assert not _journal(world).ended_in_order()

@@ -21,7 +21,7 @@ from bridge.delivery.ports import Entry
 from bridge.model.envelope import Direction
 from bridge.store.reader import SqliteLogReader
 from tests.unit.compliance.samples import AIM, NOW, PICTURE, event_id, message
-from tests.unit.store.world import World, sent, settled
+from tests.unit.store.world import World, change_body, change_leaf, drop_key, sent, settled
 
 
 @pytest.fixture
@@ -160,13 +160,6 @@ def test_an_export_that_is_older_than_a_kept_checkpoint_is_found(filled: World) 
     assert [finding.where for finding in verify_export(io.BytesIO(lines), note, keys, [newer])[1]] == ["newer"]
 
 
-def _run(world: World, *statements: str) -> None:
-    with sqlite3.connect(world.path) as connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
-
-
 def test_a_log_that_is_being_written_is_verified_as_of_now(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Published between the opening of the reader and the check, and again between the files' list and the rows."""
     keys = [filled.signer.verifier]
@@ -190,13 +183,12 @@ def test_a_log_that_is_being_written_is_verified_as_of_now(filled: World, monkey
 
 def test_disposal_and_erasure_are_findings_unless_a_leaf_says_so(filled: World, tmp_path: Path) -> None:
     """Drop ciphertext, key and content; keep the hash: the log still verifies, also without the keys."""
-    _run(
-        filled,
-        "DELETE FROM data_key WHERE seq = 0",
-        "DELETE FROM body WHERE seq = 2",
-        "DELETE FROM data_key WHERE seq = 2",
-    )
-    _run(filled, "UPDATE leaf SET content = NULL WHERE seq = 2")
+    with sqlite3.connect(filled.path) as connection:
+        drop_key(connection, 0)
+        drop_key(connection, 2)
+        change_body(connection, 2, None)
+        change_leaf(connection, 2, content=b"")
+    connection.close()
     assert {(finding.where, finding.seq) for finding in filled.verify().findings} >= {("data_key", 0), ("leaf", 2)}
     gone = record.event(record.DISPOSE, actor="retention", fields={"leaves": [[0, 0], [2, 2]]})
     filled.direct.commit(Entry(records=(gone,)))

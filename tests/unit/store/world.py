@@ -1,5 +1,6 @@
 """A store in a folder, with a log, its keys and its files, for tests."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from bridge.compliance import record
 from bridge.compliance.files import LogFiles
 from bridge.compliance.keys import Keyring, open_signer
 from bridge.compliance.publisher import Publisher
+from bridge.compliance.tiles import encode_bundle
 from bridge.compliance.verify import Kept, Report, verify_log
 from bridge.delivery.ports import Entry, OutboxItem, Settlement
 from bridge.model.ids import EventId, IdempotencyKey
+from bridge.store import segments
 from bridge.store.journal import DirectJournal, GroupCommitJournal
 from bridge.store.publishing import publisher_of
 from bridge.store.reader import SqliteLogReader
@@ -125,3 +128,45 @@ def running(world: World, loop: Loop, **options: Any) -> GroupCommitJournal:
     journal = GroupCommitJournal(world.writer, loop.call, **options)
     journal.start()
     return journal
+
+
+def change_leaf(
+    connection: sqlite3.Connection, seq: int, *, content: bytes | None = None, digest: bytes | None = None
+) -> None:
+    """Changes what is stored of a leaf; ``content`` is empty once it was disposed of."""
+    query = "SELECT first, hashes, contents FROM leaf WHERE first <= ? ORDER BY first DESC LIMIT 1"
+    first, hashes, packed = connection.execute(query, (seq,)).fetchone()
+    digests = segments.unpack_hashes(first, hashes)
+    contents = segments.unpack_contents(first, packed, len(digests))
+    if content is not None:
+        contents[seq - first] = content or None
+    if digest is not None:
+        digests[seq - first] = digest
+    connection.execute(
+        "UPDATE leaf SET hashes = ?, contents = ? WHERE first = ?",
+        (b"".join(digests), encode_bundle([one or b"" for one in contents]), first),
+    )
+    names = segments.names_of(contents)
+    connection.execute("DELETE FROM mention WHERE first = ?", (first,))
+    if names:
+        connection.execute("INSERT INTO mention (first, names) VALUES (?, ?)", (first, names))
+
+
+def change_body(connection: sqlite3.Connection, seq: int, ciphertext: bytes | None) -> None:
+    """Changes a ciphertext, or takes it out."""
+    query = "SELECT first, ciphertexts FROM body WHERE first <= ? ORDER BY first DESC LIMIT 1"
+    first, packed = connection.execute(query, (seq,)).fetchone()
+    bodies = dict(segments.unpack_bodies(first, packed))
+    del bodies[seq]
+    if ciphertext is not None:
+        bodies[seq] = ciphertext
+    flat = [value for pair in sorted(bodies.items()) for value in pair]
+    connection.execute("UPDATE body SET ciphertexts = ? WHERE first = ?", (segments.pack_bodies(first, flat), first))
+
+
+def drop_key(connection: sqlite3.Connection, seq: int) -> None:
+    """Takes a data key out: the body is beyond recovery."""
+    query = "SELECT first, keys FROM data_key WHERE first <= ? ORDER BY first DESC LIMIT 1"
+    first, packed = connection.execute(query, (seq,)).fetchone()
+    flat = [value for row in segments.unpack_keys(first, packed) if row[0] != seq for value in row]
+    connection.execute("UPDATE data_key SET keys = ? WHERE first = ?", (segments.pack_keys(first, flat), first))
