@@ -121,6 +121,8 @@ class Lifetimes:
     challenge: float = 3.0
     """What a client has to answer a challenge to its MESSAGE, before that is on record as refused. Clients answer at
     once; one that asks its user for a password is late, and its answer is a message like any other."""
+    flow_timer: int = 120
+    """Within which a client that registered by outbound sends a keep-alive (RFC 5626 sections 4.4.1 and 5.4)."""
     lost_flow: float = 15.0
     """What a device has to come back after its connection broke, before its Contact is asked and may be forgotten."""
     notify_interval: float = 5.0

@@ -19,8 +19,10 @@ from transports.sip.machine.events import (
     SendFinished,
     SubscriptionOpened,
 )
-from transports.sip.machine.flow import Flow, Output, Target
+from transports.sip.machine.flow import CloseFlow, Flow, Output, Target
+from transports.sip.machine.gruu import Gruus
 from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.liveness import Liveness
 from transports.sip.machine.lostflows import LostFlows
 from transports.sip.machine.names import Names
 from transports.sip.machine.pacing import Pacing
@@ -81,7 +83,11 @@ class Endpoint:
         self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain)
         names, router = Names(config), Router(config)
         auth = Authenticator(config.auth, config.auth_realm, config.domain, accounts, entropy(32))
-        self.registrar = Registrar(config, self._layer, self._queue, bindings or NoBindings(), self._registered, epoch)
+        self._liveness = Liveness(self._queue, config.lifetimes.flow_timer, self._close)
+        self.registrar = Registrar(
+            config, self._layer, self._queue, bindings or NoBindings(), Gruus(config.domain, secret, entropy),
+            self._registered, self._liveness.watch, epoch,
+        )  # fmt: skip
         self._notifier = Notifier(
             config, self._layer, self._queue, names, router, self.registrar, subscriptions or NoSubscriptions(),
             entropy, epoch, self._watched, self._events.append,
@@ -121,6 +127,7 @@ class Endpoint:
     def flow_lost(self, flow: Flow, now: float) -> None:
         """A connection is gone."""
         self._pacing.lost(flow)
+        self._liveness.lost(flow)
         self._layer.flow_lost(flow, now)
         self._lost.lost(flow, now)
 
@@ -130,6 +137,8 @@ class Endpoint:
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes one datagram, or what a connection has read. Never raises for what a peer sent."""
+        if self._liveness.watched:
+            self._liveness.heard(flow, data, now)
         self._layer.receive(flow, data, now)
         self._pacing.received(flow, data, now)
 
@@ -177,7 +186,7 @@ class Endpoint:
         body = build_iscomposing(IsComposing(state=typing.state, content_type="text/plain", refresh=refresh))
         message = SipMessage(
             aor=typing.aor, peer=typing.peer, call_id="", cseq=0, body=body,
-            content_type="application/im-iscomposing+xml",
+            content_type="application/im-iscomposing+xml", device=typing.device,
         )  # fmt: skip
         self._sender.send(message, key, now, deadline)
 
@@ -236,6 +245,9 @@ class Endpoint:
         if transaction.request.method == "REGISTER":
             self._pacing.look(transaction)
         self._uas.handle(transaction, now)
+
+    def _close(self, flow: Flow, reason: str) -> None:
+        self._past.append(CloseFlow(flow, reason))
 
     def _registered(self, native: SipRegistration, now: float) -> None:
         self._events.append(RegistrationChanged(native))

@@ -36,6 +36,7 @@ from transports.sip.wire.message import (
     respond_bytes,
     validate_request,
 )
+from transports.sip.wire.stun import binding_response, is_stun
 
 MAGIC = "z9hG4bK"
 
@@ -165,7 +166,11 @@ class TransactionLayer:
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes a datagram, or what a connection has read."""
         if flow.whole:
-            if data.strip(b"\r\n\0"):
+            if data[:1] < b"\x02" and is_stun(data) and not flow.reliable:
+                answer = binding_response(data, flow.remote)
+                if answer is not None:
+                    self.outputs.append((flow, answer))
+            elif data.strip(b"\r\n\0"):
                 self._message(flow, data, now)
             elif flow.reliable and data == KEEPALIVE_PING.value:
                 self.outputs.append((flow, KEEPALIVE_PONG.value))

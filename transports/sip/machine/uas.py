@@ -9,6 +9,7 @@ from transports.sip.machine.auth import Authenticator, Denied
 from transports.sip.machine.challenged import Challenged
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.events import MessageReceived, RequestRefused
+from transports.sip.machine.gruu import is_gruu
 from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
 from transports.sip.machine.names import Names, clean_reason, warning
 from transports.sip.machine.publications import Publications
@@ -40,7 +41,7 @@ _LIST = "recipient-list"
 _SUBSCRIBES_LIST = "recipient-list-subscribe"
 _EVENTLIST = "eventlist"
 _SUPPORTED: dict[str, frozenset[str]] = {
-    "REGISTER": frozenset({"path"}),
+    "REGISTER": frozenset({"path", "outbound", "gruu"}),
     "SUBSCRIBE": frozenset({_SUBSCRIBES_LIST, _EVENTLIST}),
 }
 _NOTHING: frozenset[str] = frozenset()
@@ -112,7 +113,10 @@ class Uas:
         try:
             handler = self._handlers.get(request.method)
             if handler is None:
-                raise self._no_method(request)
+                refusal = self._no_method(request)
+                # An INVITE's answer would be sent again and again until an ACK comes: to whoever a forged source names.
+                refusal.forget = request.method == "INVITE"
+                raise refusal
             self._check_way(request)
             self._check_require(request)
             handler(transaction, now)
@@ -230,19 +234,31 @@ class Uas:
         if request.to.tag is not None:
             raise Refusal(481)
         self._check_merged(transaction)
-        native = self._read(transaction, aor)
+        native = self._read(transaction, aor, self._for_whom(request))
         self._last += 1
         self._pending[self._last] = transaction
         self._emit(MessageReceived(self._last, native))
 
-    def _read(self, transaction: ServerTransaction, aor: str) -> SipMessage | SipTyping:
+    def _for_whom(self, request: Request) -> str:
+        """Returns the Request-URI as the bridge knows it; of a temporary GRUU, the public one of the same device."""
+        uri = request.uri
+        aor = self._names.aor(uri) if isinstance(uri, SipUri) and is_gruu(uri) else None
+        if aor is None:
+            return self._names.canonical(request)
+        assert isinstance(uri, SipUri)
+        owner = self._registrar.gruus.owner(uri, aor)
+        if owner is None:
+            raise Refusal(404, "A temporary address that is none, or no more")
+        return self._registrar.gruus.public(*owner)
+
+    def _read(self, transaction: ServerTransaction, aor: str, peer: str) -> SipMessage | SipTyping:
         request = transaction.request
         kind = request.content_type
         media = "text/plain" if kind is None else kind.media_type
         if media not in self._config.message_types:
             raise Refusal(415, None, ("Accept", self._accept))
         encoding = _encoding(request)
-        peer, body = self._names.canonical(request), request.body
+        body = request.body
         if len(body) > self._config.limits.max_body:
             raise Refusal(413, f"Body is larger than {self._config.limits.max_body}")
         if media == ISCOMPOSING:
@@ -340,7 +356,7 @@ class Uas:
             ("Allow", ALLOW),
             ("Accept", f"{self._accept}, application/pidf+xml, {RESOURCE_LISTS}"),
             ("Accept-Encoding", "deflate"),
-            ("Supported", f"path, {_EVENTLIST}, {_SUBSCRIBES_LIST}"),
+            ("Supported", f"path, outbound, gruu, {_EVENTLIST}, {_SUBSCRIBES_LIST}"),
             ("Allow-Events", "presence"),
         )
         self._layer.answer(transaction, 200, None, now, headers=headers)
