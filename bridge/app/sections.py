@@ -6,7 +6,18 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from bridge.app.values import HostPort, InvalidValue, Listen, domain_name, one_of, positive, realm_text, shown, word
+from bridge.app.values import (
+    HostPort,
+    InvalidValue,
+    Listen,
+    domain_name,
+    not_negative,
+    one_of,
+    positive,
+    realm_text,
+    shown,
+    word,
+)
 
 DIGESTS = ("MD5", "SHA-256", "SHA-512-256")
 
@@ -62,6 +73,15 @@ class SipSection:
     """Web pages that may connect over ws and wss, such as ``https://im.corp.example``; none named: all may."""
     max_connections: int = field(default=10_000, validator=positive)
     max_connections_per_source: int = field(default=200, validator=positive)
+    """An address, or of IPv6 the /64 that it is of."""
+    max_rate_per_source: float = field(default=100.0, validator=not_negative)
+    """What is done in a second for an address that has proved no password: challenges, refusals, answers to OPTIONS.
+    Ten times as much at once; then 503, and silence. All such addresses together have twenty times as much. 0: no
+    limit."""
+    max_rate_per_person: float = field(default=50.0, validator=not_negative)
+    """Requests of one person in a second, ten times as many at once (503 above it). 0: no limit."""
+    flow_timer: int = field(default=120, validator=positive)
+    """Seconds within which a device that registered by SIP Outbound is to send a keep-alive."""
     max_body: int = field(default=65_536, validator=positive)
     """The longest body of a request, bytes (413 above it)."""
 

@@ -19,8 +19,9 @@ from transports.sip.machine.events import (
     SendFinished,
     SubscriptionOpened,
 )
-from transports.sip.machine.flow import CloseFlow, Flow, Output, Target
+from transports.sip.machine.flow import CloseFlow, Flow, Output, Target, prefix_of
 from transports.sip.machine.gruu import Gruus
+from transports.sip.machine.guard import Guard
 from transports.sip.machine.layer import ServerTransaction, TransactionLayer
 from transports.sip.machine.liveness import Liveness
 from transports.sip.machine.lostflows import LostFlows
@@ -78,7 +79,8 @@ class Endpoint:
         self._events: deque[EndpointEvent] = deque()
         self._queue = TimerQueue((timers.t1, 2 * timers.t1, 4 * timers.t1, timers.t2, timers.timeout))
         process_secret = entropy(32)
-        self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request)
+        self.guard = Guard(config.limits)
+        self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request, self.guard)
         self._past: list[Output] = []
         self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain)
         names, router = Names(config), Router(config)
@@ -110,6 +112,7 @@ class Endpoint:
             self._notifier,
             self._publications,
             self._events.append,
+            self.guard,
         )
 
     def start(self, now: float) -> None:
@@ -130,6 +133,10 @@ class Endpoint:
         self._liveness.lost(flow)
         self._layer.flow_lost(flow, now)
         self._lost.lost(flow, now)
+
+    def connection_made(self, source: str, now: float) -> bool:
+        """Somebody has connected to us. False: their address asks for too much, and the connection is to be dropped."""
+        return self.guard.connected(prefix_of(source), now)
 
     def connect_failed(self, target: Target, now: float) -> None:
         """What a `ConnectTo` asked for cannot be had."""
@@ -235,6 +242,8 @@ class Endpoint:
             "pending": self._uas.pending,
             "challenged": len(self._challenged),
             "timers": len(self._queue),
+            "guarded": len(self.guard),
+            "turned_away": self.guard.turned_away,
             "bad_messages": self._layer.bad_messages,
             "absorbed": self._layer.absorbed,
         }

@@ -10,6 +10,7 @@ from transports.sip.machine.challenged import Challenged
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.events import MessageReceived, RequestRefused
 from transports.sip.machine.gruu import is_gruu
+from transports.sip.machine.guard import Guard
 from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
 from transports.sip.machine.names import Names, clean_reason, warning
 from transports.sip.machine.publications import Publications
@@ -79,7 +80,9 @@ class Uas:
         notifier: Notifier,
         publications: Publications,
         emit: Callable[[MessageReceived | RequestRefused], None],
+        guard: Guard,
     ) -> None:
+        self._guard = guard
         self._config = config
         self._layer = layer
         self._names = names
@@ -128,7 +131,7 @@ class Uas:
     def _refuse(self, transaction: ServerTransaction, refusal: Refusal, now: float) -> None:
         reason = None if refusal.reason is None else clean_reason(refusal.reason)
         if refusal.forget:
-            self._layer.answer_and_forget(transaction, refusal.status, reason, refusal.headers)
+            self._layer.answer_and_forget(transaction, refusal.status, reason, refusal.headers, now)
         else:
             self._layer.answer(transaction, refusal.status, reason, now, headers=refusal.headers)
 
@@ -173,6 +176,13 @@ class Uas:
             reason = "From is not the address of the authenticated user"
             self._tell(transaction, 403, reason, aor)
             raise Refusal(403, reason)
+        self._guard.proved(transaction.flow)
+        wait = self._guard.person(aor, now)
+        if wait > 0:
+            self._tell(transaction, 503, "Too many requests of one person", aor)
+            refusal = Refusal(503, "Too many requests of one person", ("Retry-After", str(int(wait) + 1)))
+            refusal.forget = True
+            raise refusal
         transaction.user = aor
         return aor
 

@@ -1,0 +1,154 @@
+"""How much is done for those who have proved nothing, and for each person (requests a second, in buckets).
+
+What an address asks for without proving that it may (challenges, broken messages, answers to nothing, copies) is paid
+from its bucket. When that is empty, its datagrams are not even read for a while: an answer would go to whoever a forged
+source names. Whoever has proved a password from an address and port pays from a bucket of their own, so one who floods
+from behind the same NAT does not shut out those who were there before. All that prove nothing share one more bucket:
+a flood from forged addresses is not faster than that, and leaves the rest of the time to those who are known.
+"""
+
+from __future__ import annotations
+
+from transports.sip.machine.config import Limits
+from transports.sip.machine.flow import Flow
+
+SHUT = 1.0
+"""Seconds for which an address is shut out at least: looking at the clock must cost less than what is kept away."""
+_ALL = "*"
+
+
+class Buckets:
+    """Token buckets by name, in a table of bounded size.
+
+    Args:
+        rate: tokens a second; 0: nothing is counted.
+        burst: tokens of a full bucket.
+        most: names that are kept. Beyond it the one that came first is forgotten, and begins anew with a full bucket.
+    """
+
+    __slots__ = ("_burst", "_most", "_rate", "_table")
+
+    def __init__(self, rate: float, burst: float, most: int) -> None:
+        self._rate = rate
+        self._burst = max(burst, 1.0)
+        self._most = most
+        self._table: dict[str, list[float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def take(self, name: str, now: float) -> float:
+        """Takes a token. Returns 0, or the seconds until there is one again: then none was taken."""
+        if self._rate <= 0:
+            return 0.0
+        bucket = self._table.get(name)
+        if bucket is None:
+            if len(self._table) >= self._most:
+                del self._table[next(iter(self._table))]
+            self._table[name] = [self._burst - 1, now]
+            return 0.0
+        level = min(bucket[0] + (now - bucket[1]) * self._rate, self._burst)
+        bucket[1] = now
+        if level >= 1:
+            bucket[0] = level - 1
+            return 0.0
+        bucket[0] = level
+        return (1 - level) / self._rate
+
+    def give(self, name: str, tokens: float) -> None:
+        """Gives tokens back to a name that is known."""
+        bucket = self._table.get(name)
+        if bucket is not None:
+            bucket[0] = min(bucket[0] + tokens, self._burst)
+
+
+class Guard:
+    """Shuts out who asks for too much.
+
+    Args:
+        limits: rates and sizes.
+    """
+
+    __slots__ = ("_all", "_most", "_persons", "_proven", "_sources", "_told", "shut", "turned_away")
+
+    def __init__(self, limits: Limits) -> None:
+        self._most = limits.sources
+        self._sources = Buckets(limits.source_rate, limits.source_burst, limits.sources)
+        self._all = Buckets(limits.unproven_rate, limits.unproven_burst, 1)
+        self._persons = Buckets(limits.person_rate, limits.person_burst, limits.sources)
+        self._proven: dict[str, None] = {}
+        self._told: set[str] = set()
+        self.shut: dict[str, float] = {}
+        """Until when, by address or flow. While nobody is shut out, this is all that a message costs here."""
+        self.turned_away = 0
+        """Datagrams and connections that were not looked at."""
+
+    def __len__(self) -> int:
+        return len(self._sources) + len(self._persons) + len(self._proven) + len(self.shut)
+
+    def proved(self, flow: Flow) -> None:
+        """Somebody has proved by a flow who they are. A challenge went before, most often: it costs nothing."""
+        key = flow.key
+        if key not in self._proven:
+            if len(self._proven) >= self._most:
+                del self._proven[next(iter(self._proven))]
+            self._proven[key] = None
+            self._sources.give(flow.prefix, 2.0)
+        self._sources.give(key, 2.0)
+
+    def person(self, aor: str, now: float) -> float:
+        """Counts a request of a person. Returns 0, or the seconds until they may make one."""
+        return self._persons.take(aor, now)
+
+    def charge(self, flow: Flow, now: float) -> None:
+        """Counts something that was done for a flow whose other end has not proved that it may have it."""
+        if flow.key in self._proven:
+            wait, name = self._sources.take(flow.key, now), flow.key
+        else:
+            wait, name = self._sources.take(flow.prefix, now), flow.prefix
+            if wait == 0 and self._all.take(_ALL, now) > 0:
+                self._shut_out(_ALL, now + SHUT)
+        if wait > 0:
+            self._shut_out(name, now + max(wait, SHUT))
+
+    def _shut_out(self, name: str, until: float) -> None:
+        if len(self.shut) >= self._most:
+            oldest = next(iter(self.shut))
+            del self.shut[oldest]
+            self._told.discard(oldest)
+        self.shut[name] = until
+
+    def admits(self, flow: Flow, now: float) -> bool:
+        """Whether what comes by a flow is to be looked at."""
+        if flow.key in self._proven:
+            return self._is_open(flow.key, now)
+        return self._is_open(flow.prefix, now) and self._is_open(_ALL, now)
+
+    def connected(self, prefix: str, now: float) -> bool:
+        """Counts a connection that has come in. Returns False where it is to be dropped."""
+        if self.shut and not (self._is_open(prefix, now) and self._is_open(_ALL, now)):
+            return False
+        wait = self._sources.take(prefix, now)
+        if wait > 0:
+            self._shut_out(prefix, now + max(wait, SHUT))
+            self.turned_away += 1
+        return wait == 0
+
+    def _is_open(self, name: str, now: float) -> bool:
+        until = self.shut.get(name)
+        if until is None:
+            return True
+        if until > now:
+            self.turned_away += 1
+            return False
+        del self.shut[name]
+        self._told.discard(name)
+        return True
+
+    def tell(self, flow: Flow) -> bool:
+        """Whether one who is shut out is to be told so: once for each time, since their address may be forged."""
+        name = flow.key if flow.key in self._proven else flow.prefix
+        if name not in self.shut or name in self._told:
+            return False
+        self._told.add(name)
+        return True
