@@ -74,12 +74,12 @@ class SipSection:
     max_connections: int = field(default=10_000, validator=positive)
     max_connections_per_source: int = field(default=200, validator=positive)
     """An address, or of IPv6 the /64 that it is of."""
-    max_rate_per_source: float = field(default=100.0, validator=not_negative)
-    """What is done in a second for an address that has proved no password: challenges, refusals, answers to OPTIONS.
-    Ten times as much at once; then 503, and silence. All such addresses together have twenty times as much. 0: no
-    limit."""
-    max_rate_per_person: float = field(default=50.0, validator=not_negative)
-    """Requests of one person in a second, ten times as many at once (503 above it). 0: no limit."""
+    max_rate_per_source: float = field(default=500.0, validator=not_negative)
+    """What is done in a second for an address that proves no password: challenges, refusals, answers to OPTIONS. Twenty
+    times as much at once; then 503, and silence. One port of it has a fifth, all such addresses together have four
+    times as much. 0: no limit."""
+    max_rate_per_person: float = field(default=500.0, validator=not_negative)
+    """Requests of one person in a second, twenty times as many at once (503 above it). 0: no limit."""
     flow_timer: int = field(default=120, validator=positive)
     """Seconds within which a device that registered by SIP Outbound is to send a keep-alive."""
     max_body: int = field(default=65_536, validator=positive)

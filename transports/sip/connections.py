@@ -107,11 +107,20 @@ class Connections:
         if waiting is not None:
             waiting.append(wanted.data)
             return
-        self._dialing[wanted.target] = [wanted.data]
         target = wanted.target
+        if len(self._dialing) >= self._limits.dials:
+            self._reactor.callLater(0, self._too_many_dials, target)
+            return
+        self._dialing[target] = [wanted.data]
         factory = StreamFactory(lambda: self._new(target.transport, None, target))
         connecting = _client_endpoint(self._reactor, target, self._limits.connect).connect(factory)
         self._connecting[target] = connecting.addErrback(self._dial_failed, target)
+
+    def _too_many_dials(self, target: Target) -> None:
+        assert self._endpoint is not None
+        if target not in self._dialing:
+            self._endpoint.connect_failed(target, self._clock())
+            self._flush_soon()
 
     def _dial_failed(self, failure: Failure, target: Target) -> None:
         _log.debug("no connection to {target}: {reason}", target=target, reason=failure.getErrorMessage())

@@ -22,6 +22,8 @@ LARGEST = 65535
 """No datagram is larger, so none is ever read cut short."""
 MAX_FLOWS = 16384
 MAX_QUEUED = 4096
+MAX_LOOKUPS = 64
+"""Names that are looked up at once: a Contact may name a host whose name server never answers."""
 SOCKET_BUFFER = 4 * 1024 * 1024
 
 
@@ -72,6 +74,7 @@ class UdpPort:
         self._numeric: set[str] = set()
         self._queue: deque[tuple[bytes, HostPort]] = deque()
         self._resolving: Deferred[None] | None = None
+        self._lookups = 0
         self.dropped = 0
         """Datagrams that could not be sent: no route, too large, queue full, name not found."""
 
@@ -149,12 +152,21 @@ class UdpPort:
         return True
 
     def _resolve(self, data: bytes, remote: HostPort) -> None:
+        if self._lookups >= MAX_LOOKUPS:
+            self.dropped += 1
+            return
+        self._lookups += 1
+
+        def over(result: str | Failure) -> str | Failure:
+            self._lookups -= 1
+            return result
+
         def lost(failure: Failure) -> None:
             failure.trap(error.DNSLookupError, OSError)  # type: ignore[no-untyped-call]
             self.dropped += 1
 
         found: Deferred[str] = self._reactor.resolve(remote[0], (1, 3))
-        sent = found.addCallback(lambda address: self.send(data, (address, remote[1])))
+        sent = found.addBoth(over).addCallback(lambda address: self.send(data, (address, remote[1])))
         self._resolving = sent.addErrback(lost)
 
     def _enqueue(self, data: bytes, remote: HostPort) -> None:

@@ -94,6 +94,11 @@ class ClientTransactions:
                 transaction.flow = flow
                 self._on_flow[flow.id].add(transaction)
 
+    def alias(self, target: Target, flow: Flow) -> None:
+        """Has what goes to ``target`` go out on a connection that came from there (RFC 5923)."""
+        if flow.id in self._flows:
+            self._targets.setdefault(target, flow)
+
     def connect_failed(self, target: Target, now: float) -> None:
         """No connection to ``target`` could be made: what was to go there has failed."""
         for transaction in self._connecting.pop(target, ()):

@@ -82,17 +82,20 @@ class Limits:
 
     server_transactions: int = 65536
     server_transactions_per_source: int = 8192
-    source_rate: float = 100.0
-    """What is done in a second for an address that has proved nothing: challenges, refusals, answers to copies and to
-    OPTIONS. 0: no limit."""
-    source_burst: float = 1000.0
+    flow_rate: float = 100.0
+    """What is done in a second for an address and port that has proved nothing: challenges, refusals, answers to copies
+    and to OPTIONS. 0: no limit."""
+    flow_burst: float = 1000.0
     """How much of it at once, after a quiet time."""
+    source_rate: float = 500.0
+    """The same for an address, and for an address and port that has proved a password."""
+    source_burst: float = 10_000.0
     unproven_rate: float = 2000.0
     """The same for all addresses together, which a datagram may have forged."""
-    unproven_burst: float = 20_000.0
-    person_rate: float = 50.0
+    unproven_burst: float = 40_000.0
+    person_rate: float = 500.0
     """Requests of one person in a second (503 above it). 0: no limit."""
-    person_burst: float = 500.0
+    person_burst: float = 10_000.0
     sources: int = 65536
     """Addresses, and persons, of which this is kept."""
     finished_transactions: int = 131072

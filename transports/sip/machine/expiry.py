@@ -26,6 +26,9 @@ class Expiries(Generic[K]):
         self._buckets: dict[int, set[K]] = {}
         self._when: dict[K, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._when)
+
     def add(self, key: K, deadline: float, now: float) -> None:
         """Has ``key`` looked at when ``deadline`` has passed, within a second, unless it is to be sooner already."""
         second = ceil(deadline)
@@ -40,6 +43,12 @@ class Expiries(Generic[K]):
             bucket = self._buckets[second] = set()
             self._queue.after(now, max(second - now, 0.0), lambda at: self._fire(second, at))
         bucket.add(key)
+
+    def discard(self, key: K) -> None:
+        """Forgets a key that is done with before its time: one who opens and closes all day leaves nothing behind."""
+        planned = self._when.pop(key, None)
+        if planned is not None:
+            self._buckets[planned].discard(key)
 
     def _fire(self, second: int, now: float) -> None:
         for key in self._buckets.pop(second, ()):

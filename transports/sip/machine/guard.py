@@ -1,10 +1,10 @@
 """How much is done for those who have proved nothing, and for each person (requests a second, in buckets).
 
-What an address asks for without proving that it may (challenges, broken messages, answers to nothing, copies) is paid
-from its bucket. When that is empty, its datagrams are not even read for a while: an answer would go to whoever a forged
-source names. Whoever has proved a password from an address and port pays from a bucket of their own, so one who floods
-from behind the same NAT does not shut out those who were there before. All that prove nothing share one more bucket:
-a flood from forged addresses is not faster than that, and leaves the rest of the time to those who are known.
+What is asked for without proving that one may have it (challenges, broken messages, answers to nothing, copies) is paid
+from three buckets: that of the address and port, that of the address, and one of all. When one is empty, what it is of
+is not even read for a while: an answer would go to whoever a forged source names. The first keeps one who floods from
+shutting out all others behind the same NAT; the last keeps a flood from forged addresses from taking all the time.
+Whoever has proved a password from an address and port pays from a bucket of their own, and from no other.
 """
 
 from __future__ import annotations
@@ -69,10 +69,11 @@ class Guard:
         limits: rates and sizes.
     """
 
-    __slots__ = ("_all", "_most", "_persons", "_proven", "_sources", "_told", "shut", "turned_away")
+    __slots__ = ("_all", "_flows", "_most", "_persons", "_proven", "_sources", "_told", "shut", "turned_away")
 
     def __init__(self, limits: Limits) -> None:
         self._most = limits.sources
+        self._flows = Buckets(limits.flow_rate, limits.flow_burst, limits.sources)
         self._sources = Buckets(limits.source_rate, limits.source_burst, limits.sources)
         self._all = Buckets(limits.unproven_rate, limits.unproven_burst, 1)
         self._persons = Buckets(limits.person_rate, limits.person_burst, limits.sources)
@@ -84,7 +85,7 @@ class Guard:
         """Datagrams and connections that were not looked at."""
 
     def __len__(self) -> int:
-        return len(self._sources) + len(self._persons) + len(self._proven) + len(self.shut)
+        return len(self._flows) + len(self._sources) + len(self._persons) + len(self._proven) + len(self.shut)
 
     def proved(self, flow: Flow) -> None:
         """Somebody has proved by a flow who they are. A challenge went before, most often: it costs nothing."""
@@ -102,14 +103,16 @@ class Guard:
 
     def charge(self, flow: Flow, now: float) -> None:
         """Counts something that was done for a flow whose other end has not proved that it may have it."""
+        buckets: tuple[tuple[Buckets, str], ...]
         if flow.key in self._proven:
-            wait, name = self._sources.take(flow.key, now), flow.key
+            buckets = ((self._sources, flow.key),)
         else:
-            wait, name = self._sources.take(flow.prefix, now), flow.prefix
-            if wait == 0 and self._all.take(_ALL, now) > 0:
-                self._shut_out(_ALL, now + SHUT)
-        if wait > 0:
-            self._shut_out(name, now + max(wait, SHUT))
+            buckets = ((self._flows, flow.key), (self._sources, flow.prefix), (self._all, _ALL))
+        for bucket, name in buckets:
+            wait = bucket.take(name, now)
+            if wait > 0:
+                self._shut_out(name, now + max(wait, SHUT))
+                return
 
     def _shut_out(self, name: str, until: float) -> None:
         if len(self.shut) >= self._most:
@@ -120,9 +123,9 @@ class Guard:
 
     def admits(self, flow: Flow, now: float) -> bool:
         """Whether what comes by a flow is to be looked at."""
-        if flow.key in self._proven:
-            return self._is_open(flow.key, now)
-        return self._is_open(flow.prefix, now) and self._is_open(_ALL, now)
+        if not self._is_open(flow.key, now):
+            return False
+        return flow.key in self._proven or (self._is_open(flow.prefix, now) and self._is_open(_ALL, now))
 
     def connected(self, prefix: str, now: float) -> bool:
         """Counts a connection that has come in. Returns False where it is to be dropped."""
@@ -147,7 +150,7 @@ class Guard:
 
     def tell(self, flow: Flow) -> bool:
         """Whether one who is shut out is to be told so: once for each time, since their address may be forged."""
-        name = flow.key if flow.key in self._proven else flow.prefix
+        name = flow.key if flow.key in self.shut else flow.prefix
         if name not in self.shut or name in self._told:
             return False
         self._told.add(name)

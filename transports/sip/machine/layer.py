@@ -11,7 +11,7 @@ from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import CloseFlow, Flow, Output, Target
 from transports.sip.machine.guard import Guard
 from transports.sip.machine.matching import MAGIC as MAGIC  # noqa: PLC0414 - for all who make branches
-from transports.sip.machine.matching import Key, key_of, reply_flow
+from transports.sip.machine.matching import Key, alias_of, key_of, reply_flow
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.machine.transactions import (
     TABLES,
@@ -267,6 +267,8 @@ class TransactionLayer:
         validate_request(request)
         way = reply_flow(flow, request)
         add_received(request, flow.source, flow.remote[1])
+        if flow.identity is not None and (target := alias_of(flow, request)) is not None:
+            self._clients.alias(target, flow)
         if request.method == "CANCEL":
             self._charge(flow, now)
             self._cancel(flow, request)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from transports.sip.machine.flow import Flow
+from transports.sip.machine.flow import DEFAULT_PORTS, Flow, Target
 from transports.sip.wire.message import Request
 
 MAGIC = "z9hG4bK"
@@ -46,3 +46,15 @@ def reply_flow(flow: Flow, request: Request) -> Flow:
     if port == flow.remote[1]:
         return flow
     return Flow("udp", flow.local, (flow.remote[0], port))
+
+
+def alias_of(flow: Flow, request: Request) -> Target | None:
+    """Returns what may go out on the connection that a request came by, where its Via offers that (RFC 5923).
+
+    Only where a certificate proves that the peer is whom its Via names (section 8): by a mere word, anybody could have
+    what is meant for another sent to themselves.
+    """
+    via = request.top_via
+    if flow.transport != "tls" or via.host != flow.identity or all(name != "alias" for name, _ in via.params):
+        return None
+    return Target("tls", via.host, via.port or DEFAULT_PORTS["tls"])

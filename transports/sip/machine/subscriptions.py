@@ -360,6 +360,7 @@ class Notifier:
     def _drop(self, subscription: Subscription, reason: str) -> None:
         if self._by_id.pop(subscription.id, None) is None:
             return
+        self._expiries.discard(subscription.id)
         self._count(subscription.watcher, -subscription.size)
         if not subscription.fetch:
             self._store.remove(subscription.id)
