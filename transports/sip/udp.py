@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from twisted.internet import error
@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from transports.sip.kernelfilter import block
 from transports.sip.machine.flow import Flow, HostPort
 from transports.sip.reactors import SipReactor
 
@@ -81,6 +82,10 @@ class UdpPort:
     def start(self) -> None:
         """Begins to read."""
         self._reactor.addReader(self)
+
+    def block(self, sources: Iterable[tuple[str, int]]) -> None:
+        """Has what these addresses and ports send thrown away before it takes room in the queue."""
+        block(self._socket, sources)
 
     def stop(self) -> None:
         """Closes the socket."""

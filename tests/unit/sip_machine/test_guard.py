@@ -72,6 +72,17 @@ def test_it_comes_back_by_itself(endpoint: Endpoint) -> None:
     assert flood(endpoint, 40, 60.0) == [200] * 40
 
 
+def test_who_does_not_stop_is_shut_out_for_longer_each_time(endpoint: Endpoint) -> None:
+    served, begun = [], 0.0
+    for tick in range(400):
+        now = 1.0 + tick / 4
+        if 200 in flood(endpoint, 200, now):
+            served.append(now - begun)
+            begun = now
+    assert [round(gap) for gap in served] == [1, 1, 2, 4, 8, 16, 32, 32]
+    assert 200 in flood(endpoint, 10, 300.0)
+
+
 def test_retry_after_is_said(endpoint: Endpoint) -> None:
     flood(endpoint, 51, 1.0)
     endpoint.receive(*options(), 1.0)
@@ -235,7 +246,7 @@ def test_every_table_is_bounded() -> None:
         if number % 2:
             guard.proved(flow)
         guard.person(f"p{number}", 1.0)
-    assert len(guard) <= 50
+    assert len(guard) <= 60
     assert len(guard.shut) <= 10
 
 

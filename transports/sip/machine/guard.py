@@ -13,7 +13,9 @@ from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import Flow
 
 SHUT = 1.0
-"""Seconds for which an address is shut out at least: looking at the clock must cost less than what is kept away."""
+"""Seconds for which somebody is shut out the first time; each time within `MEMORY` is twice as long as the last."""
+DOUBLINGS = 5
+MEMORY = 60.0
 _ALL = "*"
 
 
@@ -69,7 +71,19 @@ class Guard:
         limits: rates and sizes.
     """
 
-    __slots__ = ("_all", "_flows", "_most", "_persons", "_proven", "_sources", "_told", "shut", "turned_away")
+    __slots__ = (
+        "_all",
+        "_flows",
+        "_most",
+        "_persons",
+        "_proven",
+        "_sources",
+        "_strikes",
+        "_told",
+        "changed",
+        "shut",
+        "turned_away",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._most = limits.sources
@@ -79,13 +93,17 @@ class Guard:
         self._persons = Buckets(limits.person_rate, limits.person_burst, limits.sources)
         self._proven: dict[str, None] = {}
         self._told: set[str] = set()
+        self._strikes: dict[str, tuple[int, float]] = {}
         self.shut: dict[str, float] = {}
         """Until when, by address or flow. While nobody is shut out, this is all that a message costs here."""
+        self.changed = False
+        """Whether somebody was shut out since this was set to False."""
         self.turned_away = 0
         """Datagrams and connections that were not looked at."""
 
     def __len__(self) -> int:
-        return len(self._flows) + len(self._sources) + len(self._persons) + len(self._proven) + len(self.shut)
+        kept = (self._flows, self._sources, self._persons, self._proven, self._strikes, self.shut)
+        return sum(len(table) for table in kept)
 
     def proved(self, flow: Flow) -> None:
         """Somebody has proved by a flow who they are. A challenge went before, most often: it costs nothing."""
@@ -111,15 +129,30 @@ class Guard:
         for bucket, name in buckets:
             wait = bucket.take(name, now)
             if wait > 0:
-                self._shut_out(name, now + max(wait, SHUT))
+                self._shut_out(name, wait, now)
                 return
 
-    def _shut_out(self, name: str, until: float) -> None:
+    def _shut_out(self, name: str, wait: float, now: float) -> None:
+        strikes, last = self._strikes.pop(name, (0, now))
+        strikes = 1 if now - last > MEMORY else strikes + 1
+        if len(self._strikes) >= self._most:
+            del self._strikes[next(iter(self._strikes))]
+        # All of them together do nothing wrong by that: for them there is no more of it each time.
+        length = max(wait, SHUT * 2 ** min(strikes - 1, DOUBLINGS) if name != _ALL else SHUT)
+        self._strikes[name] = (strikes, now + length)
+        self.changed = True
         if len(self.shut) >= self._most:
             oldest = next(iter(self.shut))
             del self.shut[oldest]
             self._told.discard(oldest)
-        self.shut[name] = until
+        self.shut[name] = now + length
+
+    def expire(self, now: float) -> list[str]:
+        """Lets in whose time is over. Returns who is still shut out."""
+        for name in [name for name, until in self.shut.items() if until <= now]:
+            del self.shut[name]
+            self._told.discard(name)
+        return list(self.shut)
 
     def admits(self, flow: Flow, now: float) -> bool:
         """Whether what comes by a flow is to be looked at."""
@@ -133,7 +166,7 @@ class Guard:
             return False
         wait = self._sources.take(prefix, now)
         if wait > 0:
-            self._shut_out(prefix, now + max(wait, SHUT))
+            self._shut_out(prefix, wait, now)
             self.turned_away += 1
         return wait == 0
 
