@@ -47,12 +47,14 @@ class Expiries(Generic[K]):
     def discard(self, key: K) -> None:
         """Forgets a key that is done with before its time: one who opens and closes all day leaves nothing behind."""
         planned = self._when.pop(key, None)
-        if planned is not None:
-            self._buckets[planned].discard(key)
+        bucket = None if planned is None else self._buckets.get(planned)
+        if bucket is not None:
+            bucket.discard(key)
 
     def _fire(self, second: int, now: float) -> None:
         for key in self._buckets.pop(second, ()):
-            del self._when[key]
+            if self._when.pop(key, None) is None:
+                continue  # what came before it in this second has ended it
             deadline = self._check(key, now)
             if deadline is not None:
                 self.add(key, max(deadline, now + 0.001), now)

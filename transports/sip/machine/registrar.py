@@ -33,13 +33,15 @@ class Binding:
     """One contact of an address-of-record."""
 
     __slots__ = (
-        "call_id", "contact", "cseq", "expires_at", "flow", "generation", "instance", "local", "path", "q",
+        "call_id", "contact", "cseq", "expires_at", "flow", "flow_name", "generation", "instance", "local", "path", "q",
         "refreshed_at", "refused", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
         self.uri = uri
         self.contact = str(uri)
+        self.flow_name = self.contact
+        """Tells it from the others of its person: flows of a device may have one Contact."""
         self.request_uri = _request_uri(uri)
         self.flow = flow
         self.transport = flow.transport
@@ -60,10 +62,11 @@ class Binding:
         self.refused: frozenset[str] = frozenset()
         """Media types that this contact answered 415 to."""
 
-    @property
-    def flow_name(self) -> str:
-        """Tells it from the others of its person: flows of a device may have one Contact."""
-        return f"{self.contact}\n{self.reg_id}" if self.reg_id else self.contact
+    def by_flow(self, reg_id: str) -> None:
+        """It is registered by this flow of its device; "": by its Contact."""
+        self.reg_id = reg_id
+        if reg_id:
+            self.flow_name = f"{self.contact}\n{reg_id}"
 
     def ways(self, is_open: Callable[[Flow], bool]) -> Flow | Target | None:
         """Returns how to reach this contact now, or None where there is no way."""
@@ -157,7 +160,8 @@ class Registrar:
                 continue
             binding = Binding(uri, Flow(row.transport, row.local, row.source, -1))
             binding.q, binding.expires_at, binding.call_id, binding.cseq = row.q, expires_at, row.call_id, row.cseq
-            binding.instance, binding.reg_id, binding.user_agent = row.instance, row.reg_id, row.user_agent
+            binding.instance, binding.user_agent = row.instance, row.user_agent
+            binding.by_flow(row.reg_id)
             binding.path, binding.generation = row.path, row.generation
             self._bindings.setdefault(row.aor, []).append(binding)
             self._count += 1
@@ -245,7 +249,7 @@ class Registrar:
         new = Binding(uri, transaction.flow)
         new.instance = contact.param("+sip.instance") or ""
         try:
-            new.reg_id = reg_id_of(request, contact)
+            new.by_flow(reg_id_of(request, contact))
         except OutboundRefused as refused:
             raise _Refused(refused.status, refused.reason) from refused
         replaced = [binding for binding in after if _same_device(binding, new)]

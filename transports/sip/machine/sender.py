@@ -214,7 +214,9 @@ class Sender:
             self._finished(key, OFFLINE, now)
             return
         delivery = Delivery(message.aor, key, media, tail, plain, device)
-        takers = one_flow_each([binding for binding in contacts if delivery.takes(binding)])
+        takers = [binding for binding in contacts if plain is not None or media not in binding.refused]
+        if len(takers) > 1:
+            takers = one_flow_each(takers)
         if not takers:
             self._finished(key, UNSUPPORTED, now)
             return
@@ -242,8 +244,10 @@ class Sender:
 
     def _fork(self, delivery: Delivery, bindings: list[Binding], now: float) -> None:
         delivery.waiting += len(bindings)
-        delivery.tried.update(binding.flow_name for binding in bindings)
-        delivery.busy.update(binding.instance for binding in bindings if binding.reg_id)
+        for binding in bindings:
+            delivery.tried.add(binding.flow_name)
+            if binding.reg_id:
+                delivery.busy.add(binding.instance)
         for binding in bindings:
             self._to_binding(delivery, binding, now)
 

@@ -239,23 +239,22 @@ class Uas:
     def _message(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
         self._check_hops(request)
-        self._addressed(request)
+        uri = self._addressed(request)
         aor = self._authenticate(transaction, now)
         if request.to.tag is not None:
             raise Refusal(481)
         self._check_merged(transaction)
-        native = self._read(transaction, aor, self._for_whom(request))
+        peer = self._for_whom(request, uri) if uri.params else self._names.canonical(request)
+        native = self._read(transaction, aor, peer)
         self._last += 1
         self._pending[self._last] = transaction
         self._emit(MessageReceived(self._last, native))
 
-    def _for_whom(self, request: Request) -> str:
+    def _for_whom(self, request: Request, uri: SipUri) -> str:
         """Returns the Request-URI as the bridge knows it; of a temporary GRUU, the public one of the same device."""
-        uri = request.uri
-        aor = self._names.aor(uri) if isinstance(uri, SipUri) and is_gruu(uri) else None
+        aor = self._names.aor(uri) if is_gruu(uri) else None
         if aor is None:
             return self._names.canonical(request)
-        assert isinstance(uri, SipUri)
         owner = self._registrar.gruus.owner(uri, aor)
         if owner is None:
             raise Refusal(404, "A temporary address that is none, or no more")
