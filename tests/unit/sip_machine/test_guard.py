@@ -126,6 +126,33 @@ def test_one_with_a_password_who_floods_is_shut_out_alone(endpoint: Endpoint) ->
     assert flood(endpoint, 10, 1.0, port=3) == [200] * 10
 
 
+def test_who_forges_the_address_and_port_of_somebody_does_not_shut_them_out(endpoint: Endpoint) -> None:
+    alice = Client(endpoint, "alice", host="192.0.2.66", port=1)
+    assert alice.register().status == 200
+    for second in range(1, 60):
+        flood(endpoint, 300, float(second), port=1)
+        assert flood(endpoint, 10, float(second), port=1) == []
+        assert is_served(alice, float(second))
+    # who has nonces of their own for another address is not listened to for them
+    evil = Client(endpoint, "bob", host="192.0.2.99", port=1)
+    assert evil.register(60.0).status == 200
+    flood(endpoint, 300, 61.0, port=1)
+    evil.flow = alice.flow
+    assert not is_served(evil, 61.0)
+
+
+def test_one_who_floods_with_nonces_of_their_own_has_no_more_than_their_rate(endpoint: Endpoint) -> None:
+    mallory = Client(endpoint, "bob", host="192.0.2.66", port=1)
+    assert mallory.register().status == 200
+    flood(endpoint, 300, 1.0, port=1)
+    answers = 0
+    for _ in range(400):
+        data = mallory.request("MESSAGE", TARGET, [("Content-Type", "text/plain")], b"hi")
+        endpoint.receive(mallory.flow, data.replace(b'response="', b'response="0'), 1.0)
+        answers += len(endpoint.to_send(1.0))
+    assert 0 < answers <= 150
+
+
 def test_broken_messages_and_copies_and_answers_to_nothing_are_counted(endpoint: Endpoint) -> None:
     flow, data = options()
     answer = respond_bytes(parse_message(data), 200, to_tag="x")  # type: ignore[arg-type]
@@ -237,7 +264,7 @@ def test_every_table_is_bounded() -> None:
     for number in range(100):
         buckets.take(str(number), 0.0)
     assert len(buckets) == 10
-    guard = Guard(Limits(sources=10, flow_rate=1, flow_burst=1, source_rate=1, source_burst=2))
+    guard = Guard(Limits(sources=10, flow_rate=1, flow_burst=1, source_rate=1, source_burst=2), lambda *_: False)
     for number in range(1000):
         flow = Flow("udp", SERVER, (f"192.0.{number % 250}.{number // 250}", 1))
         guard.charge(flow, 1.0)
@@ -301,3 +328,64 @@ def test_nobody_gets_more_packets_than_they_sent_whatever_they_send() -> None:
     assert MANY / 4 < got <= sent
     counts = endpoint.counts
     assert (counts["server"], counts["client"], counts["sources"]) == (0, 0, 0)
+
+
+def test_a_long_attack_of_many_kinds_leaves_little_behind() -> None:
+    """All that peers can make grow stays within its limit, and most of it is gone a while later."""
+    limits = Limits(
+        server_transactions=64, server_transactions_per_source=32, finished_transactions=128, client_transactions=64,
+        bindings=16, subscriptions=32, publications=16, challenged=64, sources=100, flow_rate=1000, flow_burst=1000,
+        source_rate=1000, source_burst=1000, unproven_rate=0,
+    )  # fmt: skip
+    endpoint = make_endpoint(limits=limits, users=50)
+    rng = random.Random(4)
+    clients = [Client(endpoint, f"user{number}", host=f"192.0.2.{number}") for number in range(50)]
+    methods = ("REGISTER", "MESSAGE", "SUBSCRIBE", "PUBLISH", "OPTIONS", "INVITE", "NOTIFY")
+    now = 0.0
+    for number in range(6000):
+        now += 0.01
+        client = rng.choice(clients)
+        if client.challenge is None:
+            client.register(now)
+        method = rng.choice(methods)
+        uri = f"sip:{DOMAIN}" if method == "REGISTER" else f"sip:user{rng.randrange(99)}@{DOMAIN}"
+        more = [
+            ("Contact", f'<sip:x{number}@192.0.2.1:{rng.randrange(1, 65535)}>;+sip.instance="<urn:{number}>"'),
+            ("Event", "presence"), ("Supported", "gruu, outbound"), ("Content-Type", "text/plain"),
+        ]  # fmt: skip
+        data = client.request(method, uri, more, b"x", authenticate=rng.random() < 0.7)
+        flow = client.flow if rng.random() < 0.7 else Flow("udp", SERVER, (f"198.51.100.{number % 250}", number + 1))
+        endpoint.receive(flow, data, now)
+        endpoint.handle_timer(now)
+        endpoint.to_send(now)
+        while endpoint.next_event() is not None:
+            pass
+        counts = endpoint.counts
+        assert counts["server"] <= 64
+        assert counts["finished"] <= 128
+        assert counts["client"] <= 64
+        assert counts["bindings"] <= 16
+        assert counts["subscriptions"] <= 32
+        assert counts["publications"] <= 16
+        assert counts["challenged"] <= 64
+        assert counts["guarded"] <= 7 * 100
+        assert counts["timers"] <= 2000
+        assert len(endpoint.registrar.gruus) <= 16
+    for _ in range(400):
+        now += 30.0
+        endpoint.handle_timer(now)
+        endpoint.to_send(now)
+    left = endpoint.counts
+    names = (
+        "server",
+        "finished",
+        "client",
+        "bindings",
+        "subscriptions",
+        "publications",
+        "challenged",
+        "merged",
+        "sources",
+    )
+    assert {name: left[name] for name in names} == dict.fromkeys(names, 0)
+    assert left["timers"] == 0

@@ -211,6 +211,10 @@ class Authenticator:
         self._note(guess)
         return Granted(aor)
 
+    def issued(self, nonce: str, source: str) -> bool:
+        """Whether a nonce is one that we made for an address (`Flow.prefix`), however old."""
+        return self._nonces.issued(nonce, source) is not None
+
     def _note(self, who: str) -> None:
         """Remembers a user and a source that belong together; the one that was seen longest ago is forgotten."""
         known = self._signed_on

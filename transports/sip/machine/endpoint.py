@@ -79,12 +79,12 @@ class Endpoint:
         self._events: deque[EndpointEvent] = deque()
         self._queue = TimerQueue((timers.t1, 2 * timers.t1, 4 * timers.t1, timers.t2, timers.timeout))
         process_secret = entropy(32)
-        self.guard = Guard(config.limits)
+        auth = Authenticator(config.auth, config.auth_realm, config.domain, accounts, entropy(32))
+        self.guard = Guard(config.limits, auth.issued)
         self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request, self.guard)
         self._past: list[Output] = []
         self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain)
         names, router = Names(config), Router(config)
-        auth = Authenticator(config.auth, config.auth_realm, config.domain, accounts, entropy(32))
         self._liveness = Liveness(self._queue, config.lifetimes.flow_timer, self._close)
         self.registrar = Registrar(
             config, self._layer, self._queue, bindings or NoBindings(), Gruus(config.domain, secret, entropy),

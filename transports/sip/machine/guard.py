@@ -4,10 +4,15 @@ What is asked for without proving that one may have it (challenges, broken messa
 from three buckets: that of the address and port, that of the address, and one of all. When one is empty, what it is of
 is not even read for a while: an answer would go to whoever a forged source names. The first keeps one who floods from
 shutting out all others behind the same NAT; the last keeps a flood from forged addresses from taking all the time.
-Whoever has proved a password from an address and port pays from a bucket of their own, and from no other.
+Whoever has proved a password from an address and port pays from a bucket of their own, and from no other; and where
+that is emptied under their address, by datagrams that somebody forges, what holds a nonce of ours is read all the same:
+nonces are for one address, and who forges it does not see them.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
 
 from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import Flow
@@ -17,6 +22,7 @@ SHUT = 1.0
 DOUBLINGS = 5
 MEMORY = 60.0
 _ALL = "*"
+_NONCE = re.compile(rb'nonce="([^"]{1,128})"')
 
 
 class Buckets:
@@ -69,23 +75,28 @@ class Guard:
 
     Args:
         limits: rates and sizes.
+        issued: whether a nonce is one that we made for an address.
     """
 
     __slots__ = (
         "_all",
         "_flows",
+        "_issued",
         "_most",
         "_persons",
         "_proven",
         "_sources",
         "_strikes",
         "_told",
+        "_vouched",
         "changed",
         "shut",
         "turned_away",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, issued: Callable[[str, str], bool]) -> None:
+        self._issued = issued
+        self._vouched = Buckets(limits.source_rate, limits.source_burst, limits.sources)
         self._most = limits.sources
         self._flows = Buckets(limits.flow_rate, limits.flow_burst, limits.sources)
         self._sources = Buckets(limits.source_rate, limits.source_burst, limits.sources)
@@ -102,7 +113,7 @@ class Guard:
         """Datagrams and connections that were not looked at."""
 
     def __len__(self) -> int:
-        kept = (self._flows, self._sources, self._persons, self._proven, self._strikes, self.shut)
+        kept = (self._flows, self._sources, self._vouched, self._persons, self._proven, self._strikes, self.shut)
         return sum(len(table) for table in kept)
 
     def proved(self, flow: Flow) -> None:
@@ -148,17 +159,27 @@ class Guard:
         self.shut[name] = now + length
 
     def expire(self, now: float) -> list[str]:
-        """Lets in whose time is over. Returns who is still shut out."""
+        """Lets in whose time is over. Returns who is still shut out, and has proved nothing."""
         for name in [name for name, until in self.shut.items() if until <= now]:
             del self.shut[name]
             self._told.discard(name)
-        return list(self.shut)
+        return [name for name in self.shut if name not in self._proven]
 
-    def admits(self, flow: Flow, now: float) -> bool:
+    def admits(self, flow: Flow, data: bytes, now: float) -> bool:
         """Whether what comes by a flow is to be looked at."""
-        if not self._is_open(flow.key, now):
+        if flow.key in self._proven:
+            if self._is_open(flow.key, now):
+                return True
+            vouched = not flow.reliable and self._is_vouched(flow, data, now)
+            self.turned_away -= vouched
+            return vouched
+        return self._is_open(flow.key, now) and self._is_open(flow.prefix, now) and self._is_open(_ALL, now)
+
+    def _is_vouched(self, flow: Flow, data: bytes, now: float) -> bool:
+        found = _NONCE.search(data)
+        if found is None or not self._issued(found[1].decode("latin-1"), flow.prefix):
             return False
-        return flow.key in self._proven or (self._is_open(flow.prefix, now) and self._is_open(_ALL, now))
+        return self._vouched.take(flow.key, now) == 0
 
     def connected(self, prefix: str, now: float) -> bool:
         """Counts a connection that has come in. Returns False where it is to be dropped."""

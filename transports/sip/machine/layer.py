@@ -160,7 +160,7 @@ class TransactionLayer:
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes a datagram, or what a connection has read."""
         guard = self._guard
-        if guard is not None and guard.shut and not guard.admits(flow, now) and not self._awaited(flow, data):
+        if guard is not None and guard.shut and not guard.admits(flow, data, now) and not self._awaited(flow, data):
             self._turn_away(guard, flow, data)
             return
         if flow.whole:
