@@ -37,6 +37,7 @@ from transports.sip.wire.native import (
     SipTyping,
     SipWatch,
 )
+from transports.sip.wire.uri import SipUri, parse_uri
 
 MEMO_ENTRIES: Final = 16_384
 MEMO_KEY: Final = 512
@@ -96,11 +97,12 @@ class SipMapping:
             return known
         sender = self.addresses.from_aor(aor)
         recipient = self.addresses.from_uri(peer)
+        device = _device_in(peer) if recipient.corporate and _GRUU in peer else ""
         shown = safe_display_name(name, sender.user)
         made = (
             Identity(address=sender, display_name=shown),
             (Identity(address=recipient),),
-            self._conversation(sender, recipient),
+            self._conversation(sender, recipient, device),
         )
         if len(aor) + len(peer) + len(name) <= MEMO_KEY:
             if len(self._parties_of) >= MEMO_ENTRIES:
@@ -108,9 +110,15 @@ class SipMapping:
             self._parties_of[key] = made
         return made
 
-    def _conversation(self, sender: Address, recipient: Address) -> ConversationKey:
-        """SIP's pager mode has no ids of conversations: two users name one, in the same order from either side."""
+    def _conversation(self, sender: Address, recipient: Address, device: str) -> ConversationKey:
+        """SIP's pager mode has no ids of conversations: two users name one, in the same order from either side.
+
+        What is written to one device of a person alone (RFC 5627) is a conversation by itself, which names the device.
+        """
         own, other = sender.user, self.addresses.to_aor(recipient)
+        if device:
+            key = RemoteConversationId(f"{other}{_GRUU}{device}")
+            return ConversationKey(network=SIP, remote_id=key, receiver=own)
         if recipient.corporate and other < own:
             own, other = recipient.user, own
         return ConversationKey(network=SIP, remote_id=RemoteConversationId(own), receiver=other)  # type: ignore[arg-type]
@@ -268,6 +276,7 @@ class SipMapping:
                 body=text.encode("utf-8", "replace"),
                 headers=headers,
                 display_name=shown,
+                device=_device_of(event.conversation, recipient),
                 plain=None if plain is None else plain.encode("utf-8", "replace"),
             )
             for text, plain in texts
@@ -299,6 +308,7 @@ class SipMapping:
             aor=recipient.address.user,
             peer=self.addresses.to_uri(event.sender.address),
             state="active" if body.state is TypingState.ACTIVE else "idle",
+            device=_device_of(event.conversation, recipient),
         )
         return Translated(natives=(native,), losses=losses)
 
@@ -322,6 +332,24 @@ class _Content:
     claimed_at: float | None
     language: str | None
     subject: str | None = None
+
+
+_GRUU: Final = ";gr="
+
+
+def _device_in(peer: str) -> str:
+    """Returns the device that a GRUU names, or "" where it is none."""
+    try:
+        uri = parse_uri(peer)
+    except SipSyntaxError:
+        return ""
+    return (uri.param("gr") or "") if isinstance(uri, SipUri) else ""
+
+
+def _device_of(conversation: ConversationKey, recipient: Identity) -> str | None:
+    """Returns the device that a conversation is with, where the recipient was written to at one of theirs alone."""
+    own, gruu, device = conversation.remote_id.partition(_GRUU)
+    return device if gruu and conversation.network == SIP and own == recipient.address.user else None
 
 
 def _remote_id(native: SipMessage) -> RemoteMessageId:

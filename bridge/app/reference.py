@@ -13,18 +13,19 @@ from typing import Any
 
 import attrs
 
-from bridge.app import config
+from bridge.app import sections
 from bridge.app.registry import KINDS
+from bridge.app.values import Listen
 
 _SECTIONS = (
-    ("bridge", config.BridgeSection),
-    ("store", config.StoreSection),
-    ("sip", config.SipSection),
-    ("policy", config.PolicySection),
-    ("delivery", config.DeliverySection),
-    ("compliance", config.ComplianceSection),
-    ("metrics", config.MetricsSection),
-    ("networks.NAME", config.NetworkSection),
+    ("bridge", sections.BridgeSection),
+    ("store", sections.StoreSection),
+    ("sip", sections.SipSection),
+    ("policy", sections.PolicySection),
+    ("delivery", sections.DeliverySection),
+    ("compliance", sections.ComplianceSection),
+    ("metrics", sections.MetricsSection),
+    ("networks.NAME", sections.NetworkSection),
 )
 _HEAD = """# Configuration
 
@@ -89,7 +90,7 @@ def _toml(value: object) -> str:
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{}"
-    if isinstance(value, config.Listen):
+    if isinstance(value, Listen):
         return f'"{value.transport}:{value.at}"'
     return f'"{value}"'
 
@@ -136,8 +137,7 @@ def _table(title: str, cls: type[Any]) -> str:
 def example() -> str:
     """Returns an example configuration that names every key: what is not required is commented out."""
     lines = ["# simplebridge: every key with its default. `simplebridge check` tells what is wrong with a file."]
-    sections = [*_SECTIONS]
-    for title, cls in sections:
+    for title, cls in _SECTIONS:
         lines += ["", f"[{title.replace('NAME', 'aim')}]"]
         lines += _example_keys(cls)
     for kind in KINDS.values():

@@ -37,8 +37,21 @@ def endpoint_config(config: Config) -> EndpointConfig:
             nonce_lifetime=sip.nonce_lifetime,
             uri_aliases=frozenset(hosts | {str(at.at) for at in sip.listen}),
         ),
-        limits=Limits(contacts_per_aor=sip.max_contacts, max_body=sip.max_body),
-        lifetimes=Lifetimes(minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max),
+        limits=Limits(
+            contacts_per_aor=sip.max_contacts,
+            max_body=sip.max_body,
+            flow_rate=sip.max_rate_per_source / 5,
+            flow_burst=2 * sip.max_rate_per_source,
+            source_rate=sip.max_rate_per_source,
+            source_burst=20 * sip.max_rate_per_source,
+            unproven_rate=4 * sip.max_rate_per_source,
+            unproven_burst=80 * sip.max_rate_per_source,
+            person_rate=sip.max_rate_per_person,
+            person_burst=20 * sip.max_rate_per_person,
+        ),
+        lifetimes=Lifetimes(
+            minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max, flow_timer=sip.flow_timer
+        ),
     )
 
 

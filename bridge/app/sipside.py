@@ -66,7 +66,7 @@ class StoredBindings:
     def save(self, aor: str, bindings: tuple[StoredBinding, ...], done: Callable[[bool], None]) -> None:
         """Makes ``bindings`` all there is of ``aor``."""
         rows = [
-            {"aor": aor, "contact": b.contact, "expires_at": b.expires_at, "state": orjson.dumps(asdict(b))}
+            {"aor": aor, "contact": _row_name(b), "expires_at": b.expires_at, "state": orjson.dumps(asdict(b))}
             for b in bindings
         ]
 
@@ -80,6 +80,11 @@ class StoredBindings:
     def load(self) -> tuple[StoredBinding, ...]:
         """Returns what was kept."""
         return self.kept
+
+
+def _row_name(binding: StoredBinding) -> str:
+    """Returns what tells a binding from the others of its person: flows of one device may have one Contact."""
+    return f"{binding.contact}\n{binding.reg_id}" if binding.reg_id else binding.contact
 
 
 @define(eq=False)

@@ -5,15 +5,13 @@ because everything that it protects would be open. ``master.key`` is a ring: one
 still unwrap until everything is wrapped anew and they are retired.
 """
 
-import base64
-import binascii
 import os
 import secrets
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,8 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bridge.compliance.checkpoint import NoteSigner
 from bridge.compliance.errors import KeyDamagedError, KeyFileError, SealError
+from bridge.identity import keyring
+from bridge.identity.errors import KeyringDamaged, KeyringError
+from bridge.identity.keyring import KEY_BYTES as KEY_BYTES  # noqa: PLC0414 - for all who wrap keys
 
-KEY_BYTES = 32
 NONCE_BYTES = 12
 MODE = 0o600
 MAX_FILE_BYTES = 1 << 16
@@ -97,33 +97,30 @@ def write_private_file(path: Path, data: bytes, *, replace: bool) -> None:
 
 
 class Keyring:
-    """The master keys.
+    """The master keys: a keyring that wraps other keys.
 
     Args:
-        path: the file they are kept in, ``None`` for one that lives in memory alone.
-        keys: each key by its id.
-        active: the id of the key that wraps.
+        ring: the keys.
+        file: what they are kept in; None for a ring that lives in memory alone.
         entropy: returns as many random bytes as asked.
     """
 
     def __init__(
-        self,
-        path: Path | None,
-        keys: Mapping[str, bytes],
-        active: str,
-        entropy: Callable[[int], bytes] = os.urandom,
+        self, ring: keyring.Keyring, file: keyring.KeyringFile | None, entropy: Callable[[int], bytes] = os.urandom
     ) -> None:
-        self._path = path
-        self._keys = dict(keys)
-        self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
+        self._file = file
         self._entropy = entropy
-        self.active = active
+        self._take(ring)
+
+    def _take(self, ring: keyring.Keyring) -> None:
+        self._ring = ring
+        self._ciphers = {name: AESGCM(key) for name, key in ring.keys.items()}
 
     @classmethod
     def ephemeral(cls, entropy: Callable[[int], bytes] = os.urandom) -> "Keyring":
         """Returns a new ring with one key, in memory alone."""
         name = entropy(4).hex()
-        return cls(None, {name: entropy(KEY_BYTES)}, name, entropy)
+        return cls(keyring.Keyring(primary=name, keys={name: entropy(KEY_BYTES)}), None, entropy)
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> "Keyring":
@@ -132,20 +129,19 @@ class Keyring:
         Raises:
             KeyFileError: it is missing, open to others or malformed.
         """
-        if create and not path.exists():
-            name = os.urandom(4).hex()
-            try:
-                write_private_file(path, _encode({name: os.urandom(KEY_BYTES)}, name), replace=False)
-            except KeyFileError:
-                if not path.exists():  # else another process has made it just now, and its keys are the ones
-                    raise
-        keys, active = _decode(path, read_private_file(path))
-        return cls(path, keys, active)
+        file = keyring.KeyringFile(path)
+        with _key_file_errors():
+            return cls(file.load_or_create() if create else file.load(), file)
+
+    @property
+    def active(self) -> str:
+        """The id of the key that wraps."""
+        return self._ring.primary
 
     @property
     def ids(self) -> frozenset[str]:
         """The ids of all keys in the ring."""
-        return frozenset(self._keys)
+        return frozenset(self._ring.keys)
 
     def wrap(self, secret: bytes, bound_to: bytes) -> bytes:
         """Returns ``secret`` encrypted under the active key (nonce, ciphertext and tag).
@@ -184,74 +180,51 @@ class Keyring:
         Raises:
             KeyFileError: the file is missing, open to others or malformed; the ring is as before.
         """
-        if self._path is None:
-            return
-        keys, self.active = _decode(self._path, read_private_file(self._path))
-        self._keys = keys
-        self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
+        if self._file is not None:
+            with _key_file_errors():
+                self._take(self._file.load())
 
     def rotate(self) -> str:
         """Adds a new key and makes it the active one; returns its id. What is wrapped already stays readable.
 
         Raises:
-            KeyFileError: the file cannot be written; the ring is as before.
+            KeyFileError: the file cannot be read or written; the ring is as before.
         """
-        self.refresh()
-        before = self.active
-        name = self._entropy(4).hex()
-        key = self._entropy(KEY_BYTES)
-        self._keys[name] = key
-        self.active = name
-        try:
-            self._save()
-        except KeyFileError:
-            del self._keys[name]
-            self.active = before
-            raise
-        self._ciphers[name] = AESGCM(key)
-        return name
+        with _key_file_errors():
+            if self._file is None:
+                name = self._entropy(8).hex()
+                self._take(keyring.Keyring(primary=name, keys={**self._ring.keys, name: self._entropy(KEY_BYTES)}))
+            else:
+                self._take(self._file.rotate())
+        return self.active
 
     def retire(self, name: str) -> None:
         """Removes a key that nothing is wrapped under any more (the caller has made sure of it).
 
         Raises:
-            KeyFileError: it is the active one or not there, or the file cannot be written.
+            KeyFileError: it is the active one or not there, or the file cannot be read or written.
         """
         self.refresh()
-        if name == self.active or name not in self._keys:
-            raise KeyFileError(f"{self._path}: key {name!r} is the active one, or not in the ring")
-        key = self._keys.pop(name)
-        try:
-            self._save()
-        except KeyFileError:
-            self._keys[name] = key
-            raise
-        del self._ciphers[name]
-
-    def _save(self) -> None:
-        if self._path is not None:
-            write_private_file(self._path, _encode(self._keys, self.active), replace=True)
+        if name == self.active or name not in self.ids:
+            where = "the ring in memory" if self._file is None else self._file.path
+            raise KeyFileError(f"{where}: key {name!r} is the active one, or not in the ring")
+        kept = self.ids - {name}
+        with _key_file_errors():
+            if self._file is None:
+                keys = {key_id: self._ring.keys[key_id] for key_id in kept}
+                self._take(keyring.Keyring(primary=self.active, keys=keys))
+            else:
+                self._take(self._file.drop_old(kept))
 
 
-def _decode(path: Path, data: bytes) -> tuple[dict[str, bytes], str]:
-    """Returns the keys in a file and the id of the active one. Raises KeyFileError."""
+@contextmanager
+def _key_file_errors() -> Iterator[None]:
     try:
-        content = orjson.loads(data)
-        if content["version"] != 1:
-            raise KeyDamagedError(f"{path}: version {content['version']!r} is not known")
-        keys = {str(name): base64.b64decode(key, validate=True) for name, key in content["keys"].items()}
-        active = str(content["active"])
-    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
-        raise KeyDamagedError(f"{path}: not a key ring: {type(error).__name__}") from error
-    if active not in keys or any(len(key) != KEY_BYTES for key in keys.values()):
-        raise KeyDamagedError(f"{path}: the active key is missing, or a key has not {KEY_BYTES} bytes")
-    return keys, active
-
-
-def _encode(keys: Mapping[str, bytes], active: str) -> bytes:
-    encoded = {name: base64.b64encode(key).decode() for name, key in keys.items()}
-    content = {"version": 1, "active": active, "keys": encoded}
-    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        yield
+    except KeyringDamaged as error:
+        raise KeyDamagedError(str(error)) from error
+    except KeyringError as error:
+        raise KeyFileError(str(error)) from error
 
 
 def open_signer(path: Path, name: str, *, create: bool = False) -> NoteSigner:

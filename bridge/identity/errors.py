@@ -81,6 +81,12 @@ class KeyringError(IdentityError):
     code = "keyring"
 
 
+class KeyringDamaged(KeyringError):
+    """The key file is there, and what it holds is no keyring."""
+
+    code = "keyring-damaged"
+
+
 class VaultError(IdentityError):
     """A sealed secret does not open: its key is not in the keyring, or it was altered or moved."""
 

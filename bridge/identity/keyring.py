@@ -2,7 +2,8 @@
 
 JSON: ``{"format": "simplebridge-keyring-1", "primary": ID, "keys": {ID: BASE64 of 32 bytes, ...}}``. The primary key
 seals; the others open what was sealed before the last rotation. The file is always replaced whole, never written in
-place: a crash leaves the old one or the new one.
+place: a crash leaves the old one or the new one. Read is also what the master keys were first kept in: ``{"version": 1,
+"active": ID, "keys": {...}}``; a rotation writes it anew.
 """
 
 import base64
@@ -19,10 +20,11 @@ from typing import cast
 
 from attrs import evolve, field, frozen
 
-from bridge.identity.errors import KeyringError, UnknownKey
+from bridge.identity.errors import KeyringDamaged, KeyringError, UnknownKey
 
 KEY_BYTES = 32
 _FORMAT = "simplebridge-keyring-1"
+_FIRST_VERSION = 1
 _MAX_FILE = 64 * 1024
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -90,7 +92,7 @@ class KeyringFile:
             finally:
                 os.close(handle)
         if len(data) > _MAX_FILE:
-            raise KeyringError("is too large to be a keyring", str(self.path))
+            raise KeyringDamaged("is too large to be a keyring", str(self.path))
         return parse_keyring(data, str(self.path))
 
     def load_or_create(self) -> Keyring:
@@ -188,20 +190,26 @@ def parse_keyring(data: bytes, where: str) -> Keyring:
     """Reads the content of a key file. ``where`` is its path, for errors.
 
     Raises:
-        KeyringError: it is not a keyring; the error never holds a part of it but the id of a key.
+        KeyringDamaged: it is not a keyring; the error never holds a part of it but the id of a key.
     """
     try:
         content = json.loads(data)
     except (ValueError, RecursionError):
-        raise KeyringError("is not JSON", where) from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise KeyringError(f"is not a keyring of the format {_FORMAT}", where)
-    primary, entries = content.get("primary"), content.get("keys")
+        raise KeyringDamaged("is not JSON", where) from None
+    if not isinstance(content, dict):
+        raise KeyringDamaged(f"is not a keyring of the format {_FORMAT}", where)
+    if content.get("format") == _FORMAT:
+        primary = content.get("primary")
+    elif content.get("version") == _FIRST_VERSION:
+        primary = content.get("active")
+    else:
+        raise KeyringDamaged(f"is not a keyring of the format {_FORMAT}", where)
+    entries = content.get("keys")
     if not isinstance(entries, dict) or not isinstance(primary, str):
-        raise KeyringError("has no keys or names no primary one", where)
+        raise KeyringDamaged("has no keys or names no primary one", where)
     keys = {key_id: _parse_key(key_id, text, where) for key_id, text in cast("dict[str, object]", entries).items()}
     if primary not in keys:
-        raise KeyringError("its primary key is not among its keys", where)
+        raise KeyringDamaged("its primary key is not among its keys", where)
     return Keyring(primary=primary, keys=keys)
 
 
@@ -209,7 +217,7 @@ def _parse_key(key_id: str, text: object, where: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
     except (binascii.Error, ValueError):
-        raise KeyringError(f"its key {key_id!r} is not base64", where) from None
+        raise KeyringDamaged(f"its key {key_id!r} is not base64", where) from None
     if len(key) != KEY_BYTES:
-        raise KeyringError(f"its key {key_id!r} has {len(key)} bytes instead of {KEY_BYTES}", where)
+        raise KeyringDamaged(f"its key {key_id!r} has {len(key)} bytes instead of {KEY_BYTES}", where)
     return key

@@ -13,9 +13,8 @@ from exactly one character of the original; and the forms of ``PLAIN`` text are 
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-
-import attrs
+from itertools import chain, pairwise, repeat
+from operator import add
 
 from bridge.policy.confusables import LOOKALIKES, is_blank, is_dropped
 
@@ -100,15 +99,26 @@ def collapse(text: str) -> str:
     return f" {' '.join(text.split())} "
 
 
-@attrs.frozen(slots=True)
 class Form:
     """A form of a text and, for each of its characters, the offset in the original it comes from.
 
     A character that stands for nothing of the original (the spaces at the ends) has the offset of its neighbour.
+    ``origin`` may be given as a function that works it out: of most texts nobody asks for it, and the text itself is
+    made at C speed, which the way back is not.
     """
 
-    text: str
-    origin: Sequence[int]
+    __slots__ = ("_origin", "text")
+
+    def __init__(self, text: str, origin: "Sequence[int] | Callable[[], Sequence[int]]") -> None:
+        self.text = text
+        self._origin = origin
+
+    @property
+    def origin(self) -> Sequence[int]:
+        """Where each character comes from."""
+        if callable(self._origin):
+            self._origin = self._origin()
+        return self._origin
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The original's part that ``text[start:end]`` comes from; ``start < end``."""
@@ -116,34 +126,45 @@ class Form:
 
     def through(self, source: "Form") -> "Form":
         """This form of ``source.text`` as one of what ``source`` itself came from."""
-        return Form(self.text, [source.origin[offset] for offset in self.origin] if source.origin else self.origin)
+
+        def origin() -> Sequence[int]:
+            first = source.origin
+            return [first[offset] for offset in self.origin] if first else self.origin
+
+        return Form(self.text, origin)
 
 
 def trace(text: str, table: Table, order: Sequence[int] | None = None) -> Form:
     """``text.translate(table)`` with the way back; ``order`` takes the original's characters in another order."""
-    pieces: list[str] = []
-    origin: list[int] = []
-    for offset in range(len(text)) if order is None else order:
-        piece = table[ord(text[offset])] or ""
-        pieces.append(piece)
-        origin.extend([offset] * len(piece))
-    return Form("".join(pieces), origin)
+    shown = text if order is None else "".join(map(text.__getitem__, order))
+
+    def origin() -> Sequence[int]:
+        sizes = {character: len(table[ord(character)] or "") for character in set(shown)}
+        offsets = range(len(text)) if order is None else order
+        if all(size == 1 for size in sizes.values()):
+            return offsets
+        return list(chain.from_iterable(map(repeat, offsets, map(sizes.__getitem__, shown))))
+
+    return Form(shown.translate(table), origin)
 
 
 def collapse_form(form: Form) -> Form:
     """``collapse`` with the way back."""
-    characters = [" "]
-    origin = [form.origin[0] if form.origin else 0]
-    for character, offset in zip(form.text, form.origin, strict=True):
-        blank = character.isspace()
-        if blank and characters[-1] == " ":
-            continue
-        characters.append(" " if blank else character)
-        origin.append(offset)
-    if characters[-1] != " " or len(characters) == 1:
-        characters.append(" ")
-        origin.append(origin[-1])
-    return Form("".join(characters), origin)
+
+    def origin() -> Sequence[int]:
+        source = form.origin
+        offsets = [source[0] if source else 0]
+        end = 0
+        for word in _CHUNK.finditer(form.text):
+            start = word.start()
+            if start > end > 0:
+                offsets.append(source[end])  # of a run of blanks, the first
+            end = word.end()
+            offsets += source[start:end]
+        offsets.append(source[end] if 0 < end < len(source) else offsets[-1])
+        return offsets
+
+    return Form(collapse(form.text), origin)
 
 
 _CHUNK = re.compile(r"\S+")
@@ -155,24 +176,47 @@ def joins(plain: str) -> Form:
 
     "fal.con-x" gives " falcon falconx conx ": ``JOINED`` alone would know "falconx" only. ``plain`` is in plain form.
     """
-    characters = [" "]
+    found: list[str] = []
+    for chunk in plain.split():
+        if chunk.isalnum():
+            continue
+        pieces = chunk.translate(WORDS).split()
+        if len(pieces) > 2:
+            found += _runs(pieces)
+    return Form(f" {' '.join(found)} " if found else " ", lambda: _origin_of_joins(plain))
+
+
+def _runs(pieces: Sequence[str]) -> list[str]:
+    """Two to ``_MOST_PIECES`` neighbours of three pieces or more run together, by the first and then by their number.
+
+    So the first run of a word and the last one are at its ends, next to those of its neighbours.
+    """
+    two = list(map(add, pieces, pieces[1:]))
+    three = list(map(add, two, pieces[2:]))
+    four = list(map(add, three, pieces[3:]))
+    runs = [""] * (3 * len(four))
+    runs[::3], runs[1::3], runs[2::3] = two[:-2], three[:-1], four
+    return [*runs, two[-2], three[-1], two[-1]]
+
+
+def _origin_of_joins(plain: str) -> Sequence[int]:
+    """Where each character of `joins` comes from: the same runs, with their offsets."""
     origin = [0]
     for chunk in _CHUNK.finditer(plain):
         if chunk.group().isalnum():
             continue
-        pieces = _pieces(trace(chunk.group(), WORDS))
-        for first in range(len(pieces) if len(pieces) > 2 else 0):
-            for last in range(first + 2, min(len(pieces), first + _MOST_PIECES) + 1):
-                for letters, offsets in pieces[first:last]:
-                    characters.append(letters)
-                    origin.extend(offset + chunk.start() for offset in offsets)
-                characters.append(" ")
-                origin.append(origin[-1])
-    return Form("".join(characters), origin)
+        pieces = _pieces(trace(chunk.group(), WORDS), chunk.start())
+        if len(pieces) > 2:
+            for first in range(len(pieces)):
+                for last in range(first + 2, min(len(pieces), first + _MOST_PIECES) + 1):
+                    origin.extend(chain.from_iterable(pieces[first:last]))
+                    origin.append(origin[-1])
+    return origin
 
 
-def _pieces(form: Form) -> list[tuple[str, Sequence[int]]]:
-    return [(match.group(), form.origin[match.start() : match.end()]) for match in _CHUNK.finditer(form.text)]
+def _pieces(form: Form, start: int) -> list[Sequence[int]]:
+    origin = [offset + start for offset in form.origin]
+    return [origin[match.start() : match.end()] for match in _CHUNK.finditer(form.text)]
 
 
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -190,6 +234,7 @@ def with_decoration(text: str, end: int) -> int:
 
 RIGHT_TO_LEFT_OVERRIDE = "\u202e"
 _ENDS_OVERRIDE = "\u202c\u202d\n\r\u2029"
+_TURNS = re.compile(f"[{RIGHT_TO_LEFT_OVERRIDE}{_ENDS_OVERRIDE}]")
 
 
 def display_order(text: str) -> list[int]:
@@ -198,14 +243,25 @@ def display_order(text: str) -> list[int]:
     Each stretch after an override, up to its end (U+202C, U+202D, or the end of the line), is read backwards.
     """
     order: list[int] = []
-    cuts = [0]
-    turned = False
-    for offset, character in enumerate(text):
-        if (character == RIGHT_TO_LEFT_OVERRIDE and not turned) or (turned and character in _ENDS_OVERRIDE):
-            cuts.append(offset)
-            turned = not turned
-    cuts.append(len(text))
-    for index, (start, end) in enumerate(pairwise(cuts)):
+    for index, (start, end) in enumerate(pairwise(_cuts(text))):
         stretch = range(start, end)
         order.extend(reversed(stretch) if index % 2 else stretch)
     return order
+
+
+def displayed(text: str) -> str:
+    """``text`` in that order, without the overrides."""
+    stretches = enumerate(pairwise(_cuts(text)))
+    shown = "".join([text[start:end][::-1] if index % 2 else text[start:end] for index, (start, end) in stretches])
+    return shown.replace(RIGHT_TO_LEFT_OVERRIDE, "")
+
+
+def _cuts(text: str) -> list[int]:
+    """Where stretches begin and end: every second one is turned around."""
+    cuts = [0]
+    turned = False
+    for turn in _TURNS.finditer(text):
+        if (turn.group() == RIGHT_TO_LEFT_OVERRIDE) is not turned:
+            cuts.append(turn.start())
+            turned = not turned
+    return [*cuts, len(text)]

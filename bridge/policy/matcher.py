@@ -21,9 +21,11 @@ from bridge.policy.folding import (
     SYMBOLS,
     WORDS,
     Form,
+    Table,
     collapse,
     collapse_form,
     display_order,
+    displayed,
     joins,
     trace,
     with_decoration,
@@ -261,8 +263,7 @@ class Matcher:
         """What the plain form does not tell: patterns on the text as it came, and text that is turned around."""
         bits = self._touch_set(_encodable(text))[0] if self._in_set else 0
         if RIGHT_TO_LEFT_OVERRIDE in text:
-            turned = "".join(text[offset] for offset in display_order(text) if text[offset] != RIGHT_TO_LEFT_OVERRIDE)
-            bits |= self._touch(turned)
+            bits |= self._touch(displayed(text))
         return bits
 
     def _touch_set(self, text: str) -> tuple[int, int]:
@@ -293,50 +294,65 @@ class Matcher:
         if preceding:
             for before in _befores(preceding):
                 cut = len(before)
-                for lexicon, term, start, end in self._search(before + text, wanted):
+                for lexicon, term, start, end in self._search(before + text, wanted, before):
                     if start < len(before.rstrip()) and end > cut:
                         end = with_decoration(text, end - cut)
                         hits[Hit(lexicon=self._names[lexicon], term=term, start=0, end=end, straddles=True)] = None
         return tuple(sorted(hits, key=lambda hit: (hit.start, hit.end, hit.lexicon, hit.term)))
 
-    def _search(self, text: str, wanted: int) -> Iterator[Found]:
-        yield from self._search_in_order(text, wanted, None)
+    def _search(self, text: str, wanted: int, before: str = "") -> Iterator[Found]:
+        """Searches ``text``. ``before``: what it begins with, in which a place has to begin that is asked for; what
+        does not is left out where that is cheap to tell.
+        """
+        yield from self._search_in_order(text, wanted, None, before)
         if RIGHT_TO_LEFT_OVERRIDE in text:
-            yield from self._search_in_order(text, wanted, display_order(text))
+            yield from self._search_in_order(text, wanted, display_order(text), "")
 
-    def _search_in_order(self, text: str, wanted: int, order: Sequence[int] | None) -> Iterator[Found]:
+    def _search_in_order(self, text: str, wanted: int, order: Sequence[int] | None, before: str) -> Iterator[Found]:
         if self._words is not None:
             for table in (WORDS, JOINED):
-                yield from _search_words(self._words, collapse_form(trace(text, table, order)), wanted)
+                form = collapse_form(trace(text, table, order))
+                yield from _search_words(self._words, form, wanted, _reach(before, table))
             plain = trace(text, PLAIN, order)
             joined = joins(plain.text)
-            yield from _search_words(self._words, joined.through(plain), wanted)
+            yield from _search_words(self._words, joined.through(plain), wanted, None)
         if self._symbols is not None:
-            yield from self._search_symbols(self._symbols, collapse_form(trace(text, SYMBOLS, order)), wanted)
+            form = collapse_form(trace(text, SYMBOLS, order))
+            yield from self._search_symbols(self._symbols, form, wanted, _reach(before, SYMBOLS))
         if wanted & self._in_set:
             plain = trace(text, PLAIN, order)
-            yield from self._search_entries(plain, wanted)
+            yield from self._search_entries(plain, wanted, len(before.translate(PLAIN)) if before else None)
             if plain.text != text and order is None:
-                yield from self._search_entries(Form(_encodable(text), range(len(text))), wanted)
+                raw = Form(_encodable(text), range(len(text)))
+                yield from self._search_entries(raw, wanted, len(before) if before else None)
 
-    def _search_symbols(self, symbols: Any, form: Form, wanted: int) -> Iterator[Found]:
+    def _search_symbols(self, symbols: Any, form: Form, wanted: int, reach: int | None) -> Iterator[Found]:
         for last, needle in symbols.iter(form.text):
             start, end = last + 1 - len(needle.text), last + 1
+            if reach is not None and start > reach:
+                continue
             allowed = wanted if _stands_alone(form.text, start, end) else wanted & ~self._whole
             if needle.lexicons & allowed:
                 yield from _named(needle, allowed, form.span(start, end))
 
-    def _search_entries(self, form: Form, wanted: int) -> Iterator[Found]:
+    def _search_entries(self, form: Form, wanted: int, reach: int | None) -> Iterator[Found]:
         for entry in self._entries:
             if not wanted >> entry.lexicon & 1:
                 continue
             for start, end in _spans(entry, form.text):
-                if start < end:
+                if start < end and (reach is None or start < reach):
                     yield (entry.lexicon, entry.term, *form.span(start, end))
 
 
-def _search_words(words: Any, form: Form, wanted: int) -> Iterator[Found]:
+def _reach(before: str, table: Table) -> int | None:
+    """Where at the latest in a collapsed form a place begins that begins in ``before``; None where there is none."""
+    return len(collapse(before.translate(table))) if before else None
+
+
+def _search_words(words: Any, form: Form, wanted: int, reach: int | None) -> Iterator[Found]:
     for last, needle in words.iter(form.text):
+        if reach is not None and last + 1 - len(needle.text) > reach:
+            continue
         if needle.lexicons & wanted:
             end = last + 1 - needle.text.endswith(" ")
             start = last + 1 - len(needle.text) + needle.text.startswith(" ")

@@ -8,6 +8,7 @@ SEEDS: list[bytes] = [
     b"{}",
     b'{"format": "simplebridge-keyring-1", "primary": "a", "keys": {"a": "' + b"A" * 43 + b'="}}',
     b'{"format": "simplebridge-keyring-1", "primary": "b", "keys": {"a": 5}}',
+    b'{"version": 1, "active": "a", "keys": {"a": "' + b"A" * 43 + b'="}}',
     b"[" * 50_000,
 ]
 

@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, TextMessage
+from wsproto.events import Request as WebRequest
+
 from tests.kit.daemon import BridgeProcess
 from transports.sip.wire.auth import Challenge, answer, ha1
 from transports.sip.wire.framing import StreamFramer
@@ -27,33 +31,72 @@ class NoAnswer(AssertionError):
     """Nothing came in time."""
 
 
+class Web:
+    """The client's side of a WebSocket on a connected socket (RFC 7118); its handshake is done when it is made."""
+
+    def __init__(self, stream: socket.socket, host: str) -> None:
+        self._stream = stream
+        self._connection = WSConnection(ConnectionType.CLIENT)
+        hello = WebRequest(host=host, target="/", subprotocols=["sip"])
+        stream.sendall(self._connection.send(hello))
+        while True:
+            self._connection.receive_data(stream.recv(65_536) or None)
+            for event in self._connection.events():
+                assert isinstance(event, AcceptConnection), event
+                assert event.subprotocol == "sip"
+                return
+
+    def send(self, data: bytes) -> None:
+        """Sends a message."""
+        self._stream.sendall(self._connection.send(TextMessage(data.decode())))
+
+    def take(self, data: bytes) -> list[bytes]:
+        """Returns the messages that end in what was read."""
+        if not data:
+            return []
+        self._connection.receive_data(data)
+        found = []
+        for event in self._connection.events():
+            if isinstance(event, TextMessage | BytesMessage):
+                assert event.message_finished
+                text = event.data
+                found.append(text.encode() if isinstance(text, str) else bytes(text))
+        return found
+
+
 class Wire:
     """One socket to the daemon: a connection, or a bound datagram socket.
 
     Args:
         bridge: the daemon.
-        transport: udp, tcp or tls.
-        local: the address to bind; a free port of 127.0.0.1 otherwise.
+        transport: udp, tcp, tls, ws or wss.
+        local: the address to bind; a free port of the daemon's address otherwise.
     """
 
-    def __init__(self, bridge: BridgeProcess, transport: str, local: tuple[str, int] = ("127.0.0.1", 0)) -> None:
+    def __init__(self, bridge: BridgeProcess, transport: str, local: tuple[str, int] | None = None) -> None:
         self.transport = transport
-        self.remote = ("127.0.0.1", bridge.tls_port if transport == "tls" else bridge.port)
+        self.remote = (bridge.host, bridge.port_of(transport))
         self._framer = StreamFramer()
         self._ready: list[bytes] = []
         self.closed = False
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-        plain = socket.socket(socket.AF_INET, kind)
+        plain = socket.socket(socket.AF_INET6 if ":" in bridge.host else socket.AF_INET, kind)
         plain.settimeout(SECONDS)
-        plain.bind(local)
+        plain.bind(local or (bridge.host, 0))
         if transport != "udp":
             plain.connect(self.remote)
-        if transport == "tls":
+        if transport in {"tls", "wss"}:
             context = ssl.create_default_context(cafile=str(bridge.data / "tls" / "cert.pem"))
             self.socket: socket.socket = context.wrap_socket(plain, server_hostname=bridge.domain)
         else:
             self.socket = plain
         self.local: tuple[str, int] = self.socket.getsockname()[:2]
+        self._web = Web(self.socket, self.host) if transport in {"ws", "wss"} else None
+
+    @property
+    def host(self) -> str:
+        """Our address as a URI has it."""
+        return f"[{self.local[0]}]" if ":" in self.local[0] else self.local[0]
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +110,8 @@ class Wire:
         """Sends octets: a datagram, or on the connection."""
         if self.transport == "udp":
             self.socket.sendto(data, self.remote)
+        elif self._web is not None:
+            self._web.send(data)
         else:
             self.socket.sendall(data)
 
@@ -90,6 +135,9 @@ class Wire:
                 self._ready.append(data)
                 continue
             self.closed = not data
+            if self._web is not None:
+                self._ready += self._web.take(data)
+                continue
             self._ready += [item for item in self._framer.feed(data) if isinstance(item, bytes)]
             assert self._framer.error is None, self._framer.error
         return self._ready.pop(0)
@@ -117,7 +165,7 @@ class Wire:
         """Asks OPTIONS on this socket and returns the very next message: so what was sent before had no answer."""
         number = next(_numbers)
         lines = [
-            ("Via", f"SIP/2.0/{self.transport.upper()} {self.local[0]}:{self.local[1]};rport;branch=z9hG4bKo{number}"),
+            ("Via", f"SIP/2.0/{self.transport.upper()} {self.host}:{self.local[1]};rport;branch=z9hG4bKo{number}"),
             ("Max-Forwards", "70"),
             ("From", f"<sip:probe@{domain}>;tag=p{number}"),
             ("To", f"<sip:{domain}>"),
@@ -136,8 +184,9 @@ class Phone(Wire):
     Args:
         bridge: the daemon.
         user: the user part.
-        transport: udp, tcp or tls.
+        transport: udp, tcp, tls, ws or wss.
         password: of the account.
+        local: the address to bind.
     """
 
     def __init__(
@@ -147,8 +196,9 @@ class Phone(Wire):
         transport: str = "udp",
         *,
         password: str = "secret",
+        local: tuple[str, int] | None = None,
     ) -> None:
-        super().__init__(bridge, transport)
+        super().__init__(bridge, transport, local)
         self.user = user
         self.domain = bridge.domain
         self.password = password
@@ -161,8 +211,9 @@ class Phone(Wire):
     @property
     def contact(self) -> str:
         """The Contact's URI."""
-        suffix = "" if self.transport == "udp" else f";transport={self.transport}"
-        return f"sip:{self.user}@{self.local[0]}:{self.local[1]}{suffix}"
+        suffix = "" if self.transport == "udp" else f";transport={self.transport.replace('wss', 'ws')}"
+        host = f"{self.name}.invalid" if self._web is not None else f"{self.host}:{self.local[1]}"
+        return f"sip:{self.user}@{host}{suffix}"
 
     def build(
         self,
@@ -180,7 +231,7 @@ class Phone(Wire):
         """Returns the octets of a new request, with credentials where there was a challenge."""
         self._cseq += 1
         number = next(_numbers)
-        via = f"SIP/2.0/{self.transport.upper()} {self.local[0]}:{self.local[1]};rport;branch="
+        via = f"SIP/2.0/{self.transport.upper()} {self.host}:{self.local[1]};rport;branch="
         lines = [
             ("Via", via + (branch or f"z9hG4bK{self.name}x{number}")),
             ("Max-Forwards", "70"),

@@ -74,6 +74,8 @@ def aim_world(
     rates: str = "wide",
     friend: str = FRIEND,
     network: str = "",
+    host: str = "127.0.0.1",
+    web: bool = False,
 ) -> Iterator[AimWorld]:
     """A world that stands until the end of the block.
 
@@ -83,13 +85,17 @@ def aim_world(
         rates: of the server: ``wide`` or ``aol``.
         friend: the name of the person on the network.
         network: further lines of ``[networks.aim]``.
+        host: where the bridge listens.
+        web: whether it listens for WebSockets too.
     """
     bound = [person.names["aim"] for person in people if "aim" in person.names]
     accounts = {name.lower(): password for name, password in bound}
     with (
         OscarServerProcess({**accounts, friend: "f"}, rates=rates) as server,
         OscarUserProcess(server.address, friend, "f") as user,
-        BridgeProcess(people, policy=policy, networks=network_section(server.address, more=network)) as bridge,
+        BridgeProcess(
+            people, policy=policy, networks=network_section(server.address, more=network), host=host, web=web
+        ) as bridge,
     ):
         user.signed_on()
         wait_links_up(bridge)

@@ -103,6 +103,8 @@ class BridgeProcess:
         sip: further lines of ``[sip]``.
         more: text of further sections.
         domain: the corporate domain.
+        host: the loopback address to listen on.
+        web: whether to listen for WebSockets too, plain and secure.
     """
 
     people: Sequence[Person] = ()
@@ -111,10 +113,14 @@ class BridgeProcess:
     sip: str = ""
     more: str = ""
     domain: str = "corp.example"
+    host: str = "127.0.0.1"
+    web: bool = False
     folder: Path = field(init=False)
     port: int = field(init=False, default=0)
     """UDP and TCP; the same after a restart."""
     tls_port: int = field(init=False, default=0)
+    ws_port: int = field(init=False, default=0)
+    wss_port: int = field(init=False, default=0)
     process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
 
     def __enter__(self) -> Self:
@@ -170,13 +176,19 @@ class BridgeProcess:
 
     def _write_config(self) -> None:
         self.port, self.tls_port = free_port(), free_port()
+        ports = [("udp", self.port), ("tcp", self.port), ("tls", self.tls_port)]
+        if self.web:
+            self.ws_port, self.wss_port = free_port(), free_port()
+            ports += [("ws", self.ws_port), ("wss", self.wss_port)]
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        listen = ", ".join(f'"{transport}:{host}:{port}"' for transport, port in ports)
         self.config.write_text(
             f"""[bridge]
 domain = "{self.domain}"
 data_dir = "var"
 log_level = "debug"
 [sip]
-listen = ["udp:127.0.0.1:{self.port}", "tcp:127.0.0.1:{self.port}", "tls:127.0.0.1:{self.tls_port}"]
+listen = [{listen}]
 {self.sip}
 [policy]
 file = "policy.toml"
@@ -185,6 +197,10 @@ file = "policy.toml"
 """,
             "utf-8",
         )
+
+    def port_of(self, transport: str) -> int:
+        """Returns the port of a listener."""
+        return {"tls": self.tls_port, "ws": self.ws_port, "wss": self.wss_port}.get(transport, self.port)
 
     # Life
 

@@ -114,7 +114,13 @@ class Client:
     def contact(self) -> str:
         """The client's Contact URI."""
         suffix = "" if self.flow.transport == "udp" else f";transport={self.flow.transport}"
-        return f"sip:{self.user}@{self.flow.remote[0]}:{self.flow.remote[1]}{suffix}"
+        return f"sip:{self.user}@{self.host}:{self.flow.remote[1]}{suffix}"
+
+    @property
+    def host(self) -> str:
+        """The client's address as a URI has it."""
+        host = self.flow.remote[0]
+        return f"[{host}]" if ":" in host else host
 
     def request(
         self,
@@ -131,7 +137,7 @@ class Client:
         self.number += 1
         name = f"{self.user}{self.flow.remote[1]}"
         branch = fields.get("branch", f"z9hG4bK{name}x{self.number}")
-        host, port = self.flow.remote
+        host, port = self.host, self.flow.remote[1]
         lines = [
             ("Via", fields.get("via", f"SIP/2.0/{self.flow.transport.upper()} {host}:{port};rport;branch={branch}")),
             ("Max-Forwards", fields.get("max_forwards", "70")),

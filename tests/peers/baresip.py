@@ -31,8 +31,10 @@ class Baresip(SipClient):
     program = "baresip"
     package = "baresip-core"
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, by_flow: bool = False) -> None:
+        """``by_flow``: it registers by SIP Outbound (RFC 5626), two flows of one device to one server."""
         super().__init__(account)
+        self._by_flow = by_flow
         self.failures: list[int] = []  # the status codes that its texts were refused with
         self.sip_port = free_port()
         self._control_port = free_port()
@@ -103,6 +105,7 @@ class Baresip(SipClient):
 net_interface 127.0.0.1
 module_path {_MODULES}
 module stdio.so
+module_tmp uuid.so
 module_app account.so
 module_app contact.so
 module_app presence.so
@@ -112,9 +115,12 @@ ctrl_tcp_listen 127.0.0.1:{self._control_port}
 """,
             encoding="utf-8",
         )
+        server = f"sip:{account.host}:{account.port};transport={account.transport}"
+        flows = (
+            f';outbound1="{server}";outbound2="{server}";sipnat=outbound' if self._by_flow else f';outbound="{server}"'
+        )
         (self.directory / "accounts").write_text(
-            f"<sip:{account.address}>;auth_user={account.user};auth_pass={account.password}"
-            f';outbound="sip:{account.host}:{account.port};transport={account.transport}"'
+            f"<sip:{account.address}>;auth_user={account.user};auth_pass={account.password}{flows}"
             ";regint=300;pubint=600;answermode=manual\n",
             encoding="utf-8",
         )

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from transports.sip.machine.endpoint import Endpoint
-from transports.sip.machine.flow import WEBSOCKETS, ConnectTo, HostPort, Target
+from transports.sip.machine.flow import WEBSOCKETS, ConnectTo, HostPort, Target, prefix_of
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import ConnectionLimits
 from transports.sip.streams import Stream, StreamFactory
@@ -107,11 +107,20 @@ class Connections:
         if waiting is not None:
             waiting.append(wanted.data)
             return
-        self._dialing[wanted.target] = [wanted.data]
         target = wanted.target
+        if len(self._dialing) >= self._limits.dials:
+            self._reactor.callLater(0, self._too_many_dials, target)
+            return
+        self._dialing[target] = [wanted.data]
         factory = StreamFactory(lambda: self._new(target.transport, None, target))
         connecting = _client_endpoint(self._reactor, target, self._limits.connect).connect(factory)
         self._connecting[target] = connecting.addErrback(self._dial_failed, target)
+
+    def _too_many_dials(self, target: Target) -> None:
+        assert self._endpoint is not None
+        if target not in self._dialing:
+            self._endpoint.connect_failed(target, self._clock())
+            self._flush_soon()
 
     def _dial_failed(self, failure: Failure, target: Target) -> None:
         _log.debug("no connection to {target}: {reason}", target=target, reason=failure.getErrorMessage())
@@ -125,8 +134,12 @@ class Connections:
 
     def stream_made(self, connection: Stream, source: str) -> bool:
         """Counts a connection. False: there are too many, in all or from its source."""
+        source = prefix_of(source)
         mine = self._sources.get(source, 0)
         if len(self._made) >= self._limits.connections or mine >= self._limits.connections_per_source:
+            return False
+        assert self._endpoint is not None
+        if connection.target is None and not self._endpoint.connection_made(source, self._clock()):
             return False
         self._made.add(connection)
         self._sources[source] = mine + 1
@@ -162,11 +175,12 @@ class Connections:
     def stream_lost(self, connection: Stream) -> None:
         """Forgets a connection."""
         self._made.discard(connection)
-        left = self._sources.get(connection.source, 1) - 1
+        source = prefix_of(connection.source)
+        left = self._sources.get(source, 1) - 1
         if left:
-            self._sources[connection.source] = left
+            self._sources[source] = left
         else:
-            self._sources.pop(connection.source, None)
+            self._sources.pop(source, None)
         flow, target = connection.flow, connection.target
         assert self._endpoint is not None
         if flow is not None:

@@ -24,6 +24,7 @@ from bridge.model.body import Failure as SendFailure
 from bridge.model.body import Stage
 from bridge.model.capabilities import Capabilities, SendResult, Support
 from transports.sip.connections import Connections
+from transports.sip.kernelfilter import source_of
 from transports.sip.machine.config import Listener
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import (
@@ -66,6 +67,10 @@ CAPABILITIES = Capabilities(
     max_text_bytes=600,
 )
 """RFC 3428 section 8 leaves a MESSAGE over UDP 1300 bytes in all; `SipTransport.max_body` tells more of one person."""
+
+
+_LOOK_AT_GATE = 0.25
+"""Seconds between looks at who is shut out; nobody is let in again later than that."""
 
 
 class SipTransport:
@@ -121,6 +126,7 @@ class SipTransport:
         self._results: dict[str, list[Callable[[SendResult], None]]] = {}
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
+        self._gate: IDelayedCall | None = None
         self._flushing: IDelayedCall | None = None
         self._busy = False
         self._stopped = False
@@ -242,10 +248,10 @@ class SipTransport:
             self.endpoint.close()
         self._pump()
         self._stopped = True
-        for call in (self._timer, self._flushing):
+        for call in (self._timer, self._flushing, self._gate):
             if call is not None and call.active():
                 call.cancel()
-        self._timer = self._flushing = None
+        self._timer = self._flushing = self._gate = None
         for port in self._udp.values():
             port.stop()
         self._connections.end()
@@ -375,7 +381,21 @@ class SipTransport:
                 self._write(outputs)
         finally:
             self._busy = False
+        if endpoint.guard.changed and self._gate is None:
+            self._keep_out()
         self._arm()
+
+    def _keep_out(self) -> None:
+        """Has the kernel throw away what those send who are shut out now, and looks again before long."""
+        self._gate = None
+        if self.endpoint is None or self._stopped:
+            return
+        self.endpoint.guard.changed = False
+        out = [source for name in self.endpoint.guard.expire(self._clock()) if (source := source_of(name)) is not None]
+        for port in self._udp.values():
+            port.block(out)
+        if out:
+            self._gate = self._reactor.callLater(_LOOK_AT_GATE, self._keep_out)
 
     def _write(self, outputs: list[tuple[Flow, bytes] | ConnectTo | CloseFlow]) -> None:
         joined: dict[int, list[bytes]] = {}

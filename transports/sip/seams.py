@@ -104,6 +104,8 @@ class ConnectionLimits:
     unfinished: float = 30.0
     """For a TLS handshake, and for a message that has begun."""
     connect: float = 10.0
+    dials: int = 512
+    """Connections of ours that are being made at once. Each takes a descriptor, and a Contact may lead nowhere."""
     origins: frozenset[str] = frozenset()
     """The web pages whose scripts may open a WebSocket, as the Origin header names them; empty: all."""
 

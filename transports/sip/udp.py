@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
 from twisted.internet import error
@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from transports.sip.kernelfilter import block
 from transports.sip.machine.flow import Flow, HostPort
 from transports.sip.reactors import SipReactor
 
@@ -22,6 +23,8 @@ LARGEST = 65535
 """No datagram is larger, so none is ever read cut short."""
 MAX_FLOWS = 16384
 MAX_QUEUED = 4096
+MAX_LOOKUPS = 64
+"""Names that are looked up at once: a Contact may name a host whose name server never answers."""
 SOCKET_BUFFER = 4 * 1024 * 1024
 
 
@@ -72,12 +75,17 @@ class UdpPort:
         self._numeric: set[str] = set()
         self._queue: deque[tuple[bytes, HostPort]] = deque()
         self._resolving: Deferred[None] | None = None
+        self._lookups = 0
         self.dropped = 0
         """Datagrams that could not be sent: no route, too large, queue full, name not found."""
 
     def start(self) -> None:
         """Begins to read."""
         self._reactor.addReader(self)
+
+    def block(self, sources: Iterable[tuple[str, int]]) -> None:
+        """Has what these addresses and ports send thrown away before it takes room in the queue."""
+        block(self._socket, sources)
 
     def stop(self) -> None:
         """Closes the socket."""
@@ -149,12 +157,21 @@ class UdpPort:
         return True
 
     def _resolve(self, data: bytes, remote: HostPort) -> None:
+        if self._lookups >= MAX_LOOKUPS:
+            self.dropped += 1
+            return
+        self._lookups += 1
+
+        def over(result: str | Failure) -> str | Failure:
+            self._lookups -= 1
+            return result
+
         def lost(failure: Failure) -> None:
             failure.trap(error.DNSLookupError, OSError)  # type: ignore[no-untyped-call]
             self.dropped += 1
 
         found: Deferred[str] = self._reactor.resolve(remote[0], (1, 3))
-        sent = found.addCallback(lambda address: self.send(data, (address, remote[1])))
+        sent = found.addBoth(over).addCallback(lambda address: self.send(data, (address, remote[1])))
         self._resolving = sent.addErrback(lost)
 
     def _enqueue(self, data: bytes, remote: HostPort) -> None:

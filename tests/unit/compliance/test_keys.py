@@ -66,6 +66,18 @@ def test_a_malformed_ring_is_refused(tmp_path: Path, content: bytes) -> None:
         Keyring.open(path)
 
 
+def test_what_master_keys_were_first_kept_in_is_read_and_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    write_private_file(path, b'{"version":1,"active":"a1","keys":{"a1":"%s"}}' % (b"A" * 43 + b"="), replace=False)
+    ring = Keyring.open(path)
+    wrapped = ring.wrap(b"secret", b"place")
+    new = ring.rotate()
+    again = Keyring.open(path)
+    assert (again.active, again.ids) == (new, frozenset({"a1", new}))
+    assert again.unwrap("a1", wrapped, b"place") == b"secret"
+    assert b"simplebridge-keyring-1" in path.read_bytes()
+
+
 def test_rotation_and_retirement(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     ring = Keyring.open(path, create=True)

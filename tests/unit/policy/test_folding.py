@@ -16,6 +16,8 @@ from bridge.policy.folding import (
     collapse,
     collapse_form,
     display_order,
+    displayed,
+    joins,
     trace,
 )
 
@@ -111,3 +113,37 @@ def test_a_table_keeps_a_bounded_number_of_characters(monkeypatch: pytest.Monkey
     text = "".join(map(chr, range(97, 123)))
     assert text.translate(table) == text.upper()
     assert len(table) == 10
+
+
+_broken = st.text(st.sampled_from("abé.-,*'ßﬁ①\u0301 \n\u200b"), max_size=60)
+
+
+@given(_broken)
+def test_pieces_of_words_are_run_together_and_their_way_back_is_told(text: str) -> None:
+    plain = text.translate(PLAIN)
+    form = joins(plain)
+    assert len(form.text) == len(form.origin)
+    for character, offset in zip(form.text, form.origin, strict=True):
+        assert character == " " or character in plain[offset].translate(WORDS)
+    words = form.text.split()
+    for chunk in plain.split():
+        pieces = chunk.translate(WORDS).split()
+        for first in range(len(pieces) - 1 if len(pieces) > 2 else 0):
+            for last in range(first + 2, min(first + 4, len(pieces)) + 1):
+                assert "".join(pieces[first:last]) in words
+
+
+@given(_texts)
+def test_what_is_displayed_is_the_text_in_its_order_without_overrides(text: str) -> None:
+    assert displayed(text) == "".join(text[offset] for offset in display_order(text)).replace("\u202e", "")
+
+
+@given(_texts, _texts)
+def test_a_way_back_goes_through_another(first: str, second: str) -> None:
+    text = first + second
+    plain = trace(text, PLAIN)
+    through = trace(plain.text, WORDS).through(plain)
+    assert through.text == text.translate(WORDS)
+    assert all(
+        character in text[at].translate(WORDS) for character, at in zip(through.text, through.origin, strict=True)
+    )

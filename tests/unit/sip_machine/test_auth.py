@@ -225,6 +225,31 @@ def test_an_old_password_behind_a_nat_does_not_lock_out_who_has_signed_on_from_t
     assert guesses == [407, 407, 503, 503]
 
 
+def test_guesses_under_a_forged_address_do_not_lock_out_who_is_there() -> None:
+    """A nonce is for the address that it was sent to, and who forges one does not get what is sent there."""
+    endpoint = make_endpoint(auth=AuthConfig(free_guesses=1))
+    evil, alice = Client(endpoint, "alice", host="198.51.100.66"), Client(endpoint, "alice", port=40_009)
+    _challenged(evil)
+    evil.flow = alice.flow
+    for _ in range(20):
+        answer = _message(evil, evil.credentials("MESSAGE", TARGET, "wrong"))
+        assert (answer.status, "stale=true" in (answer.first("Proxy-Authenticate") or "")) == (407, True)
+    assert alice.register(1.0).status == 200
+
+
+def test_all_addresses_of_an_ipv6_network_guess_together() -> None:
+    endpoint = make_endpoint(auth=AuthConfig(free_guesses=1))
+    statuses = []
+    for number in range(1, 6):
+        client = Client(endpoint, "alice", host=f"2001:db8::{number}")
+        _challenged(client)
+        statuses.append(_message(client, client.credentials("MESSAGE", TARGET, "wrong")).status)
+    assert statuses == [407, 407, 503, 503, 503]
+    other = Client(endpoint, "alice", host="2001:db8:0:1::1")
+    _challenged(other)
+    assert _message(other, other.credentials("MESSAGE", TARGET, "wrong")).status == 407
+
+
 @pytest.mark.parametrize("count", ["0x00000a", "0000_00a", "+000000a", " 000000a", "-0000001", "00000000", "a"])
 def test_a_nonce_count_is_eight_hex_digits(count: str) -> None:
     client = _client()
@@ -278,28 +303,28 @@ def test_an_algorithm_that_was_not_offered_is_not_taken() -> None:
 
 def test_windows_are_bounded_and_a_forgotten_nonce_cannot_be_used_again() -> None:
     nonces = Nonces(b"k" * 32, 100.0, 3)
-    made = [nonces.make(float(number)) for number in range(6)]
+    made = [nonces.make(float(number), "192.0.2.9") for number in range(6)]
     for number, nonce in enumerate(made):
-        issued = nonces.issued(nonce)
+        issued = nonces.issued(nonce, "192.0.2.9")
         assert issued == number
-        assert nonces.use(nonce, issued, 1, 10.0)
+        assert nonces.use(nonce, "192.0.2.9", issued, 1, 10.0)
     assert len(nonces) == 3
-    assert not nonces.use(made[0], 0.0, 2, 10.0)
-    assert nonces.use(made[5], 5.0, 2, 10.0)
-    fresh = nonces.make(500.0)
-    assert nonces.use(fresh, 500.0, 1, 500.0)
+    assert not nonces.use(made[0], "192.0.2.9", 0.0, 2, 10.0)
+    assert nonces.use(made[5], "192.0.2.9", 5.0, 2, 10.0)
+    fresh = nonces.make(500.0, "192.0.2.9")
+    assert nonces.use(fresh, "192.0.2.9", 500.0, 1, 500.0)
     assert len(nonces) == 1
 
 
 def test_counts_beyond_the_window_are_too_old() -> None:
     nonces = Nonces(b"k" * 32, 100.0, 3)
-    nonce = nonces.make(1.0)
-    assert nonces.use(nonce, 1.0, 1000, 1.0)
-    assert nonces.use(nonce, 1.0, 900, 1.0)
-    assert not nonces.use(nonce, 1.0, 900, 1.0)
-    assert not nonces.use(nonce, 1.0, 800, 1.0)
-    assert nonces.use(nonce, 1.0, 2000, 1.0)
-    assert not nonces.use(nonce, 1.0, 1000, 1.0)
+    nonce = nonces.make(1.0, "192.0.2.9")
+    assert nonces.use(nonce, "192.0.2.9", 1.0, 1000, 1.0)
+    assert nonces.use(nonce, "192.0.2.9", 1.0, 900, 1.0)
+    assert not nonces.use(nonce, "192.0.2.9", 1.0, 900, 1.0)
+    assert not nonces.use(nonce, "192.0.2.9", 1.0, 800, 1.0)
+    assert nonces.use(nonce, "192.0.2.9", 1.0, 2000, 1.0)
+    assert not nonces.use(nonce, "192.0.2.9", 1.0, 1000, 1.0)
 
 
 def test_a_challenge_takes_no_room_and_a_guess_is_counted_once() -> None:
@@ -335,8 +360,9 @@ def test_a_nonce_of_another_life_of_the_bridge_is_stale_and_no_guess() -> None:
         assert response.status == 407
         assert "stale=true" in (response.first("Proxy-Authenticate") or "")
     assert not _taken(after)
-    wrong = _message(after, after.credentials("MESSAGE", TARGET, password="guessed"))
-    assert "stale" not in (wrong.first("Proxy-Authenticate") or "")
+    for _ in range(10):  # nor does it say whether a password is right: there is nothing to guess with it
+        wrong = _message(after, after.credentials("MESSAGE", TARGET, password="guessed"))
+        assert (wrong.status, "stale=true" in (wrong.first("Proxy-Authenticate") or "")) == (407, True)
     after.challenge = Challenge.parse(response.first("Proxy-Authenticate") or "")
     after.count = 0
     assert after.deliver(after.request("MESSAGE", TARGET, [("Content-Type", "text/plain")], b"x"), 1.0) == []

@@ -457,3 +457,22 @@ def test_a_watcher_that_asks_for_time_gets_it(alice: Watcher) -> None:
 def test_too_large_a_document() -> None:
     alice = _watcher(limits=Limits(max_body=100))
     assert _publish(alice, OPEN).status == 413
+
+
+def test_who_subscribes_and_ends_it_all_day_leaves_nothing_behind() -> None:
+    endpoint = make_endpoint()
+    alice = Client(endpoint, "alice")
+    for number in range(300):
+        now = float(number)
+        headers = [("Event", "presence"), ("Contact", f"<{alice.contact}>")]
+        made = alice.ask("SUBSCRIBE", f"sip:bob@{DOMAIN}", [*headers, ("Expires", "3600")], now=now)
+        name = {"call_id": made.call_id, "to": f"<sip:bob@{DOMAIN}>;tag={made.to.tag}"}
+        alice.deliver(alice.request("SUBSCRIBE", f"sip:bob@{DOMAIN}", [*headers, ("Expires", "0")], **name), now)  # type: ignore[arg-type]
+        for step in range(3):
+            endpoint.handle_timer(now + 0.1 * (step + 1))
+            for message in alice.take(now + 0.1 * (step + 1)):
+                if isinstance(message, Request):
+                    alice.deliver(respond_bytes(message, 200, to_tag=None), now + 0.1 * (step + 1))
+    assert endpoint.counts["subscriptions"] == 0
+    endpoint.handle_timer(400.0)
+    assert len(endpoint._notifier._expiries) == 0

@@ -19,6 +19,7 @@ from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.machine.connection import Connection, Outgoing
 from transports.oscar.machine.connections import Action, Connections
 from transports.oscar.machine.messages import link_down
+from transports.oscar.machine.services import Services
 from transports.oscar.machine.setup import Setup
 from transports.oscar.machine.work import Work
 from transports.oscar.wire import bucp, oservice
@@ -31,7 +32,6 @@ from transports.oscar.wire.codes import (
     TRANSIENT_LOGIN_FAILURES,
     login_failure,
 )
-from transports.oscar.wire.common import SnacError
 from transports.oscar.wire.errors import OscarSyntaxError
 from transports.oscar.wire.flap import DATA, ERROR, SIGNOFF, SIGNON, FlapFrame
 from transports.oscar.wire.names import normal
@@ -81,6 +81,7 @@ class OscarSession:
         self._rng = rng
         self._events: deque[Event] = deque()
         self._conns = Connections(config, rng)
+        self._services = Services(self.account, config, self._conns, self._events.append)
         self._work = Work(self.account, config, rng, self._events.append)
         self._backoff = Backoff(config.backoff_base, config.backoff_cap, rng)
         self._retreat = Retreat(config.elsewhere_wait, config.elsewhere_cap, config.elsewhere_times, rng)
@@ -210,12 +211,7 @@ class OscarSession:
 
     def request_service(self, group: int, now: float) -> None:
         """Ask for a connection that serves a further food group; `ServiceReady` tells the outcome."""
-        conn = self._conns.bos
-        if conn is None or self.phase is not Phase.UP or not self._conns.room_for_service():
-            self._events.append(ServiceReady(account=self.account, group=group, error="not possible now"))
-            return
-        request = oservice.ServiceRequest(service=group)
-        conn.submit(Outgoing(request, on_reply=lambda answer, _more, at: self._service(group, answer, at)), now)
+        self._services.request(self._conns.bos if self.phase is Phase.UP else None, group, now)
 
     # -- time
 
@@ -301,7 +297,7 @@ class OscarSession:
         if conn is self._conns.bos and self._conns.moving_to is not None:
             return  # the old server has let go of us; the new one is on its way
         if conn.purpose is Purpose.SERVICE:
-            self._events.append(ServiceReady(account=self.account, group=conn.service, error=reason))
+            self._services.failed(conn.service, reason)
             return
         self._transient(reason, now)
 
@@ -447,7 +443,7 @@ class OscarSession:
         conn.ready = True
         if conn.purpose is Purpose.SERVICE:
             conn.send_now(signon.client_online(conn.groups), now)
-            self._events.append(ServiceReady(account=self.account, group=conn.service))
+            self._services.ready(conn.service)
             return
         moved = self._conns.moving_to is conn
         waiting: list[Outgoing] = self._conns.moved() if moved else []
@@ -485,24 +481,8 @@ class OscarSession:
             return
         host, port = signon.server_address(body.tlvs.text(oservice.TLV_HOST), self._config)
         if body.groups and not {OSERVICE, ICBM}.intersection(body.groups):
-            self._open_service(body.groups[0], host, port, cookie, now)
+            self._services.open(body.groups[0], host, port, cookie, now)
             return
         conn.paused = True
         self._conns.moving_to = self._conns.open(host, port, Purpose.BOS, now, cookie)
         self._signon_until = now + self._config.connect_timeout + self._config.signon_timeout
-
-    def _service(self, group: int, answer: Body, now: float) -> None:
-        if isinstance(answer, oservice.ServiceResponse):
-            cookie = answer.tlvs.get(oservice.TLV_COOKIE)
-            if cookie is not None:
-                host, port = signon.server_address(answer.tlvs.text(oservice.TLV_HOST), self._config)
-                self._open_service(group, host, port, cookie, now)
-                return
-        error = answer.name if isinstance(answer, SnacError) else "the server gave no cookie"
-        self._events.append(ServiceReady(account=self.account, group=group, error=error))
-
-    def _open_service(self, group: int, host: str, port: int, cookie: bytes, now: float) -> None:
-        if self._conns.room_for_service():
-            self._conns.open_service(group, host, port, cookie, now)
-        else:
-            self._events.append(ServiceReady(account=self.account, group=group, error="too many services"))

@@ -55,10 +55,11 @@ class Denied:
 class _Window:
     """Which counts of a nonce were used."""
 
-    __slots__ = ("bits", "highest", "issued")
+    __slots__ = ("bits", "highest", "issued", "source")
 
-    def __init__(self, issued: float) -> None:
+    def __init__(self, issued: float, source: str) -> None:
         self.issued = issued
+        self.source = source
         self.highest = 0
         self.bits = 0
 
@@ -77,7 +78,10 @@ class _Window:
 
 
 class Nonces:
-    """Makes nonces and knows them again.
+    """Makes nonces and knows them again. Each is for the address that asked for it.
+
+    Who forges another's address does not get the nonces that are sent there: they can neither guess in that one's name
+    nor have them slowed down for guesses that they never made.
 
     Args:
         secret: signs them; new for each process, so a restart makes all nonces stale.
@@ -98,35 +102,35 @@ class Nonces:
     def __len__(self) -> int:
         return len(self._used)
 
-    def make(self, now: float) -> str:
-        """Returns a new nonce."""
+    def make(self, now: float, source: str) -> str:
+        """Returns a new nonce for an address."""
         self._count += 1
         head = int(now * 1000).to_bytes(7, "big", signed=True) + self._count.to_bytes(5, "big")
-        return urlsafe_b64encode(head + self._sign(head)).decode()
+        return urlsafe_b64encode(head + self._sign(head, source)).decode()
 
-    def _sign(self, head: bytes) -> bytes:
-        return blake2b(head, digest_size=12, key=self._secret).digest()
+    def _sign(self, head: bytes, source: str) -> bytes:
+        return blake2b(head + source.encode(), digest_size=12, key=self._secret).digest()
 
-    def issued(self, nonce: str) -> float | None:
-        """Returns when we made a nonce (to the millisecond), or None where we did not."""
+    def issued(self, nonce: str, source: str) -> float | None:
+        """Returns when we made a nonce for an address (to the millisecond), or None where we did not."""
         window = self._used.get(nonce)
         if window is not None:
-            return window.issued
+            return window.issued if window.source == source else None
         try:
             raw = urlsafe_b64decode(nonce.encode("ascii"))
         except (Base64Error, ValueError):
             return None
-        if len(raw) != 24 or not compare_digest(self._sign(raw[:12]), raw[12:]) or len(nonce) != 32:
+        if len(raw) != 24 or not compare_digest(self._sign(raw[:12], source), raw[12:]) or len(nonce) != 32:
             return None
         return int.from_bytes(raw[:7], "big", signed=True) / 1000
 
-    def use(self, nonce: str, issued: float, count: int, now: float) -> bool:
+    def use(self, nonce: str, source: str, issued: float, count: int, now: float) -> bool:
         """Notes the use of a nonce of ours with a count. Returns False where that must not be taken again."""
         window = self._used.get(nonce)
         if window is None:
             if issued <= self._floor:
                 return False
-            window = self._used[nonce] = _Window(issued)
+            window = self._used[nonce] = _Window(issued, source)
             self._prune(now)
         return window.use(count)
 
@@ -176,30 +180,40 @@ class Authenticator:
         if params is None:
             return self._challenge(request, flow, now, stale=False)
         user = params.get("username", "")
-        guess = f"{user.partition('@')[0].lower()} {flow.source}"
+        source = flow.prefix
+        guess = f"{user.partition('@')[0].lower()} {source}"
         # The wait is looked at first and whoever the user is, so that it tells nothing of the password or the account.
         # Who has signed on from a source before does not wait for the guesses of others behind the same NAT: one device
         # with an old password would lock an office out. Guesses at that account from there are counted by themselves.
         wait = self._by_user.wait(guess, now)
         if guess not in self._signed_on:
-            wait = max(wait, self._by_source.wait(flow.source, now))
+            wait = max(wait, self._by_source.wait(source, now))
         if wait > 0:
             after = (("Retry-After", str(int(wait) + 1)),)
             return Denied(503, "Too many wrong passwords, wait", after, guess=True, user=user)
         problem = self._malformed(request, params)
         if problem is not None:
             return Denied(400, problem)
+        issued = self._nonces.issued(params["nonce"], source)
+        if issued is None:
+            # Of the time before a restart, or another's: the digest is not looked at, so that nobody learns by it
+            # whether a password is right, nor counts as a guesser for what was sent under their address.
+            return self._challenge(request, flow, now, stale=True)
         aor = self._verify(request, params)
         if aor is None:
             self._by_user.failed(guess, now)
-            self._by_source.failed(flow.source, now)
+            self._by_source.failed(source, now)
             denied = self._challenge(request, flow, now, stale=False)
             return Denied(denied.status, denied.reason, denied.headers, guess=True, user=user)
-        if not self._fresh(params, now):
+        if not self._fresh(params, source, issued, now):
             return self._challenge(request, flow, now, stale=True)
         self._by_user.succeeded(guess)
         self._note(guess)
         return Granted(aor)
+
+    def issued(self, nonce: str, source: str) -> bool:
+        """Whether a nonce is one that we made for an address (`Flow.prefix`), however old."""
+        return self._nonces.issued(nonce, source) is not None
 
     def _note(self, who: str) -> None:
         """Remembers a user and a source that belong together; the one that was seen longest ago is forgotten."""
@@ -280,17 +294,13 @@ class Authenticator:
         good = compare_digest(wanted.encode(), given)
         return account.aor if good and account is not None and ha1 is not None else None
 
-    def _fresh(self, params: dict[str, str], now: float) -> bool:
-        nonce = params["nonce"]
-        issued = self._nonces.issued(nonce)
-        if issued is None:
-            return False
+    def _fresh(self, params: dict[str, str], source: str, issued: float, now: float) -> bool:
         if "qop" not in params:
             return now - issued <= self._config.legacy_nonce_lifetime
         count = _count(params)
         if now - issued > self._config.nonce_lifetime or count is None:
             return False
-        return self._nonces.use(nonce, issued, count, now)
+        return self._nonces.use(params["nonce"], source, issued, count, now)
 
     # -- challenging --------------------------------------------------------------------------------------------------
 
@@ -299,7 +309,7 @@ class Authenticator:
             status, name = 401, "WWW-Authenticate"
         else:
             status, name = 407, "Proxy-Authenticate"
-        nonce = self._nonces.make(now)
+        nonce = self._nonces.make(now, flow.prefix)
         tail = ", stale=true" if stale else ""
         headers = tuple(
             (name, f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{tail}')

@@ -94,6 +94,11 @@ class ClientTransactions:
                 transaction.flow = flow
                 self._on_flow[flow.id].add(transaction)
 
+    def alias(self, target: Target, flow: Flow) -> None:
+        """Has what goes to ``target`` go out on a connection that came from there (RFC 5923)."""
+        if flow.id in self._flows:
+            self._targets.setdefault(target, flow)
+
     def connect_failed(self, target: Target, now: float) -> None:
         """No connection to ``target`` could be made: what was to go there has failed."""
         for transaction in self._connecting.pop(target, ()):
@@ -142,17 +147,21 @@ class ClientTransactions:
         if transaction is not None:
             transaction.outcome = outcome
 
-    def response(self, response: Response, now: float) -> None:
-        """Takes a response (RFC 3261 17.1.3). What those do not vouch for is left unread until it is needed."""
+    def response(self, response: Response, now: float) -> bool:
+        """Takes a response (RFC 3261 17.1.3). What those do not vouch for is left unread until it is needed.
+
+        Returns whether something waited for it.
+        """
         if not response.one_via:
-            return  # RFC 3261 8.1.3.3: meant for another element
+            return False  # RFC 3261 8.1.3.3: meant for another element
         branch = response.top_via.branch or ""
         transaction = self._clients.get((branch, response.cseq.method))
         if transaction is None:
-            return  # late, repeated or forged: nothing waits for it
+            return False  # late, repeated or forged: nothing waits for it
         status = response.status
         event = Event.R_1XX if status < 200 else Event.R_2XX if status < 300 else Event.R_FINAL
         self._step(transaction, event, now, response)
+        return True
 
     def _step(self, transaction: ClientTransaction, event: Event, now: float, response: Response | None) -> None:
         before = transaction.state

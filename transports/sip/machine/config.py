@@ -82,6 +82,22 @@ class Limits:
 
     server_transactions: int = 65536
     server_transactions_per_source: int = 8192
+    flow_rate: float = 100.0
+    """What is done in a second for an address and port that has proved nothing: challenges, refusals, answers to copies
+    and to OPTIONS. 0: no limit."""
+    flow_burst: float = 1000.0
+    """How much of it at once, after a quiet time."""
+    source_rate: float = 500.0
+    """The same for an address, and for an address and port that has proved a password."""
+    source_burst: float = 10_000.0
+    unproven_rate: float = 2000.0
+    """The same for all addresses together, which a datagram may have forged."""
+    unproven_burst: float = 40_000.0
+    person_rate: float = 500.0
+    """Requests of one person in a second (503 above it). 0: no limit."""
+    person_burst: float = 10_000.0
+    sources: int = 65536
+    """Addresses, and persons, of which this is kept."""
     finished_transactions: int = 131072
     """Answers kept for retransmissions. Beyond it the oldest are forgotten before their time."""
     client_transactions: int = 65536
@@ -121,6 +137,8 @@ class Lifetimes:
     challenge: float = 3.0
     """What a client has to answer a challenge to its MESSAGE, before that is on record as refused. Clients answer at
     once; one that asks its user for a password is late, and its answer is a message like any other."""
+    flow_timer: int = 120
+    """Within which a client that registered by outbound sends a keep-alive (RFC 5626 sections 4.4.1 and 5.4)."""
     lost_flow: float = 15.0
     """What a device has to come back after its connection broke, before its Contact is asked and may be forgotten."""
     notify_interval: float = 5.0

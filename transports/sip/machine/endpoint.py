@@ -19,8 +19,11 @@ from transports.sip.machine.events import (
     SendFinished,
     SubscriptionOpened,
 )
-from transports.sip.machine.flow import Flow, Output, Target
+from transports.sip.machine.flow import CloseFlow, Flow, Output, Target, prefix_of
+from transports.sip.machine.gruu import Gruus
+from transports.sip.machine.guard import Guard
 from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.liveness import Liveness
 from transports.sip.machine.lostflows import LostFlows
 from transports.sip.machine.names import Names
 from transports.sip.machine.pacing import Pacing
@@ -76,12 +79,17 @@ class Endpoint:
         self._events: deque[EndpointEvent] = deque()
         self._queue = TimerQueue((timers.t1, 2 * timers.t1, 4 * timers.t1, timers.t2, timers.timeout))
         process_secret = entropy(32)
-        self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request)
+        auth = Authenticator(config.auth, config.auth_realm, config.domain, accounts, entropy(32))
+        self.guard = Guard(config.limits, auth.issued)
+        self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request, self.guard)
         self._past: list[Output] = []
         self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain)
         names, router = Names(config), Router(config)
-        auth = Authenticator(config.auth, config.auth_realm, config.domain, accounts, entropy(32))
-        self.registrar = Registrar(config, self._layer, self._queue, bindings or NoBindings(), self._registered, epoch)
+        self._liveness = Liveness(self._queue, config.lifetimes.flow_timer, self._close)
+        self.registrar = Registrar(
+            config, self._layer, self._queue, bindings or NoBindings(), Gruus(config.domain, secret, entropy),
+            self._registered, self._liveness.watch, epoch,
+        )  # fmt: skip
         self._notifier = Notifier(
             config, self._layer, self._queue, names, router, self.registrar, subscriptions or NoSubscriptions(),
             entropy, epoch, self._watched, self._events.append,
@@ -104,6 +112,7 @@ class Endpoint:
             self._notifier,
             self._publications,
             self._events.append,
+            self.guard,
         )
 
     def start(self, now: float) -> None:
@@ -121,8 +130,13 @@ class Endpoint:
     def flow_lost(self, flow: Flow, now: float) -> None:
         """A connection is gone."""
         self._pacing.lost(flow)
+        self._liveness.lost(flow)
         self._layer.flow_lost(flow, now)
         self._lost.lost(flow, now)
+
+    def connection_made(self, source: str, now: float) -> bool:
+        """Somebody has connected to us. False: their address asks for too much, and the connection is to be dropped."""
+        return self.guard.connected(prefix_of(source), now)
 
     def connect_failed(self, target: Target, now: float) -> None:
         """What a `ConnectTo` asked for cannot be had."""
@@ -130,6 +144,8 @@ class Endpoint:
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes one datagram, or what a connection has read. Never raises for what a peer sent."""
+        if self._liveness.watched:
+            self._liveness.heard(flow, data, now)
         self._layer.receive(flow, data, now)
         self._pacing.received(flow, data, now)
 
@@ -177,7 +193,7 @@ class Endpoint:
         body = build_iscomposing(IsComposing(state=typing.state, content_type="text/plain", refresh=refresh))
         message = SipMessage(
             aor=typing.aor, peer=typing.peer, call_id="", cseq=0, body=body,
-            content_type="application/im-iscomposing+xml",
+            content_type="application/im-iscomposing+xml", device=typing.device,
         )  # fmt: skip
         self._sender.send(message, key, now, deadline)
 
@@ -226,6 +242,8 @@ class Endpoint:
             "pending": self._uas.pending,
             "challenged": len(self._challenged),
             "timers": len(self._queue),
+            "guarded": len(self.guard),
+            "turned_away": self.guard.turned_away,
             "bad_messages": self._layer.bad_messages,
             "absorbed": self._layer.absorbed,
         }
@@ -236,6 +254,9 @@ class Endpoint:
         if transaction.request.method == "REGISTER":
             self._pacing.look(transaction)
         self._uas.handle(transaction, now)
+
+    def _close(self, flow: Flow, reason: str) -> None:
+        self._past.append(CloseFlow(flow, reason))
 
     def _registered(self, native: SipRegistration, now: float) -> None:
         self._events.append(RegistrationChanged(native))

@@ -26,6 +26,9 @@ class Expiries(Generic[K]):
         self._buckets: dict[int, set[K]] = {}
         self._when: dict[K, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._when)
+
     def add(self, key: K, deadline: float, now: float) -> None:
         """Has ``key`` looked at when ``deadline`` has passed, within a second, unless it is to be sooner already."""
         second = ceil(deadline)
@@ -41,9 +44,17 @@ class Expiries(Generic[K]):
             self._queue.after(now, max(second - now, 0.0), lambda at: self._fire(second, at))
         bucket.add(key)
 
+    def discard(self, key: K) -> None:
+        """Forgets a key that is done with before its time: one who opens and closes all day leaves nothing behind."""
+        planned = self._when.pop(key, None)
+        bucket = None if planned is None else self._buckets.get(planned)
+        if bucket is not None:
+            bucket.discard(key)
+
     def _fire(self, second: int, now: float) -> None:
         for key in self._buckets.pop(second, ()):
-            del self._when[key]
+            if self._when.pop(key, None) is None:
+                continue  # what came before it in this second has ended it
             deadline = self._check(key, now)
             if deadline is not None:
                 self.add(key, max(deadline, now + 0.001), now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple, TypeAlias
 
 HostPort: TypeAlias = tuple[str, int]
@@ -16,6 +18,20 @@ SECURED = frozenset({"tls", "wss"})
 """Those that need a certificate of ours."""
 
 
+@lru_cache(4096)
+def prefix_of(source: str) -> str:
+    """Returns what limits are by, of an address: itself, or of IPv6 its /64, of which each party has a whole one."""
+    try:
+        address = ip_address(source.partition("%")[0])
+    except ValueError:
+        return source
+    if not isinstance(address, IPv6Address):
+        return source
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
 class Flow:
     """One way to a peer: a connection, or a UDP source address seen by one of our sockets.
 
@@ -24,11 +40,13 @@ class Flow:
     connections, by ``key`` for UDP.
 
     ``whole``: what comes in is a whole message each time: a datagram, or a WebSocket message (RFC 7118 section 5).
+    ``prefix``: what one party has of addresses: one of IPv4, a /64 of IPv6; limits are by it.
     ``callable_back``: a peer that listens may be connected to; behind a WebSocket nobody does (RFC 7118 section 5.3).
     """
 
     __slots__ = (
-        "callable_back", "id", "identity", "key", "local", "reliable", "remote", "source", "transport", "whole",
+        "callable_back", "id", "identity", "key", "local", "prefix", "reliable", "remote", "source", "transport",
+        "whole",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +61,7 @@ class Flow:
         self.callable_back = transport not in WEBSOCKETS
         self.whole = transport == "udp" or not self.callable_back
         self.source = remote[0].partition("%")[0]  # the zone of a link-local address is ours, not the peer's
+        self.prefix = prefix_of(self.source) if ":" in self.source else self.source
         self.key = f"{transport}:{remote[0]}:{remote[1]}"
 
     def __repr__(self) -> str:

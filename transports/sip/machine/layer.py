@@ -1,21 +1,17 @@
-"""The transaction layer: runs the tables of `transactions` over flows, and matches messages to transactions.
-
-Server transactions are matched by RFC 3261 17.2.3 (branch, sent-by, method) and besides by what clients in use make
-necessary: the source address and the From header (libpurple seeds its random numbers by the second, so two clients
-have the same branches, tags and Call-IDs), and the credentials (libpurple repeats a challenged request with its
-branch, only with credentials added). A true retransmission is the same in all of these.
-"""
+"""The transaction layer: runs the tables of `transactions` over flows, and finds what is repeated (see `matching`)."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
 from hashlib import blake2b
-from typing import TypeAlias
 
 from transports.sip.machine.clients import ClientTransaction, ClientTransactions, OnOutcome
 from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import CloseFlow, Flow, Output, Target
+from transports.sip.machine.guard import Guard
+from transports.sip.machine.matching import MAGIC as MAGIC  # noqa: PLC0414 - for all who make branches
+from transports.sip.machine.matching import Key, alias_of, key_of, reply_flow
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.machine.transactions import (
     TABLES,
@@ -36,11 +32,7 @@ from transports.sip.wire.message import (
     respond_bytes,
     validate_request,
 )
-
-MAGIC = "z9hG4bK"
-
-
-Key: TypeAlias = tuple[str, int]
+from transports.sip.wire.stun import binding_response, is_stun
 
 
 def _tag(key: Key) -> str:
@@ -93,6 +85,7 @@ class TransactionLayer:
         queue: where deadlines are kept.
         secret: keys what must not be guessed; new for each process.
         on_request: called with each new request, valid, its server transaction made; ACK and CANCEL are not new.
+        guard: counts what is done for those who have proved nothing; None: nobody does.
     """
 
     def __init__(
@@ -102,7 +95,9 @@ class TransactionLayer:
         queue: TimerQueue,
         secret: bytes,
         on_request: Callable[[ServerTransaction, float], None],
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard
         self.outputs: list[Output] = []
         self._timers = timers
         self._limits = limits
@@ -147,7 +142,7 @@ class TransactionLayer:
 
     def owes(self, flow: Flow) -> bool:
         """Whether a request from the source of a flow is still to be answered."""
-        return flow.source in self._per_source
+        return flow.prefix in self._per_source
 
     def unfinished(self, flow: Flow) -> int | None:
         """Returns the number of the message in whose middle a connection is; None where it is between messages."""
@@ -164,11 +159,12 @@ class TransactionLayer:
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes a datagram, or what a connection has read."""
+        guard = self._guard
+        if guard is not None and guard.shut and not guard.admits(flow, data, now) and not self._awaited(flow, data):
+            self._turn_away(guard, flow, data)
+            return
         if flow.whole:
-            if data.strip(b"\r\n\0"):
-                self._message(flow, data, now)
-            elif flow.reliable and data == KEEPALIVE_PING.value:
-                self.outputs.append((flow, KEEPALIVE_PONG.value))
+            self._receive_whole(flow, data, now)
             return
         framer = self._framers.get(flow.id)
         if framer is None:
@@ -182,21 +178,59 @@ class TransactionLayer:
                 assert item is KEEPALIVE_PONG
         if framer.error is not None and flow.id in self._framers:
             del self._framers[flow.id]
-            self._refuse_syntax(flow, framer.error)
+            self._refuse_syntax(flow, framer.error, now)
             self.outputs.append(CloseFlow(flow, framer.error.reason))
+
+    def _receive_whole(self, flow: Flow, data: bytes, now: float) -> None:
+        if data[:1] < b"\x02" and is_stun(data) and not flow.reliable:
+            self._charge(flow, now)
+            answer = binding_response(data, flow.remote)
+            if answer is not None:
+                self.outputs.append((flow, answer))
+        elif data.strip(b"\r\n\0"):
+            self._message(flow, data, now)
+        elif flow.reliable and data == KEEPALIVE_PING.value:
+            self.outputs.append((flow, KEEPALIVE_PONG.value))
+
+    def _awaited(self, flow: Flow, data: bytes) -> bool:
+        """Whether a datagram may be what a request of ours waits for."""
+        return not flow.reliable and len(self._clients) > 0 and data.startswith(b"SIP/2.0 ")
 
     def _message(self, flow: Flow, data: bytes, now: float) -> None:
         try:
             message = parse_message(data)
             if isinstance(message, Response):
-                self._clients.response(message, now)
+                if not self._clients.response(message, now):
+                    self._charge(flow, now)
             else:
                 self._request(flow, message, now)
         except SipSyntaxError as error:
-            self._refuse_syntax(flow, error)
+            self._refuse_syntax(flow, error, now)
 
-    def _refuse_syntax(self, flow: Flow, error: SipSyntaxError) -> None:
+    def _charge(self, flow: Flow, now: float) -> None:
+        if self._guard is not None:
+            self._guard.charge(flow, now)
+
+    def _turn_away(self, guard: Guard, flow: Flow, data: bytes) -> None:
+        """Keeps somebody out who asks for too much: a connection is closed; of datagrams, the first has an answer."""
+        if flow.reliable:
+            if self._framers.pop(flow.id, None) is not None or flow.whole:
+                self.outputs.append(CloseFlow(flow, "too much is asked for from its address"))
+        elif guard.tell(flow):
+            try:
+                request = parse_message(data)
+            except SipSyntaxError:
+                return
+            if isinstance(request, Request) and request.method != "ACK":
+                self._busy(flow, request)
+
+    def _busy(self, flow: Flow, request: Request) -> None:
+        after = (("Retry-After", str(self._limits.retry_after)),)
+        self.refuse_stateless(flow, request, 503, "Too many requests", after)
+
+    def _refuse_syntax(self, flow: Flow, error: SipSyntaxError, now: float) -> None:
         self.bad_messages += 1
+        self._charge(flow, now)
         request = error.partial
         if request is None or request.method == "ACK":
             return
@@ -210,46 +244,16 @@ class TransactionLayer:
             return
         try:
             add_received(request, flow.source, flow.remote[1])
-            way = self._reply_flow(flow, request)
+            way = reply_flow(flow, request)
         except SipSyntaxError:
             way = flow  # a Via that cannot be read names nobody: back to where the packet came from
         tag = blake2b(str(request.first("From")).encode(), digest_size=8, key=self._secret).hexdigest()
         data = respond_bytes(request, status, reason, to_tag=tag, headers=headers)
         self.outputs.append((way, data))
 
-    def _reply_flow(self, flow: Flow, request: Request) -> Flow:
-        """RFC 3261 18.2.2 and RFC 3581: where answers go. maddr is not followed: it would aim us at third parties."""
-        if flow.reliable:
-            return flow
-        via = request.top_via
-        if via.rport is not None:
-            return flow
-        port = via.port or 5060
-        if port == flow.remote[1]:
-            return flow
-        return Flow("udp", flow.local, (flow.remote[0], port))
-
-    @staticmethod
-    def _key(flow: Flow, request: Request) -> Key:
-        """Names a transaction; what is not in the branch is in the hash, which Python keys anew for each process."""
-        via = request.top_via
-        method = request.method
-        sender = request.first("From")
-        credentials = None
-        if method == "ACK":
-            method = "INVITE"
-        elif method not in {"INVITE", "CANCEL"}:
-            credentials = request.first("Proxy-Authorization") or request.first("Authorization")
-        branch = via.branch or ""
-        if branch.startswith(MAGIC) and len(branch) > len(MAGIC):
-            return branch, hash((via.host, via.port, method, flow.key, sender, credentials))
-        # RFC 2543: no branch that tells transactions apart
-        more = (request.uri_text, request.cseq.number, str(via), method, flow.key, sender, credentials)
-        return request.call_id, hash(more)
-
     def _request(self, flow: Flow, request: Request, now: float) -> None:
         try:
-            key = self._key(flow, request)
+            key = key_of(flow, request)
         except SipSyntaxError:
             validate_request(request)  # says the same, with what is needed to answer
             raise
@@ -258,22 +262,26 @@ class TransactionLayer:
             self._absorb(flow, request, known, now)
             return
         if request.method == "ACK":
+            self._charge(flow, now)
             return  # of a 2xx to INVITE, which we never send, or of an answer that is forgotten
         validate_request(request)
-        reply_flow = self._reply_flow(flow, request)
+        way = reply_flow(flow, request)
         add_received(request, flow.source, flow.remote[1])
+        if flow.identity is not None and (target := alias_of(flow, request)) is not None:
+            self._clients.alias(target, flow)
         if request.method == "CANCEL":
+            self._charge(flow, now)
             self._cancel(flow, request)
             return
         limits = self._limits
-        source = flow.source
+        source = flow.prefix
         mine = self._per_source.get(source, 0)
         if self._ongoing >= limits.server_transactions or mine >= limits.server_transactions_per_source:
-            after = (("Retry-After", str(limits.retry_after)),)
-            self.refuse_stateless(flow, request, 503, "Too many requests under way", after)
+            self._charge(flow, now)
+            self._busy(flow, request)
             return
         machine = Machine.INVITE_SERVER if request.method == "INVITE" else Machine.SERVER
-        transaction = ServerTransaction(key, flow, request, machine, reply_flow)
+        transaction = ServerTransaction(key, flow, request, machine, way)
         transaction.state = TABLES[machine][State.INIT, Event.REQUEST][0]
         self._servers[key] = transaction
         self._ongoing += 1
@@ -287,8 +295,9 @@ class TransactionLayer:
     def _absorb(self, flow: Flow, request: Request, known: ServerTransaction | bytes, now: float) -> None:
         self.absorbed += 1
         if isinstance(known, bytes):
+            self._charge(flow, now)
             try:
-                self.outputs.append((self._reply_flow(flow, request), known))
+                self.outputs.append((reply_flow(flow, request), known))
             except SipSyntaxError:
                 return
         else:
@@ -304,7 +313,7 @@ class TransactionLayer:
             data = respond_bytes(request, 200, to_tag=invite.tag)
         else:
             data = respond_bytes(request, 481, to_tag=_tag(key))
-        self.outputs.append((self._reply_flow(flow, request), data))
+        self.outputs.append((reply_flow(flow, request), data))
 
     # -- server transactions --------------------------------------------------------------------------------------
 
@@ -337,16 +346,24 @@ class TransactionLayer:
         """Answers a request. A second final answer is dropped, as is one that comes after 64*T1."""
         tag = None if status == 100 else (to_tag or transaction.tag)
         data = respond_bytes(transaction.request, status, reason, to_tag=tag, headers=headers, body=body)
+        if not transaction.user and status >= 200:
+            self._charge(transaction.flow, now)
         event = Event.TU_1XX if status < 200 else Event.TU_2XX if status < 300 else Event.TU_FINAL
         self._server_step(transaction, event, now, data)
 
     def answer_and_forget(
-        self, transaction: ServerTransaction, status: int, reason: str | None, headers: Collection[tuple[str, str]]
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        reason: str | None,
+        headers: Collection[tuple[str, str]],
+        now: float,
     ) -> None:
         """Answers, and keeps nothing for a retransmission: it is a new request, and gets the like (RFC 3261 8.2.7).
 
         For challenges: who has not proved to be anybody takes no room.
         """
+        self._charge(transaction.flow, now)
         data = respond_bytes(transaction.request, status, reason, to_tag=transaction.tag, headers=headers)
         transaction.last = data
         self._reply(transaction)
@@ -403,7 +420,7 @@ class TransactionLayer:
             for timer in transaction.timers.values():
                 self._queue.cancel(timer)
             transaction.timers = None
-        source = transaction.flow.source
+        source = transaction.flow.prefix
         left = self._per_source.get(source, 1) - 1
         if left > 0:
             self._per_source[source] = left

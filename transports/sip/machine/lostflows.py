@@ -15,6 +15,7 @@ from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Flow
 from transports.sip.machine.layer import MAGIC, TransactionLayer
+from transports.sip.machine.outbound import FLOW_FAILED
 from transports.sip.machine.ports import Entropy
 from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router
@@ -22,8 +23,6 @@ from transports.sip.machine.timers import TimerQueue
 
 MOST_AT_ONCE = 32
 """Contacts that are asked at the same time: a network that breaks down loses all its connections in one moment."""
-FLOW_FAILED = 430
-"""RFC 5626 section 11.5."""
 _GONE = frozenset({Failure.TIMEOUT, Failure.TRANSPORT, Failure.UNREACHABLE})
 
 
@@ -66,6 +65,7 @@ class LostFlows:
     def _ask_one(self, aor: str, binding: Binding, now: float) -> None:
         if binding.path:
             return  # the connection was a proxy's, and says nothing of the device behind it
+        # What registered by outbound is not reached in another way: without its connection it is over (RFC 5626 5.3).
         way = binding.ways(self._layer.is_open)
         resolved = None if way is None else self._router.resolve(way)
         if resolved is None:

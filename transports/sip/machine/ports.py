@@ -52,6 +52,8 @@ class StoredBinding:
     reg_id: str = ""
     user_agent: str = ""
     path: tuple[str, ...] = ()
+    generation: str = ""
+    """What its temporary GRUUs are sealed from (RFC 5627)."""
 
 
 class BindingStore(Protocol):

@@ -214,6 +214,7 @@ class Publications:
     def _end(self, publication: Publication) -> None:
         if self._by_id.pop(publication.id, None) is None:
             return
+        self._expiries.discard(publication.id)
         self._by_source.pop(publication.source, None)
         self._forget(publication)
         mine = self._by_aor[publication.aor]

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.gruu import Gruus, same_instance
 from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.outbound import OPTION, OutboundRefused, reg_id_of
 from transports.sip.machine.ports import BindingStore, StoredBinding
 from transports.sip.machine.routing import target_of, way_to
 from transports.sip.machine.timers import TimerQueue
@@ -31,13 +33,15 @@ class Binding:
     """One contact of an address-of-record."""
 
     __slots__ = (
-        "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refreshed_at",
-        "refused", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
+        "call_id", "contact", "cseq", "expires_at", "flow", "flow_name", "generation", "instance", "local", "path", "q",
+        "refreshed_at", "refused", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
         self.uri = uri
         self.contact = str(uri)
+        self.flow_name = self.contact
+        """Tells it from the others of its person: flows of a device may have one Contact."""
         self.request_uri = _request_uri(uri)
         self.flow = flow
         self.transport = flow.transport
@@ -51,15 +55,25 @@ class Binding:
         self.cseq = 0
         self.instance = ""
         self.reg_id = ""
+        """Which of its device's flows it is (RFC 5626); empty where it is reached by its Contact."""
+        self.generation = ""
         self.user_agent = ""
         self.path: tuple[str, ...] = ()
         self.refused: frozenset[str] = frozenset()
         """Media types that this contact answered 415 to."""
 
+    def by_flow(self, reg_id: str) -> None:
+        """It is registered by this flow of its device; "": by its Contact."""
+        self.reg_id = reg_id
+        if reg_id:
+            self.flow_name = f"{self.contact}\n{reg_id}"
+
     def ways(self, is_open: Callable[[Flow], bool]) -> Flow | Target | None:
         """Returns how to reach this contact now, or None where there is no way."""
         if self.path:
             return target_of(parse_name_addr(self.path[0]).uri)
+        if self.reg_id:
+            return self.flow if is_open(self.flow) else None  # RFC 5626 5.3: the flow, and nothing in its place
         return way_to(self.uri, self.flow, is_open)
 
     def stored(self, aor: str, epoch: float) -> StoredBinding:
@@ -67,7 +81,7 @@ class Binding:
         return StoredBinding(
             aor=aor, contact=self.contact, q=self.q, expires_at=self.expires_at + epoch, call_id=self.call_id,
             cseq=self.cseq, transport=self.transport, local=self.local, source=self.source, instance=self.instance,
-            reg_id=self.reg_id, user_agent=self.user_agent, path=self.path,
+            reg_id=self.reg_id, user_agent=self.user_agent, path=self.path, generation=self.generation,
         )  # fmt: skip
 
 
@@ -89,7 +103,9 @@ class Registrar:
         layer: answers go through it.
         queue: for expiry.
         store: keeps bindings; the 200 goes out when it has.
+        gruus: makes the GRUUs of devices that support them.
         changed: told of each change of an address-of-record.
+        by_flow: told of each connection by which a device has registered by outbound.
         epoch: seconds since the epoch at the endpoint's time 0.
     """
 
@@ -99,13 +115,17 @@ class Registrar:
         layer: TransactionLayer,
         queue: TimerQueue,
         store: BindingStore,
+        gruus: Gruus,
         changed: Callable[[SipRegistration, float], None],
+        by_flow: Callable[[Flow, float], None],
         epoch: float,
     ) -> None:
+        self.gruus = gruus
         self._config = config
         self._layer = layer
         self._store = store
         self._changed = changed
+        self._by_flow = by_flow
         self._epoch = epoch
         self._bindings: dict[str, list[Binding]] = {}
         self._on_flow: dict[int, set[str]] = {}
@@ -118,6 +138,14 @@ class Registrar:
     def contacts(self, aor: str) -> list[Binding]:
         """Returns the bindings of an address-of-record, the most wanted first."""
         return self._bindings.get(aor, [])
+
+    def device(self, uri: SipUri, aor: str) -> Binding | None:
+        """Returns the last binding of the device that a GRUU of ours means, or None where it is not registered."""
+        owner = self.gruus.owner(uri, aor)
+        if owner is None:
+            return None
+        found = [one for one in self.contacts(owner[0]) if one.instance and same_instance(one.instance, owner[1])]
+        return max(found, key=lambda one: one.refreshed_at, default=None)
 
     def aors(self) -> list[str]:
         """Returns who is registered."""
@@ -132,12 +160,14 @@ class Registrar:
                 continue
             binding = Binding(uri, Flow(row.transport, row.local, row.source, -1))
             binding.q, binding.expires_at, binding.call_id, binding.cseq = row.q, expires_at, row.call_id, row.cseq
-            binding.instance, binding.reg_id, binding.user_agent = row.instance, row.reg_id, row.user_agent
-            binding.path = row.path
+            binding.instance, binding.user_agent = row.instance, row.user_agent
+            binding.by_flow(row.reg_id)
+            binding.path, binding.generation = row.path, row.generation
             self._bindings.setdefault(row.aor, []).append(binding)
             self._count += 1
         for aor, bindings in self._bindings.items():
             bindings.sort(key=lambda binding: -binding.q)
+            self.gruus.keep(aor, (), _generations(bindings))
             self._expiries.add(aor, min(binding.expires_at for binding in bindings), now)
             self._tell(aor, now)
 
@@ -157,6 +187,8 @@ class Registrar:
         self._put(aor, after, now)
         if transaction.flow.reliable:
             self._on_flow.setdefault(transaction.flow.id, set()).add(aor)
+            if any(binding.reg_id and binding.flow is transaction.flow for binding in after):
+                self._by_flow(transaction.flow, now)
 
         def done(durable: bool, at: float) -> None:
             at = max(at, now)
@@ -211,14 +243,23 @@ class Registrar:
             raise _Refused(400, "Contact is not a SIP URI")
         if len(str(contact)) > self._config.limits.stored_text:
             raise _Refused(400, "Contact is too long")
+        if uri.host == self._config.domain:
+            raise _Refused(403, "Contact leads back to this registrar")  # RFC 5627 section 5.1
         expires = self._expires(contact, request.expires)
-        instance, reg_id = contact.param("+sip.instance") or "", contact.param("reg-id") or ""
         new = Binding(uri, transaction.flow)
-        new.instance, new.reg_id = instance, reg_id
-        for binding in [binding for binding in after if _same_device(binding, new)]:
+        new.instance = contact.param("+sip.instance") or ""
+        try:
+            new.by_flow(reg_id_of(request, contact))
+        except OutboundRefused as refused:
+            raise _Refused(refused.status, refused.reason) from refused
+        replaced = [binding for binding in after if _same_device(binding, new)]
+        for binding in replaced:
             _check_order(binding, request.call_id, request.cseq.number)
-            after.remove(binding)
             new.refused = binding.refused
+        if expires > 0 and new.instance:
+            new.generation = self._generation(new, request.call_id, replaced, after)
+        for binding in replaced:
+            after.remove(binding)
         if expires == 0:
             return
         new.q = _q(contact)
@@ -230,6 +271,13 @@ class Registrar:
         if new.path and target_of(parse_name_addr(new.path[0]).uri) is None:
             raise _Refused(400, "Path leads nowhere")
         after.append(new)
+
+    def _generation(self, new: Binding, call_id: str, replaced: list[Binding], after: list[Binding]) -> str:
+        """RFC 5627 section 5.1: temporary GRUUs live as long as a device registers with the same Call-ID."""
+        for binding in replaced or [one for one in after if same_instance(one.instance, new.instance)]:
+            if binding.call_id == call_id and binding.generation:
+                return binding.generation
+        return self.gruus.generation()
 
     def _expires(self, contact: NameAddr, header: int | None) -> int:
         lifetimes = self._config.lifetimes
@@ -243,19 +291,34 @@ class Registrar:
         return min(expires, lifetimes.maximum)
 
     def _accept(self, transaction: ServerTransaction, aor: str, now: float) -> None:
-        headers: list[tuple[str, str]] = []
-        for binding in self._bindings.get(aor, ()):
-            params: list[tuple[str, str | None]] = [("expires", str(max(round(binding.expires_at - now), 0)))]
-            if binding.q != MAX_Q:
-                params.append(("q", f"{binding.q:.3g}"))
-            if binding.instance:
-                params.append(("+sip.instance", quote_string(binding.instance)))
-            text = f"<{binding.contact}>" + "".join(f";{name}={value}" for name, value in params)
-            headers.append(("Contact", text))
-        headers += [("Path", value) for value in transaction.request.lines("Path")]
+        request = transaction.request
+        supported = request.supported
+        gruu = "gruu" in supported
+        bindings = self._bindings.get(aor, [])
+        headers = [("Contact", self._shown(aor, binding, now, gruu=gruu)) for binding in bindings]
+        headers += [("Path", value) for value in request.lines("Path")]
+        if OPTION in supported and any(one.reg_id and one.flow is transaction.flow for one in bindings):
+            headers.append(("Require", OPTION))  # RFC 5626 section 6
+            if request.one_via and transaction.flow.callable_back:
+                # The keep-alive of a WebSocket is its own ping (RFC 7118 section 6).
+                headers.append(("Flow-Timer", str(self._config.lifetimes.flow_timer)))
         # RFC 3261 10.3 step 8: phones without a clock of their own set theirs by it.
         headers.append(("Date", format_date(datetime.fromtimestamp(now + self._epoch, UTC))))
         self._layer.answer(transaction, 200, None, now, headers=headers)
+
+    def _shown(self, aor: str, binding: Binding, now: float, *, gruu: bool) -> str:
+        """Returns a binding as a Contact says it, with its GRUUs for who supports them (RFC 5627 section 5.2)."""
+        params = [("expires", str(max(round(binding.expires_at - now), 0)))]
+        if binding.q != MAX_Q:
+            params.append(("q", f"{binding.q:.3g}"))
+        if binding.instance:
+            params.append(("+sip.instance", quote_string(binding.instance)))
+            if binding.reg_id:
+                params.append(("reg-id", binding.reg_id))
+            if gruu and binding.generation:
+                params.append(("pub-gruu", quote_string(self.gruus.public(aor, binding.instance))))
+                params.append(("temp-gruu", quote_string(self.gruus.temporary(binding.generation))))
+        return f"<{binding.contact}>" + "".join(f";{name}={value}" for name, value in params)
 
     def remove(self, aor: str, now: float) -> None:
         """Forgets all contacts of a person who may not sign on any more, or must do so anew."""
@@ -281,10 +344,16 @@ class Registrar:
     # -- the table ----------------------------------------------------------------------------------------------------
 
     def _put(self, aor: str, bindings: list[Binding], now: float) -> None:
-        self._count += len(bindings) - len(self._bindings.get(aor, ()))
+        self._replace(aor, bindings)
+        if bindings:
+            self._expiries.add(aor, min(binding.expires_at for binding in bindings), now)
+
+    def _replace(self, aor: str, bindings: list[Binding]) -> None:
+        before = self._bindings.get(aor, [])
+        self._count += len(bindings) - len(before)
+        self.gruus.keep(aor, _generations(before), _generations(bindings))
         if bindings:
             self._bindings[aor] = bindings
-            self._expiries.add(aor, min(binding.expires_at for binding in bindings), now)
         else:
             self._bindings.pop(aor, None)
 
@@ -299,11 +368,7 @@ class Registrar:
             return None
         left = [binding for binding in bindings if binding.expires_at > now]
         if len(left) < len(bindings):
-            self._count += len(left) - len(bindings)
-            if left:
-                self._bindings[aor] = left
-            else:
-                del self._bindings[aor]
+            self._replace(aor, left)
             self._store.save(aor, tuple(b.stored(aor, self._epoch) for b in left), _ignore)
             self._tell(aor, now)
         return min((binding.expires_at for binding in left), default=None)
@@ -323,12 +388,19 @@ def _same_device(old: Binding, new: Binding) -> bool:
     """Whether a contact takes the place of another: the same URI (RFC 3261) or instance and reg-id (RFC 5626).
 
     An instance without reg-id on the same transport is the same device as well: clients restart on another port, and
-    without this their users would get everything twice until the old contact expires.
+    without this their users would get everything twice until the old contact expires. Two flows of one instance are two
+    bindings, though they have one URI.
     """
-    same = old.instance != "" and old.instance == new.instance and old.reg_id == new.reg_id
-    if same and (new.reg_id or old.transport == new.transport):
+    same = old.instance != "" and same_instance(old.instance, new.instance)
+    if same and old.reg_id and new.reg_id:
+        return old.reg_id == new.reg_id
+    if same and not old.reg_id and not new.reg_id and old.transport == new.transport:
         return True
     return old.uri.equivalent(new.uri)
+
+
+def _generations(bindings: list[Binding]) -> list[tuple[str, str]]:
+    return [(binding.generation, binding.instance) for binding in bindings if binding.generation]
 
 
 def _q(contact: NameAddr) -> float:

@@ -19,7 +19,9 @@ from bridge.model.capabilities import RECIPIENT_OFFLINE, SendResult
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.gruu import same_instance
 from transports.sip.machine.layer import MAGIC, TransactionLayer
+from transports.sip.machine.outbound import flow_has_failed, next_flow, one_flow_each
 from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router, target_of
 from transports.sip.machine.timers import Timer, TimerQueue
@@ -102,9 +104,13 @@ def result_of(response: Response) -> SendResult:
 class Delivery:
     """One message on its way to the contacts of one person."""
 
-    __slots__ = ("aor", "deadline", "done", "key", "media", "plain", "results", "tail", "tried", "waiting")
+    __slots__ = (
+        "aor", "busy", "deadline", "device", "done", "key", "media", "plain", "results", "tail", "tried", "waiting"
+    )  # fmt: skip
 
-    def __init__(self, aor: str, key: str, media: str, tail: bytes, plain: bytes | None) -> None:
+    def __init__(
+        self, aor: str, key: str, media: str, tail: bytes, plain: bytes | None, device: str | None = None
+    ) -> None:
         self.aor = aor
         self.key = key
         self.media = media
@@ -113,11 +119,21 @@ class Delivery:
         self.plain = plain
         """The same as plain text, for a contact that does not take ``media``."""
         self.tried: set[str] = set()
-        """The contacts that it was sent to."""
+        """The contacts that it was sent to, by their flow names."""
+        self.device = device
+        """The instance that alone is to have it; None: all."""
+        self.busy: set[str] = set()
+        """Devices with several flows that have it on one of these now."""
         self.waiting = 0
         self.done = False
         self.results: list[SendResult] = []
         self.deadline: Timer | None = None
+
+    def takes(self, binding: Binding) -> bool:
+        """Whether a contact is one that the message is for, and can be sent it in some form."""
+        if self.device is not None and not same_instance(binding.instance, self.device):
+            return False
+        return self.media not in binding.refused or self.plain is not None
 
     def worst(self) -> SendResult:
         """Returns what is to be said when no contact took it: what is not certain first, then what can be retried."""
@@ -191,14 +207,19 @@ class Sender:
             self._finished(key, _failed("malformed", text, retryable=False), now)
             return
         contacts = self._registrar.contacts(message.aor)
+        device = message.device
+        if device is not None:
+            contacts = [binding for binding in contacts if same_instance(binding.instance, device)]
         if not contacts:
             self._finished(key, OFFLINE, now)
             return
-        takers = [binding for binding in contacts if media not in binding.refused or plain is not None]
+        delivery = Delivery(message.aor, key, media, tail, plain, device)
+        takers = [binding for binding in contacts if plain is not None or media not in binding.refused]
+        if len(takers) > 1:
+            takers = one_flow_each(takers)
         if not takers:
             self._finished(key, UNSUPPORTED, now)
             return
-        delivery = Delivery(message.aor, key, media, tail, plain)
         self._deliveries[key] = delivery
         self._by_aor.setdefault(message.aor, []).append(delivery)
         self._fork(delivery, takers, now)
@@ -215,19 +236,26 @@ class Sender:
             fresh = [
                 binding
                 for binding in self._registrar.contacts(aor)
-                if binding.contact not in delivery.tried
-                and (delivery.media not in binding.refused or delivery.plain is not None)
+                if binding.flow_name not in delivery.tried
+                and delivery.takes(binding)
+                and not (binding.reg_id and binding.instance in delivery.busy)
             ]
-            self._fork(delivery, fresh[: max(room, 0)], now)
+            self._fork(delivery, one_flow_each(fresh)[: max(room, 0)], now)
 
     def _fork(self, delivery: Delivery, bindings: list[Binding], now: float) -> None:
         delivery.waiting += len(bindings)
-        delivery.tried.update(binding.contact for binding in bindings)
         for binding in bindings:
-            if delivery.plain is not None and delivery.media in binding.refused:
-                self._to_contact(delivery, binding, delivery.plain, now, PLAIN)
-            else:
-                self._to_contact(delivery, binding, delivery.tail, now)
+            delivery.tried.add(binding.flow_name)
+            if binding.reg_id:
+                delivery.busy.add(binding.instance)
+        for binding in bindings:
+            self._to_binding(delivery, binding, now)
+
+    def _to_binding(self, delivery: Delivery, binding: Binding, now: float) -> None:
+        if delivery.plain is not None and delivery.media in binding.refused:
+            self._to_contact(delivery, binding, delivery.plain, now, PLAIN)
+        else:
+            self._to_contact(delivery, binding, delivery.tail, now)
 
     def _tail(self, message: SipMessage, key: str) -> bytes:
         """All of the request that is the same for every contact: what comes after Via, and the body."""
@@ -273,11 +301,12 @@ class Sender:
     def _to_contact(self, delivery: Delivery, binding: Binding, tail: bytes, now: float, media: str = "") -> None:
         """Sends to one contact: the message, or (``media``) another form of it, which is a request of its own."""
         way = binding.ways(self._layer.is_open)
-        name = f"{delivery.key}\n{binding.contact}{media and chr(10)}{media}"
+        name = f"{delivery.key}\n{binding.flow_name}{media and chr(10)}{media}"
         branch = MAGIC + blake2b(name.encode(), digest_size=16, key=self._secret).hexdigest()
         resolved = None if way is None else self._router.resolve(way)
         if resolved is None:
-            self._settle(delivery, UNREACHABLE, now)
+            if not self._by_another_flow(delivery, binding, now):
+                self._settle(delivery, UNREACHABLE, now)
             return
         data = self._build(binding, resolved[1], resolved[2], branch, tail)
         way = resolved[0]
@@ -311,7 +340,23 @@ class Sender:
         target = target_of(binding.uri)
         return target if target is not None and target.transport != "udp" else None
 
+    def _by_another_flow(self, delivery: Delivery, failed: Binding, now: float) -> bool:
+        """RFC 5626 section 5.3: what a dead flow could not carry goes to the same device by another one."""
+        if not failed.reg_id or delivery.done:
+            return False
+        delivery.busy.discard(failed.instance)
+        contacts = self._registrar.contacts(delivery.aor)
+        other = next_flow(contacts, failed, delivery.tried)
+        if other is None or len(delivery.tried) >= MOST_FORKS * self._config.limits.contacts_per_aor:
+            return False
+        delivery.tried.add(other.flow_name)
+        delivery.busy.add(other.instance)
+        self._to_binding(delivery, other, now)
+        return True
+
     def _answered(self, delivery: Delivery, binding: Binding, media: str, outcome: Outcome, now: float) -> None:
+        if binding.reg_id and flow_has_failed(outcome) and self._by_another_flow(delivery, binding, now):
+            return
         if isinstance(outcome, Response):
             if outcome.status == 415:
                 binding.refused |= {media}

@@ -18,11 +18,12 @@ from transports.sip.machine.dialogs import Subscription, event_of, resumed
 from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.gruu import is_gruu
 from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.names import Names
 from transports.sip.machine.ports import Entropy, SubscriptionStore
-from transports.sip.machine.registrar import Registrar
+from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router, uri_transport, way_to
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
@@ -359,6 +360,7 @@ class Notifier:
     def _drop(self, subscription: Subscription, reason: str) -> None:
         if self._by_id.pop(subscription.id, None) is None:
             return
+        self._expiries.discard(subscription.id)
         self._count(subscription.watcher, -subscription.size)
         if not subscription.fetch:
             self._store.remove(subscription.id)
@@ -403,7 +405,16 @@ class Notifier:
         subscription.next_at = now + self._config.lifetimes.notify_interval
         self._layer.request("NOTIFY", branch, data, way, now, partial(self._answered, subscription))
 
+    def _device(self, subscription: Subscription) -> Binding | None:
+        """Returns the device behind a Contact that is a GRUU of ours (RFC 5627 section 6.1); None for others."""
+        contact = subscription.contact
+        aor = self._names.aor(contact) if is_gruu(contact) else None
+        return None if aor is None else self._registrar.device(contact, aor)
+
     def _way(self, subscription: Subscription) -> Flow | Target | None:
+        device = self._device(subscription)
+        if device is not None:
+            return device.ways(self._layer.is_open)
         flow = subscription.flow
         if flow.reliable and not self._layer.is_open(flow):
             for binding in self._registrar.contacts(subscription.watcher):
@@ -417,10 +428,13 @@ class Notifier:
             state = f"terminated;reason={subscription.over}"
         else:
             state = f"{subscription.subscription_state};expires={left}"
-        routes = "".join(f"Route: {route}\r\n" for route in subscription.routes)
+        device = self._device(subscription)
+        target = str(subscription.contact) if device is None else device.request_uri
+        path = () if device is None or subscription.routes else device.path
+        routes = "".join(f"Route: {route}\r\n" for route in (*path, *subscription.routes))
         kind, body = self._content(subscription, transport)
         head = (
-            f"NOTIFY {subscription.contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"
+            f"NOTIFY {target} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"
             f"{routes}Max-Forwards: 70\r\nFrom: {subscription.local_uri};tag={subscription.id}\r\n"
             f"To: {subscription.remote_uri}\r\nCall-ID: {subscription.call_id}\r\n"
             f"CSeq: {subscription.local_cseq} NOTIFY\r\nContact: {self._contact(subscription)}\r\n"

@@ -9,6 +9,8 @@ from transports.sip.machine.auth import Authenticator, Denied
 from transports.sip.machine.challenged import Challenged
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.events import MessageReceived, RequestRefused
+from transports.sip.machine.gruu import is_gruu
+from transports.sip.machine.guard import Guard
 from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
 from transports.sip.machine.names import Names, clean_reason, warning
 from transports.sip.machine.publications import Publications
@@ -40,7 +42,7 @@ _LIST = "recipient-list"
 _SUBSCRIBES_LIST = "recipient-list-subscribe"
 _EVENTLIST = "eventlist"
 _SUPPORTED: dict[str, frozenset[str]] = {
-    "REGISTER": frozenset({"path"}),
+    "REGISTER": frozenset({"path", "outbound", "gruu"}),
     "SUBSCRIBE": frozenset({_SUBSCRIBES_LIST, _EVENTLIST}),
 }
 _NOTHING: frozenset[str] = frozenset()
@@ -78,7 +80,9 @@ class Uas:
         notifier: Notifier,
         publications: Publications,
         emit: Callable[[MessageReceived | RequestRefused], None],
+        guard: Guard,
     ) -> None:
+        self._guard = guard
         self._config = config
         self._layer = layer
         self._names = names
@@ -112,7 +116,10 @@ class Uas:
         try:
             handler = self._handlers.get(request.method)
             if handler is None:
-                raise self._no_method(request)
+                refusal = self._no_method(request)
+                # An INVITE's answer would be sent again and again until an ACK comes: to whoever a forged source names.
+                refusal.forget = request.method == "INVITE"
+                raise refusal
             self._check_way(request)
             self._check_require(request)
             handler(transaction, now)
@@ -124,7 +131,7 @@ class Uas:
     def _refuse(self, transaction: ServerTransaction, refusal: Refusal, now: float) -> None:
         reason = None if refusal.reason is None else clean_reason(refusal.reason)
         if refusal.forget:
-            self._layer.answer_and_forget(transaction, refusal.status, reason, refusal.headers)
+            self._layer.answer_and_forget(transaction, refusal.status, reason, refusal.headers, now)
         else:
             self._layer.answer(transaction, refusal.status, reason, now, headers=refusal.headers)
 
@@ -169,6 +176,13 @@ class Uas:
             reason = "From is not the address of the authenticated user"
             self._tell(transaction, 403, reason, aor)
             raise Refusal(403, reason)
+        self._guard.proved(transaction.flow)
+        wait = self._guard.person(aor, now)
+        if wait > 0:
+            self._tell(transaction, 503, "Too many requests of one person", aor)
+            refusal = Refusal(503, "Too many requests of one person", ("Retry-After", str(int(wait) + 1)))
+            refusal.forget = True
+            raise refusal
         transaction.user = aor
         return aor
 
@@ -225,24 +239,35 @@ class Uas:
     def _message(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
         self._check_hops(request)
-        self._addressed(request)
+        uri = self._addressed(request)
         aor = self._authenticate(transaction, now)
         if request.to.tag is not None:
             raise Refusal(481)
         self._check_merged(transaction)
-        native = self._read(transaction, aor)
+        peer = self._for_whom(request, uri) if uri.params else self._names.canonical(request)
+        native = self._read(transaction, aor, peer)
         self._last += 1
         self._pending[self._last] = transaction
         self._emit(MessageReceived(self._last, native))
 
-    def _read(self, transaction: ServerTransaction, aor: str) -> SipMessage | SipTyping:
+    def _for_whom(self, request: Request, uri: SipUri) -> str:
+        """Returns the Request-URI as the bridge knows it; of a temporary GRUU, the public one of the same device."""
+        aor = self._names.aor(uri) if is_gruu(uri) else None
+        if aor is None:
+            return self._names.canonical(request)
+        owner = self._registrar.gruus.owner(uri, aor)
+        if owner is None:
+            raise Refusal(404, "A temporary address that is none, or no more")
+        return self._registrar.gruus.public(*owner)
+
+    def _read(self, transaction: ServerTransaction, aor: str, peer: str) -> SipMessage | SipTyping:
         request = transaction.request
         kind = request.content_type
         media = "text/plain" if kind is None else kind.media_type
         if media not in self._config.message_types:
             raise Refusal(415, None, ("Accept", self._accept))
         encoding = _encoding(request)
-        peer, body = self._names.canonical(request), request.body
+        body = request.body
         if len(body) > self._config.limits.max_body:
             raise Refusal(413, f"Body is larger than {self._config.limits.max_body}")
         if media == ISCOMPOSING:
@@ -340,7 +365,7 @@ class Uas:
             ("Allow", ALLOW),
             ("Accept", f"{self._accept}, application/pidf+xml, {RESOURCE_LISTS}"),
             ("Accept-Encoding", "deflate"),
-            ("Supported", f"path, {_EVENTLIST}, {_SUBSCRIBES_LIST}"),
+            ("Supported", f"path, outbound, gruu, {_EVENTLIST}, {_SUBSCRIBES_LIST}"),
             ("Allow-Events", "presence"),
         )
         self._layer.answer(transaction, 200, None, now, headers=headers)

@@ -24,7 +24,8 @@ class SipMessage:
         headers: those that matter beyond: Subject, Date, Content-Language, Content-Encoding, Content-Disposition,
             Expires, User-Agent, Priority, Reply-To, In-Reply-To.
         display_name: the sender's, empty where there is none.
-        device: the sending contact's instance, where known: `+sip.instance` or the Contact URI's text.
+        device: the sending contact's instance, where known: `+sip.instance` or the Contact URI's text. Outgoing: the
+            instance that alone is to have it, where the sender wrote to a GRUU (RFC 5627); None: all.
         plain: outgoing: the same as text/plain in UTF-8, for a device that answers 415 to `content_type`; None where
             there is none.
     """
@@ -54,6 +55,8 @@ class SipTyping:
     peer: str
     state: Literal["active", "idle"]
     refresh: int | None = None
+    device: str | None = None
+    """Outgoing, as in `SipMessage`."""
 
 
 @attrs.frozen(kw_only=True)

@@ -341,8 +341,18 @@ def parse_uri(text: str) -> Uri:
 
 
 _QUOTE_USER: Final = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
+_QUOTE_PARAM: Final = re.compile(rf"[^{_UNRESERVED}\[\]/:&+$]")
 
 
 def escape_user(user: str) -> str:
     """A user name as the user part of a SIP URI: what the grammar does not allow is percent-encoded UTF-8."""
-    return _QUOTE_USER.sub(lambda m: "".join(f"%{byte:02X}" for byte in m.group().encode()), user)
+    return _QUOTE_USER.sub(_percent_encoded, user)
+
+
+def escape_param(value: str) -> str:
+    """A text as the value of a URI parameter, escaped in the same way."""
+    return _QUOTE_PARAM.sub(_percent_encoded, value)
+
+
+def _percent_encoded(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match.group().encode("utf-8", "surrogateescape"))
