@@ -45,7 +45,7 @@ _TYPING_IN: Final = {
     wire.Typing.TYPED: TypingState.PAUSED,
     wire.Typing.TYPING: TypingState.ACTIVE,
 }
-_TYPING_OUT: Final = {state: native for native, state in _TYPING_IN.items()}
+_TYPING_OUT: Final = {state: native for native, state in _TYPING_IN.items()} | {TypingState.GONE: wire.Typing.NONE}
 
 
 @frozen(kw_only=True, eq=False)

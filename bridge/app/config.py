@@ -15,6 +15,7 @@ import cattrs
 from attrs import Factory, field, frozen
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
+from bridge.app.quirksection import QuirkSection
 from bridge.policy.positions import locate
 
 ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
@@ -215,6 +216,7 @@ class SipSection:
     max_connections_per_source: int = field(default=200, validator=positive)
     max_body: int = field(default=65_536, validator=positive)
     """The longest body of a request, bytes (413 above it)."""
+    quirks: tuple[QuirkSection, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if not self.listen:

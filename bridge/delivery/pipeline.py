@@ -438,6 +438,7 @@ _CODES = {
     "length": "too-large",
     "presence": "bad-request",
     "malformed": "bad-request",
+    "require": "bad-extension",
 }
 """The code of a refusal by the feature that a mapping could not translate."""
 

@@ -36,7 +36,8 @@ class Intake:
 class Refusal:
     """Why an event goes no further. ``reference`` is the event id under which the record holds it.
 
-    ``code`` is one of: forbidden, not-found, no-binding, bad-request, too-large, unsupported, unavailable, duplicate.
+    ``code`` is one of: forbidden, not-found, no-binding, bad-request, bad-extension, too-large, unsupported,
+    unavailable, duplicate.
     """
 
     code: str

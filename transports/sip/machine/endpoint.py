@@ -78,7 +78,7 @@ class Endpoint:
         process_secret = entropy(32)
         self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request)
         self._past: list[Output] = []
-        self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain)
+        self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain, config.quirks)
         names, router = Names(config), Router(config)
         auth = Authenticator(config.auth, config.auth_realm, config.domain, accounts, entropy(32))
         self.registrar = Registrar(config, self._layer, self._queue, bindings or NoBindings(), self._registered, epoch)

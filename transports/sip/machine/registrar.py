@@ -10,11 +10,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from transports.sip.machine.abilities import Abilities
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
-from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.flow import Flow, HostPort, Target
 from transports.sip.machine.layer import ServerTransaction, TransactionLayer
 from transports.sip.machine.ports import BindingStore, StoredBinding
+from transports.sip.machine.quirks import NONE
 from transports.sip.machine.routing import target_of, way_to
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.grammar import quote_string
@@ -31,8 +33,8 @@ class Binding:
     """One contact of an address-of-record."""
 
     __slots__ = (
-        "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refreshed_at",
-        "refused", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
+        "abilities", "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q",
+        "refreshed_at", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
@@ -53,8 +55,7 @@ class Binding:
         self.reg_id = ""
         self.user_agent = ""
         self.path: tuple[str, ...] = ()
-        self.refused: frozenset[str] = frozenset()
-        """Media types that this contact answered 415 to."""
+        self.abilities = Abilities(NONE)
 
     def ways(self, is_open: Callable[[Flow], bool]) -> Flow | Target | None:
         """Returns how to reach this contact now, or None where there is no way."""
@@ -119,6 +120,13 @@ class Registrar:
         """Returns the bindings of an address-of-record, the most wanted first."""
         return self._bindings.get(aor, [])
 
+    def device(self, aor: str, source: HostPort) -> Binding | None:
+        """Returns the contact that a request of a person came from, by its source address; None where none is it."""
+        for binding in self._bindings.get(aor, ()):
+            if binding.source == source:
+                return binding
+        return None
+
     def aors(self) -> list[str]:
         """Returns who is registered."""
         return list(self._bindings)
@@ -134,6 +142,7 @@ class Registrar:
             binding.q, binding.expires_at, binding.call_id, binding.cseq = row.q, expires_at, row.call_id, row.cseq
             binding.instance, binding.reg_id, binding.user_agent = row.instance, row.reg_id, row.user_agent
             binding.path = row.path
+            binding.abilities = Abilities(self._config.quirks.of(row.user_agent))
             self._bindings.setdefault(row.aor, []).append(binding)
             self._count += 1
         for aor, bindings in self._bindings.items():
@@ -215,17 +224,20 @@ class Registrar:
         instance, reg_id = contact.param("+sip.instance") or "", contact.param("reg-id") or ""
         new = Binding(uri, transaction.flow)
         new.instance, new.reg_id = instance, reg_id
+        new.user_agent = (request.first("User-Agent") or "")[: self._config.limits.stored_text]
+        new.abilities = Abilities(self._config.quirks.of(new.user_agent))
         for binding in [binding for binding in after if _same_device(binding, new)]:
             _check_order(binding, request.call_id, request.cseq.number)
             after.remove(binding)
-            new.refused = binding.refused
+            if binding.user_agent == new.user_agent:  # else it is another program, which has yet to show what it takes
+                new.abilities = binding.abilities
         if expires == 0:
             return
+        new.abilities.told_by(request)
         new.q = _q(contact)
         new.expires_at = now + expires
         new.refreshed_at = now
         new.call_id, new.cseq = request.call_id, request.cseq.number
-        new.user_agent = (request.first("User-Agent") or "")[: self._config.limits.stored_text]
         new.path = tuple(request.values("Path"))
         if new.path and target_of(parse_name_addr(new.path[0]).uri) is None:
             raise _Refused(400, "Path leads nowhere")
