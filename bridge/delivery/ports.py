@@ -103,6 +103,8 @@ class Link:
     mapping: Mapping[Any]
     duplicate_seconds: float = 600.0
     """How long an id of an incoming event is known again. Ids that clients make anew after a restart live shorter."""
+    vouches_for_delivery: bool = True
+    """Whether its word for delivered means that the recipient has the message, and not only a device's program."""
 
 
 @frozen(kw_only=True)

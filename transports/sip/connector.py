@@ -35,6 +35,7 @@ from transports.sip.machine.events import (
     SendFinished,
     SubscriptionClosed,
     SubscriptionOpened,
+    TypingRanOut,
 )
 from transports.sip.machine.flow import SECURED, CloseFlow, ConnectTo, Flow, HostPort
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
@@ -336,7 +337,7 @@ class SipTransport:
         elif isinstance(event, RequestRefused):
             if self._on_refused is not None:
                 self._on_refused(event)
-        elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened):
+        elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened | TypingRanOut):
             sink.deliver(event.native, _ignore)
         else:
             assert isinstance(event, SubscriptionClosed)

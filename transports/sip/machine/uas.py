@@ -15,6 +15,7 @@ from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.subscriptions import Notifier
+from transports.sip.machine.typing import Heard
 from transports.sip.wire.coding import inflate
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.iscomposing import parse_iscomposing
@@ -66,6 +67,7 @@ class Uas:
 
     Args:
         emit: takes the endpoint's events.
+        heard: takes note of who is composing.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Uas:
         notifier: Notifier,
         publications: Publications,
         emit: Callable[[MessageReceived | RequestRefused], None],
+        heard: Heard,
     ) -> None:
         self._config = config
         self._layer = layer
@@ -90,6 +93,7 @@ class Uas:
         self._notifier = notifier
         self._publications = publications
         self._emit = emit
+        self._heard = heard
         self._pending: dict[int, ServerTransaction] = {}
         self._last = 0
         self._accept = ", ".join(config.message_types)
@@ -235,6 +239,7 @@ class Uas:
         native = self._read(transaction, aor)
         self._last += 1
         self._pending[self._last] = transaction
+        self._heard.heard(native, now)
         self._emit(MessageReceived(self._last, native))
 
     def _read(self, transaction: ServerTransaction, aor: str) -> SipMessage | SipTyping:
