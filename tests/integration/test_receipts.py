@@ -153,9 +153,12 @@ def test_linphone_reports_and_the_sender_is_told(bridge: BridgeProcess, transpor
         assert receipt(alice, 10.0) == ("short", "delivered", f"sip:bob@{DOMAIN}")
         # Over UDP this one is too long for CPIM, goes as plain text, and is reported by its Call-ID, before the 200.
         long = "long " * 80
-        assert alice.message(
-            "bob", asking("alice", f"bob@{DOMAIN}", long, "long", "positive-delivery"), kind="message/cpim"
-        ).status == 202
+        assert (
+            alice.message(
+                "bob", asking("alice", f"bob@{DOMAIN}", long, "long", "positive-delivery"), kind="message/cpim"
+            ).status
+            == 202
+        )
         bob.child.wait(lambda: len(bob.texts) == 2, 10.0, "the long text")
         assert receipt(alice, 10.0) == ("long", "delivered", f"sip:bob@{DOMAIN}")
         assert alice.message("bob", "nobody asked").status == 202

@@ -142,7 +142,9 @@ def test_a_receipt(name: str, own_name: str) -> None:
         assert parse_imdn(document).message_id == own_name.strip()
 
 
-@pytest.mark.parametrize("glyph", ["\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", "e\u0301\u0323", "\U0001f1eb\U0001f1f7"])
+@pytest.mark.parametrize(
+    "glyph", ["\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", "e\u0301\u0323", "\U0001f1eb\U0001f1f7"]
+)
 def test_a_long_text_is_cut_between_graphemes_over_udp(glyph: str) -> None:
     text = glyph * 500
     requests = _on_the_wire(Message(parts=(TextPart(text=text),)), "Friend")
