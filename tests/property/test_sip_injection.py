@@ -1,7 +1,7 @@
 """Nothing that another network says becomes a header, a second message or another sender (RFC 3261 7.3, RFC 3862 2.3).
 
-Names, subjects, texts and ids as hostile as they come go through the mapping and out of the endpoint, over UDP: what is on
-the wire is one message with the headers that we meant, none is longer than RFC 3428 allows, and the text is all there.
+Names, subjects, texts and ids as hostile as they come go through the mapping and out of the endpoint, over UDP: what is
+on the wire is one message with the headers that we meant, none is longer than RFC 3428 allows, and the text is all there.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ HEADERS = {
     "Content-Type", "Content-Length",
 }  # fmt: skip
 _PIECES = st.sampled_from([
-    "\r\nInjected: 1", "\nInjected: 1\n", "\r", "\0", "\x1b[2J", "\u2028Injected: 1", "\u202e", "\ufeff", "\x85Injected: 1",
-    '"', "\\", "<sip:ceo@example.test>", ">;tag=x", ";tag=1", ",", "\r\n\r\nMESSAGE sip:x SIP/2.0\r\n", "%0d%0aInjected: 1",
-    "=?utf-8?q?=0d=0aInjected:1?=", "\u00e4\u0308", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\ud800", "a", " ", "--b0",
-    "</message-id><x/>", "&#13;&#10;", r"\u000d\u000a", "NS: imdn <urn:evil>\r\nimdn.Message-ID: evil", "\x00From: x",
+    "\r\nInjected: 1", "\nInjected: 1\n", "\r", "\0", "\x1b[2J", "\u2028Injected: 1", "\u202e", "\ufeff",
+    "\x85Injected: 1", '"', "\\", "<sip:ceo@example.test>", ">;tag=x", ";tag=1", ",",
+    "\r\n\r\nMESSAGE sip:x SIP/2.0\r\n", "%0d%0aInjected: 1", "=?utf-8?q?=0d=0aInjected:1?=", "\u00e4\u0308",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\ud800", "a", " ", "--b0", "</message-id><x/>", "&#13;&#10;",
+    r"\u000d\u000a", "NS: imdn <urn:evil>\r\nimdn.Message-ID: evil", "\x00From: x",
 ])  # fmt: skip
 hostile = st.lists(_PIECES | st.text(max_size=20), max_size=12).map("".join)
 
@@ -61,9 +62,8 @@ def _on_the_wire(body: Message | Receipt, name: str, *agent: tuple[str, str]) ->
     """What alice's client gets over UDP, one MESSAGE after the other, each answered 200."""
     client = Client(make_endpoint(), "alice")
     client.register(0.0, 3600, *agent)
-    caps = Capabilities(
-        html=Support.PARTIAL, delivered_receipts=Support.FULL, max_text_bytes=client.endpoint.max_body(f"alice@{DOMAIN}")
-    )  # fmt: skip
+    room = client.endpoint.max_body(f"alice@{DOMAIN}")
+    caps = Capabilities(html=Support.PARTIAL, delivered_receipts=Support.FULL, max_text_bytes=room)
     told = MAPPING.from_canonical(_event(body, name), ALICE, "", caps)
     assert isinstance(told, Translated), told
     requests = []
@@ -116,9 +116,8 @@ def test_a_text_that_asks_for_receipts(name: str, subject: str, text: str, own_n
         if request.content_type.media_type == "message/cpim":
             message = parse_cpim(request.body)
             found = [(one.namespace, one.name) for one in message.headers if one.name != "Subject"]
-            assert found == [
-                (CORE, "From"), (CORE, "To"), (CORE, "DateTime"), (IMDN, "Message-ID"), (IMDN, "Disposition-Notification"),
-            ]  # fmt: skip
+            core = [(CORE, name) for name in ("From", "To", "DateTime")]
+            assert found == [*core, (IMDN, "Message-ID"), (IMDN, "Disposition-Notification")]
             assert message.sender == "sip:friend@aim.example.test"
             assert message.first("Message-ID", IMDN).startswith("018f-1")
             assert len(message.all("Subject")) <= 1
@@ -142,9 +141,10 @@ def test_a_receipt(name: str, own_name: str) -> None:
         assert parse_imdn(document).message_id == own_name.strip()
 
 
-@pytest.mark.parametrize(
-    "glyph", ["\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", "e\u0301\u0323", "\U0001f1eb\U0001f1f7"]
-)
+_GLYPHS = ("\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", "e\u0301\u0323", "\U0001f1eb\U0001f1f7")
+
+
+@pytest.mark.parametrize("glyph", _GLYPHS)
 def test_a_long_text_is_cut_between_graphemes_over_udp(glyph: str) -> None:
     text = glyph * 500
     requests = _on_the_wire(Message(parts=(TextPart(text=text),)), "Friend")
