@@ -1,7 +1,8 @@
 """Nothing that another network says becomes a header, a second message or another sender (RFC 3261 7.3, RFC 3862 2.3).
 
-Names, subjects, texts and ids as hostile as they come go through the mapping and out of the endpoint, over UDP: what is
-on the wire is one message with the headers that we meant, none is longer than RFC 3428 allows, and all the text is there.
+Names, subjects, texts and ids as hostile as they come go through the mapping and out of the endpoint, over UDP: what
+is on the wire is one message with the headers that we meant, none is longer than RFC 3428 allows, and all the text
+is there.
 """
 
 from __future__ import annotations
