@@ -6,6 +6,7 @@ configuration is the address book. Bodies are read in `sip_content` and written 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
@@ -50,6 +51,9 @@ from transports.sip.wire.native import (
 MEMO_ENTRIES: Final = 16_384
 MEMO_KEY: Final = 512
 MAX_REMOTE_ID: Final = 200
+
+_ANONYMOUS: Final = re.compile(r"(?:sips?|im):anonymous@anonymous\.invalid", re.IGNORECASE)
+"""Who does not say who they are (RFC 3323 section 4.1.1.3)."""
 
 Parties = tuple[Identity, tuple[Identity, ...], ConversationKey]
 
@@ -181,7 +185,7 @@ class SipMapping:
 
     def _require_own(self, uri: str, sender: Address) -> None:
         """The From inside a CPIM message must be its authenticated sender, or say nothing."""
-        if not uri or "anonymous.invalid" in uri.lower():
+        if not uri or _ANONYMOUS.fullmatch(uri):
             return
         try:
             claimed = self.addresses.from_uri(f"sip:{uri[3:]}" if uri.lower().startswith("im:") else uri)

@@ -303,6 +303,8 @@ def test_cpim() -> None:
         (b"<im:alice@corp.example>", True),
         (b"sip:alice@corp.example", True),
         (b"<sip:anonymous@anonymous.invalid>", True),
+        (b"<sip:ceo@corp.example;x=anonymous.invalid>", False),
+        (b"<sip:ceo@anonymous.invalid>", False),
         (b"<sip:ceo@corp.example>", False),
         (b"<sip:alice@elsewhere.example>", False),
         (b"nonsense", False),
