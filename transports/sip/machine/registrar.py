@@ -120,7 +120,7 @@ class Registrar:
         """Returns the bindings of an address-of-record, the most wanted first."""
         return self._bindings.get(aor, [])
 
-    def device(self, aor: str, source: HostPort) -> Binding | None:
+    def contact_at(self, aor: str, source: HostPort) -> Binding | None:
         """Returns the contact that a request of a person came from, by its source address; None where none is it."""
         for binding in self._bindings.get(aor, ()):
             if binding.source == source:

@@ -252,7 +252,7 @@ class Uas:
         peer, body = self._names.canonical(request), request.body
         if len(body) > self._config.limits.max_body:
             raise Refusal(413, f"Body is larger than {self._config.limits.max_body}")
-        device = self._registrar.device(aor, transaction.flow.remote)
+        device = self._registrar.contact_at(aor, transaction.flow.remote)
         if media != "text/plain" and device is not None:
             device.abilities.sent(media)
         if media == ISCOMPOSING:
@@ -303,7 +303,7 @@ class Uas:
                 self._addressed(request)
         aor = self._authenticate(transaction, now)
         self._check_merged(transaction)
-        device = self._registrar.device(aor, transaction.flow.remote)
+        device = self._registrar.contact_at(aor, transaction.flow.remote)
         if device is not None:
             device.abilities.listed(accepted_by(request), complete=False)
         self._notifier.subscribe(transaction, aor, self._list(request), now)
