@@ -44,8 +44,9 @@ _TYPING_IN: Final = {
     wire.Typing.NONE: TypingState.IDLE,
     wire.Typing.TYPED: TypingState.PAUSED,
     wire.Typing.TYPING: TypingState.ACTIVE,
+    wire.Typing.CLOSED: TypingState.GONE,
 }
-_TYPING_OUT: Final = {state: native for native, state in _TYPING_IN.items()} | {TypingState.GONE: wire.Typing.NONE}
+_TYPING_OUT: Final = {state: native for native, state in _TYPING_IN.items()}
 
 
 @frozen(kw_only=True, eq=False)
