@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from attrs import frozen
 
+from transports.sip.wire.coding import inflate as undo
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.headers import parse_content_type
 
@@ -30,7 +30,10 @@ Latin-1 as Windows reads it. No other codec of Python's is reachable by a name f
 
 
 class ContentError(ValueError):
-    """A content that cannot be read. ``feature`` names what of it: content-type, charset, content-encoding, length."""
+    """A content that cannot be read.
+
+    ``feature`` names what of it: content-type, charset, content-encoding, length, malformed, sender, require.
+    """
 
     def __init__(self, feature: str, reason: str) -> None:
         super().__init__(reason)
@@ -89,26 +92,13 @@ def decode(body: bytes, charset: str) -> tuple[str, bool]:
         return body.decode(codec, "replace"), True
 
 
-def inflate(body: bytes, coding: str) -> bytes:
+def inflate(body: bytes, coding: str, most: int = MAX_INFLATED) -> bytes:
     """Undoes a Content-Encoding (RFC 3261 section 20.12): identity, deflate (zlib or bare) or gzip.
 
     Raises:
-        ContentError: another coding, broken data, or more than MAX_INFLATED bytes.
+        ContentError: another coding, broken data, or more than ``most`` bytes.
     """
-    name = coding.strip().lower()
-    if name in {"", "identity"}:
-        return body
-    if name not in {"deflate", "gzip"}:
-        raise ContentError("content-encoding", f"the content coding {name[:40]!a} is not known here")
-    windows = (31,) if name == "gzip" else (15, -15)
-    for window in windows:
-        unfolding = zlib.decompressobj(window)
-        try:
-            inflated = unfolding.decompress(body, MAX_INFLATED + 1)
-        except zlib.error:
-            continue
-        if len(inflated) > MAX_INFLATED:
-            raise ContentError("length", f"the content unfolds to more than {MAX_INFLATED} bytes")
-        if unfolding.eof:
-            return inflated
-    raise ContentError("content-encoding", f"the content is no {name} data")
+    try:
+        return undo(body, coding.strip().lower(), most)
+    except SipSyntaxError as error:
+        raise ContentError("length" if error.status == 413 else "content-encoding", error.reason) from error

@@ -44,6 +44,7 @@ _TYPING_IN: Final = {
     wire.Typing.NONE: TypingState.IDLE,
     wire.Typing.TYPED: TypingState.PAUSED,
     wire.Typing.TYPING: TypingState.ACTIVE,
+    wire.Typing.CLOSED: TypingState.GONE,
 }
 _TYPING_OUT: Final = {state: native for native, state in _TYPING_IN.items()}
 

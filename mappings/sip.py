@@ -1,33 +1,43 @@
 """SIP's native events and the model: MESSAGE (RFC 3428), typing (RFC 3994), receipts (RFC 5438), watches, presence.
 
-The mapping keeps nothing but a bounded memo of pairs of people; its configuration is the address book.
+The mapping keeps nothing but bounded memos, of pairs of people and of the way that receipts are to go; its
+configuration is the address book. Bodies are read in `sip_content` and written in `sip_bodies`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from bridge.model.address import Address, ConversationKey, Identity
-from bridge.model.body import Message, PresenceUpdate, Reachability, TextPart, Typing, TypingState, Watch
+from bridge.model.body import (
+    Message,
+    PresenceUpdate,
+    Reachability,
+    Receipt,
+    TextPart,
+    Typing,
+    TypingState,
+    Watch,
+)
 from bridge.model.capabilities import Capabilities, Support
 from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
 from bridge.model.ids import SIP, RemoteConversationId, RemoteMessageId
 from bridge.model.presence import OFFLINE
-from mappings.content import ContentError, decode, inflate, media_type
-from mappings.cpim import parse_cpim
+from mappings.content import ContentError
 from mappings.identity import AddressError, SipAddressBook, safe_display_name
-from mappings.imdn import parse_imdn
 from mappings.pidf import from_pidf, to_pidf
-from mappings.richtext import from_html, from_part, split_rich, to_html, to_part, to_plain
-from mappings.text import clean, split, utf8_cost
-from transports.sip.wire.errors import SipSyntaxError
+from mappings.sip_bodies import RouteMemo, asking, bodies_of, language_of, notifying
+from mappings.sip_content import ContentReader, line, plain_text, typing_state
+from mappings.text import clean
+from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.headers import format_date, parse_date
-from transports.sip.wire.iscomposing import parse_iscomposing
+from transports.sip.wire.iscomposing import State
 from transports.sip.wire.native import (
     SipMessage,
     SipNative,
@@ -42,7 +52,9 @@ from transports.sip.wire.uri import SipUri, parse_uri
 MEMO_ENTRIES: Final = 16_384
 MEMO_KEY: Final = 512
 MAX_REMOTE_ID: Final = 200
-MAX_SUBJECT: Final = 1024
+
+_ANONYMOUS: Final = re.compile(r"(?:sips?|im):anonymous@anonymous\.invalid", re.IGNORECASE)
+"""Who does not say who they are (RFC 3323 section 4.1.1.3)."""
 
 Parties = tuple[Identity, tuple[Identity, ...], ConversationKey]
 
@@ -59,18 +71,20 @@ class SipMapping:
         self.addresses = addresses
         self.clock = clock
         self._parties_of: dict[tuple[str, str, str], Parties] = {}
+        self._routes = RouteMemo()
 
     # From the wire
 
     def to_canonical(self, native: SipNative) -> tuple[Draft, ...] | Unmappable:
-        """Returns what a native event means: one draft, whose account is the authenticated sender.
+        """Returns what a native event means: one draft, or one for each receipt in it (RFC 5438 section 8.3).
 
-        Unmappable where it cannot be read or addressed; ``feature`` is ``address``, ``sender``, ``content-type``,
-        ``content-encoding``, ``charset`` or ``length``.
+        Its account is the authenticated sender. Unmappable where it cannot be read or addressed; ``feature`` is
+        ``address``, ``sender``, ``require``, ``content-type``, ``content-encoding``, ``charset``, ``malformed`` or
+        ``length``.
         """
         try:
             if isinstance(native, SipMessage):
-                return (self._message(native),)
+                return self._message(native)
             return self._other(native)
         except AddressError as error:
             return Unmappable(feature="address", reason=error.reason)
@@ -79,8 +93,7 @@ class SipMapping:
 
     def _other(self, native: SipNative) -> tuple[Draft, ...] | Unmappable:
         if isinstance(native, SipTyping):
-            state = TypingState.ACTIVE if native.state == "active" else TypingState.IDLE
-            return (self._draft(native.aor, native.peer, Typing(state=state)),)
+            return (self._draft(native.aor, native.peer, Typing(state=typing_state(native.state))),)
         if isinstance(native, SipWatch):
             body = Watch(id=native.id, expires=native.expires, once=native.fetch)
             return (self._draft(native.aor, native.target, body),)
@@ -123,12 +136,12 @@ class SipMapping:
             own, other = recipient.user, own
         return ConversationKey(network=SIP, remote_id=RemoteConversationId(own), receiver=other)  # type: ignore[arg-type]
 
-    def _message(self, native: SipMessage) -> Draft:
+    def _message(self, native: SipMessage) -> tuple[Draft, ...]:
         sender, recipients, conversation = self._parties(native.aor, native.peer, native.display_name)
         kind = native.content_type
         if kind == "text/plain" and not native.headers:
-            text, body_losses = _plain_text(native.body, "")
-            return Draft(
+            text, body_losses = plain_text(native.body, "")
+            draft = Draft(
                 origin=Origin(network=SIP, account=sender.address.user, remote_id=_remote_id(native)),
                 conversation=conversation,
                 sender=sender,
@@ -136,59 +149,51 @@ class SipMapping:
                 body=Message(parts=(TextPart(text=text),), thread=native.call_id),
                 losses=body_losses,
             )
+            return (draft,)
         return self._message_with_headers(native, sender, recipients, conversation)
 
     def _message_with_headers(
         self, native: SipMessage, sender: Identity, recipients: tuple[Identity, ...], conversation: ConversationKey
-    ) -> Draft:
+    ) -> tuple[Draft, ...]:
         headers = {name.lower(): value for name, value in reversed(native.headers)}
-        content = native.body
-        coding = headers.get("content-encoding")
-        if coding is not None:
-            content = inflate(content, coding)
-        origin = Origin(
-            network=SIP,
-            account=sender.address.user,
-            remote_id=_remote_id(native),
-            user_agent=clean(headers.get("user-agent", ""))[0][:MAX_REMOTE_ID],
-        )
-        kind = media_type(native.content_type)
-        found = _Content(claimed_at=_date(headers.get("date")), language=headers.get("content-language"))
-        if kind.name == "message/cpim":
-            cpim = parse_cpim(content)
-            self._require_own(cpim.sender, sender.address)
-            found = _Content(
-                claimed_at=cpim.sent_at if cpim.sent_at is not None else found.claimed_at,
-                language=cpim.language or found.language,
-                subject=cpim.subject or None,
-            )
-            kind, content = media_type(cpim.content_type), cpim.body
-        if kind.name == "message/imdn+xml":
-            receipt = parse_imdn(content)
-            return Draft(origin=origin, conversation=conversation, sender=sender, recipients=recipients, body=receipt)
-        if kind.name == "application/im-iscomposing+xml":
-            return self._draft(native.aor, native.peer, _typing(content))
-        part, losses = _text_part(kind.name, content, kind.charset, found.language)
-        if headers.get("priority", "normal").lower() in {"urgent", "emergency"}:
-            losses = (*losses, Loss(feature="priority", detail=headers["priority"].lower()))
-        return Draft(
-            origin=origin,
+        reader = ContentReader(lambda uri: self._require_own(uri, sender.address), headers.get("content-language"))
+        found = reader.read(native.content_type or "text/plain", native.body, headers.get("content-encoding"))
+        draft = Draft(
+            origin=Origin(
+                network=SIP,
+                account=sender.address.user,
+                remote_id=_remote_id(native),
+                user_agent=clean(headers.get("user-agent", ""))[0][:MAX_REMOTE_ID],
+            ),
             conversation=conversation,
             sender=sender,
             recipients=recipients,
-            body=Message(
-                parts=(part,),
-                thread=native.call_id,
-                subject=found.subject or _subject(headers.get("subject")),
-                expires_at=self._expiry(headers.get("expires")),
-            ),
-            claimed_at=found.claimed_at,
-            losses=losses,
+            body=Typing(state=TypingState.IDLE),
+            claimed_at=found.claimed_at if found.claimed_at is not None else _date(headers.get("date")),
         )
+        if found.receipts:
+            return tuple(evolve(draft, body=receipt) for receipt in found.receipts)
+        if not found.texts:
+            assert found.typing is not None
+            return (self._draft(native.aor, native.peer, found.typing),)
+        losses = found.losses
+        if headers.get("priority", "normal").lower() in {"urgent", "emergency"}:
+            losses.append(Loss(feature="priority", detail=headers["priority"].lower()))
+        body = Message(
+            parts=tuple(found.texts),
+            thread=native.call_id,
+            subject=found.subject or line(headers.get("subject", "")),
+            expires_at=self._expiry(headers.get("expires")),
+            message_id=found.message_id,
+            wants=found.wants,
+        )
+        if found.message_id is not None and found.record_route:
+            self._routes.keep(sender.address.user, found.message_id, found.record_route)
+        return (evolve(draft, body=body, losses=tuple(losses)),)
 
     def _require_own(self, uri: str, sender: Address) -> None:
         """The From inside a CPIM message must be its authenticated sender, or say nothing."""
-        if not uri or "anonymous.invalid" in uri.lower():
+        if not uri or _ANONYMOUS.fullmatch(uri):
             return
         try:
             claimed = self.addresses.from_uri(f"sip:{uri[3:]}" if uri.lower().startswith("im:") else uri)
@@ -252,8 +257,12 @@ class SipMapping:
                 return self._send_typing(event, body, recipient, caps)
             if isinstance(body, PresenceUpdate):
                 return self._send_presence(event, body, recipient, caps)
+            if isinstance(body, Receipt):
+                return self._send_receipt(event, body, recipient, caps)
         except AddressError as error:
             return Unmappable(feature="address", reason=error.reason)
+        except SipBuildError as error:
+            return Unmappable(feature=type(body).__name__.lower(), reason=str(error))
         return Unmappable(feature=type(body).__name__.lower(), reason="SIP's pager mode has no form for it")
 
     def _send_message(
@@ -262,41 +271,66 @@ class SipMapping:
         peer = self.addresses.to_uri(event.sender.address)
         name = event.sender.display_name
         shown = safe_display_name(name, event.sender.address.user) if name else ""
-        texts, kind, losses = _texts(body, caps)
         headers: tuple[tuple[str, str], ...] = ()
-        if body.subject or body.expires_at or event.claimed_at is not None or _language(body):
+        if body.subject or body.expires_at or event.claimed_at is not None or language_of(body):
             headers = self._headers(event, body)
+        bodies, losses = bodies_of(body, caps, headers, len(peer) + len(shown))
+        if body.wants and not body.automatic:
+            to = self.addresses.to_uri(recipient.address)
+            bodies = asking(bodies, event, body, peer, shown, to)
         natives = tuple(
             SipMessage(
                 aor=recipient.address.user,
                 peer=peer,
                 call_id="",
                 cseq=0,
-                content_type=kind,
-                body=text.encode("utf-8", "replace"),
-                headers=headers,
+                content_type=forms[0].content_type,
+                body=forms[0].body,
+                headers=headers if index == 0 else _without_subject(headers),
                 display_name=shown,
+                others=forms[1:],
                 device=_device_of(event.conversation, recipient),
-                plain=None if plain is None else plain.encode("utf-8", "replace"),
             )
-            for text, plain in texts
+            for index, forms in enumerate(bodies)
         )
         return Translated(natives=natives, losses=losses)
 
     def _headers(self, event: Envelope, body: Message) -> tuple[tuple[str, str], ...]:
         out: list[tuple[str, str]] = []
-        if body.subject:
-            out.append(("Subject", " ".join(clean(body.subject)[0].split())[:MAX_SUBJECT]))
+        subject = line(body.subject or "")
+        if subject:
+            out.append(("Subject", subject))
         if event.claimed_at is not None:
             date = _format_date(event.claimed_at)
             if date is not None:
                 out.append(("Date", date))
-        language = _language(body)
+        language = language_of(body)
         if language:
             out.append(("Content-Language", language))
         if body.expires_at is not None:
             out.append(("Expires", str(max(0, int(body.expires_at - self.clock())))))
         return tuple(out)
+
+    def _send_receipt(
+        self, event: Envelope, body: Receipt, recipient: Identity, caps: Capabilities
+    ) -> Translated[SipNative] | Unmappable:
+        if caps.delivered_receipts is Support.DROPPED:
+            return Unmappable(feature="receipt", reason="this contact takes no receipts")
+        if body.sent_at is None:
+            return Unmappable(feature="receipt", reason="nobody knows when the message was sent that it is about")
+        peer, to = self.addresses.to_uri(event.sender.address), self.addresses.to_uri(recipient.address)
+        routes = self._routes.of(recipient.address.user, body.target)
+        forms = notifying(event, body, peer, to, routes)
+        native = SipMessage(
+            aor=recipient.address.user,
+            peer=peer,
+            call_id="",
+            cseq=0,
+            content_type=forms[0].content_type,
+            body=forms[0].body,
+            others=forms[1:],
+        )
+        return Translated(natives=(native,))
 
     def _send_typing(
         self, event: Envelope, body: Typing, recipient: Identity, caps: Capabilities
@@ -307,7 +341,7 @@ class SipMapping:
         native = SipTyping(
             aor=recipient.address.user,
             peer=self.addresses.to_uri(event.sender.address),
-            state="active" if body.state is TypingState.ACTIVE else "idle",
+            state=_STATES_OUT[body.state],
             device=_device_of(event.conversation, recipient),
         )
         return Translated(natives=(native,), losses=losses)
@@ -323,15 +357,6 @@ class SipMapping:
             target=target, watcher=recipient.address.user, pidf=document, subscription=body.watch or None
         )
         return Translated(natives=(native,), losses=losses)
-
-
-@frozen(kw_only=True)
-class _Content:
-    """What headers say of a text, be they SIP's or CPIM's."""
-
-    claimed_at: float | None
-    language: str | None
-    subject: str | None = None
 
 
 _GRUU: Final = ";gr="
@@ -363,52 +388,17 @@ def _remote_id(native: SipMessage) -> RemoteMessageId:
     return RemoteMessageId(name)
 
 
-_REPLACED: Final = Loss(feature="charset", detail="bytes that are none in the charset, shown as U+FFFD")
-_CONTROLS: Final = Loss(feature="control-characters", detail="taken out")
+_STATES_OUT: Final[dict[TypingState, State]] = {
+    TypingState.ACTIVE: "active",
+    TypingState.PAUSED: "idle",
+    TypingState.IDLE: "idle",
+    TypingState.GONE: "gone",
+}
 
 
-def _plain_text(body: bytes, charset: str) -> tuple[str, tuple[Loss, ...]]:
-    text, replaced = decode(body, charset)
-    if text.isprintable():
-        return text, (_REPLACED,) if replaced else ()
-    text, cleaned = clean(text)
-    return text, (*((_REPLACED,) if replaced else ()), *((_CONTROLS,) if cleaned else ()))
-
-
-def _text_part(kind: str, body: bytes, charset: str, language: str | None) -> tuple[TextPart, tuple[Loss, ...]]:
-    language = language if language and _is_language(language) else None
-    if kind == "text/plain":
-        text, losses = _plain_text(body, charset)
-        return TextPart(text=text, language=language), losses
-    if kind == "text/html":
-        source, replaced = decode(body, charset)
-        rich = from_html(source)
-        return to_part(rich, language), (*rich.losses, *((_REPLACED,) if replaced else ()))
-    raise ContentError("content-type", f"{kind[:80]} is not taken")
-
-
-def _typing(body: bytes) -> Typing:
-    try:
-        composing = parse_iscomposing(body)
-    except SipSyntaxError as error:
-        raise ContentError("malformed", error.reason) from error
-    return Typing(state=TypingState.ACTIVE if composing.state == "active" else TypingState.IDLE)
-
-
-def _is_language(text: str) -> bool:
-    """Whether it looks like one language tag (RFC 5646)."""
-    return len(text) <= 35 and text.isascii() and text.replace("-", "").isalnum()
-
-
-def _language(body: Message) -> str | None:
-    for part in body.parts:
-        if isinstance(part, TextPart) and part.language and _is_language(part.language):
-            return part.language
-    return None
-
-
-def _subject(value: str | None) -> str | None:
-    return (" ".join(clean(value)[0].split())[:MAX_SUBJECT] or None) if value else None
+def _without_subject(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Of the pieces of a long text the first has the subject."""
+    return tuple(header for header in headers if header[0] != "Subject")
 
 
 def _date(value: str | None) -> float | None:
@@ -425,27 +415,3 @@ def _format_date(moment: float) -> str | None:
         return format_date(datetime.fromtimestamp(moment, UTC))
     except (OverflowError, OSError, ValueError):
         return None
-
-
-def _texts(body: Message, caps: Capabilities) -> tuple[tuple[tuple[str, str | None], ...], str, tuple[Loss, ...]]:
-    """Returns the bodies of the MESSAGEs, each with its plain form where it is not plain; their type; what is lost."""
-    limit = caps.max_text_bytes
-    part = body.parts[0] if len(body.parts) == 1 else None
-    if isinstance(part, TextPart) and part.html is None:
-        text = part.text
-        return _alone((text,) if len(text) * 4 <= limit else split(text, limit, utf8_cost)), "text/plain", ()
-    losses = tuple(
-        Loss(feature="attachment", detail=item.name) for item in body.parts if not isinstance(item, TextPart)
-    )
-    if isinstance(part, TextPart) and caps.html is not Support.DROPPED:
-        rich = from_part(part)
-        pieces = split_rich(rich, limit, utf8_cost, to_html)
-        forms = tuple((to_html(piece), to_plain(piece)) for piece in pieces)
-        return forms, "text/html", (*losses, *rich.losses)
-    if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
-        losses = (*losses, Loss(feature="html", detail="formatting is told as plain text"))
-    return _alone(split(body.text, limit, utf8_cost)), "text/plain", losses
-
-
-def _alone(texts: tuple[str, ...]) -> tuple[tuple[str, None], ...]:
-    return tuple((text, None) for text in texts)

@@ -169,6 +169,7 @@ class Daemon:
         )
         links = self.pipeline.links
         self.ephemeral = EphemeralDelivery(links, judge, mint, clock, monotonic)
+        self.pipeline.receipts.tell = self.ephemeral.tell_back
         self.hub = PresenceHub(self.ephemeral, self.ephemeral.may_see)
         self.refusals = EdgeRefusals(self.pipeline)
         self.reviews = Reviews(self.journal, self.pipeline, clock)
@@ -182,7 +183,15 @@ class Daemon:
             now=clock(),
         )
         mapping = SipMapping(addresses=self.home.addresses(), clock=clock)
-        self._add(SIP, Link(transport=self.sip, mapping=mapping, duplicate_seconds=SIP_DUPLICATE_SECONDS))
+        self._add(
+            SIP,
+            Link(
+                transport=self.sip,
+                mapping=mapping,
+                duplicate_seconds=SIP_DUPLICATE_SECONDS,
+                vouches_for_delivery=False,  # RFC 5438 section 8.2: a 2xx is no word of the recipient
+            ),
+        )
         for name, section in config.networks.items():
             around = Surroundings(
                 network=NetworkId(name),

@@ -111,6 +111,7 @@ class Reviews:
         outcomes[code] = outcomes.get(code, 0) + 1
         failure = Failure(reason=code, retryable=False, certain=True, user_text=why)
         self.pipeline.notices.failed(self.pipeline.write_notice, held.envelope, Stage.FAILED, failure)
+        self.pipeline.receipts.refused(held.envelope, failure)
 
     # What was released while no daemon ran
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from bridge.app import sections
+from bridge.app import quirksection, sections
 from bridge.app.registry import KINDS
 from bridge.app.values import Listen
 
@@ -21,12 +21,16 @@ _SECTIONS = (
     ("bridge", sections.BridgeSection),
     ("store", sections.StoreSection),
     ("sip", sections.SipSection),
+    ("sip.quirks", quirksection.QuirkSection),
     ("policy", sections.PolicySection),
     ("delivery", sections.DeliverySection),
     ("compliance", sections.ComplianceSection),
     ("metrics", sections.MetricsSection),
     ("networks.NAME", sections.NetworkSection),
 )
+_TABLES_OF_THEIR_OWN = {"options", "quirks"}
+_LISTS = {"sip.quirks"}
+"""Tables that may stand there many times, or not at all."""
 _HEAD = """# Configuration
 
 One TOML file: `--config FILE`, else `$SIMPLEBRIDGE_CONFIG`, else `./simplebridge.toml`, else
@@ -40,6 +44,9 @@ _EXAMPLES = {
     "domain": '"corp.example"',
     "NetworkSection.domain": '"aim.corp.example"',
     "kind": '"oscar"',
+    "QuirkSection.name": '"linphone"',
+    "user_agent": "'^Linphone'",
+    "reason": '"what they do, and where it was seen"',
     "server": '"127.0.0.1:5190"',
 }
 
@@ -48,7 +55,7 @@ def documented(cls: type[Any]) -> Iterator[tuple[str, str, str | None, str]]:
     """Yields name, type, default (None: it must be given) and text of each key of a section."""
     texts = _texts(cls)
     for attribute in attrs.fields(cls):
-        if attribute.name == "options":
+        if attribute.name in _TABLES_OF_THEIR_OWN:
             continue
         annotation = texts.get(f":{attribute.name}", "")
         yield attribute.name, annotation, _default(attribute), texts.get(attribute.name, "")
@@ -114,7 +121,7 @@ def page() -> str:
     """Returns the reference page."""
     parts = [_HEAD]
     for title, cls in _SECTIONS:
-        parts.append(_table(f"[{title}]", cls))
+        parts.append(_table(f"[[{title}]]" if title in _LISTS else f"[{title}]", cls))
     for name, kind in KINDS.items():
         parts.append(_table(f'[networks.NAME] with kind = "{name}"', kind.options))
     return "\n".join(parts)
@@ -138,6 +145,11 @@ def example() -> str:
     """Returns an example configuration that names every key: what is not required is commented out."""
     lines = ["# simplebridge: every key with its default. `simplebridge check` tells what is wrong with a file."]
     for title, cls in _SECTIONS:
+        if title in _LISTS:
+            lines += ["", f"#   [[{title}]]"]
+            bare = [line.removeprefix("# ") for line in _example_keys(cls)]
+            lines += [f"#   {line}" for line in bare if line.partition(" = ")[0].isidentifier()]
+            continue
         lines += ["", f"[{title.replace('NAME', 'aim')}]"]
         lines += _example_keys(cls)
     for kind in KINDS.values():

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
+from bridge.app.quirksection import QuirkSection
 from bridge.app.values import (
     HostPort,
     InvalidValue,
@@ -84,6 +85,7 @@ class SipSection:
     """Seconds within which a device that registered by SIP Outbound is to send a keep-alive."""
     max_body: int = field(default=65_536, validator=positive)
     """The longest body of a request, bytes (413 above it)."""
+    quirks: tuple[QuirkSection, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if not self.listen:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.app.config import Config
+from bridge.app.quirksection import challenge_rules, quirks_of
 from transports.sip.machine.config import (
     AuthConfig,
-    ChallengeRule,
     EndpointConfig,
     Lifetimes,
     Limits,
@@ -25,6 +25,7 @@ def endpoint_config(config: Config) -> EndpointConfig:
     sip = config.sip
     listeners = tuple(Listener(transport=at.transport, host=at.at.host, port=at.at.port) for at in sip.listen)
     hosts = {at.at.host for at in sip.listen}
+    quirks = quirks_of(sip.quirks)
     return EndpointConfig(
         domain=config.bridge.domain,
         listeners=listeners,
@@ -32,7 +33,7 @@ def endpoint_config(config: Config) -> EndpointConfig:
         aliases=frozenset(hosts - {"0.0.0.0", "::"}),  # noqa: S104  (compared with, never bound)
         realm=sip.realm,
         auth=AuthConfig(
-            challenges=(ChallengeRule(algorithms=sip.digest_algorithms),),
+            challenges=challenge_rules(sip.digest_algorithms, quirks),
             legacy=sip.digest_legacy,
             nonce_lifetime=sip.nonce_lifetime,
             uri_aliases=frozenset(hosts | {str(at.at) for at in sip.listen}),
@@ -52,6 +53,7 @@ def endpoint_config(config: Config) -> EndpointConfig:
         lifetimes=Lifetimes(
             minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max, flow_timer=sip.flow_timer
         ),
+        quirks=quirks,
     )
 
 

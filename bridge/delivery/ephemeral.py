@@ -12,13 +12,18 @@ from bridge.delivery.judge import Judge
 from bridge.delivery.ports import Link
 from bridge.identity.snapshot import NoRoute, Route
 from bridge.model.address import Address, ConversationKey, Identity
-from bridge.model.body import Body, ContactEdit, PresenceUpdate
+from bridge.model.body import Body, ContactEdit, PresenceUpdate, Receipt
 from bridge.model.capabilities import SendResult
 from bridge.model.envelope import Direction, Draft, Envelope, Origin, Unmappable
 from bridge.model.ids import EventId, IdempotencyKey, NetworkId, PersonId, RemoteConversationId, RemoteUserId
 from bridge.model.presence import OFFLINE, Basic, PersonPresence
 from bridge.presence.hub import Watcher
 
+_BACK = {
+    Direction.OUTBOUND: Direction.INBOUND,
+    Direction.INBOUND: Direction.OUTBOUND,
+    Direction.INTERNAL: Direction.INTERNAL,
+}
 SEND_SECONDS = 30.0
 """How long a notification may take before nobody waits for it any more."""
 
@@ -59,7 +64,7 @@ class EphemeralDelivery:
     failures: int = field(init=False, default=0)
 
     def forward(self, draft: Draft) -> str | None:
-        """Sends a typing notice or a receipt on to where its recipient is. Returns why not, if it was not sent."""
+        """Sends a typing notice on to where its recipient is. Returns why not, if it was not sent."""
         for recipient in draft.recipients:
             way = self.judge.directory.route(draft.origin, draft.sender.address, recipient.address)
             if isinstance(way, NoRoute):
@@ -70,6 +75,20 @@ class EphemeralDelivery:
                 return decision.reason
             self._send(Ephemeral(envelope), way.recipient, way.account)
         return None
+
+    def tell_back(self, about: Envelope, receipt: Receipt) -> None:
+        """Tells the sender of a message what became of it, as far as policy lets receipts go that way."""
+        teller, asker = about.recipients[0], about.sender
+        way = Route(
+            sender=teller,
+            recipient=asker,
+            account="" if asker.address.corporate else about.origin.account,
+            direction=_BACK[about.direction],
+        )
+        origin = Origin(network=teller.address.network, account=teller.address.user)
+        envelope = self.envelope(origin, about.conversation, way, receipt)
+        if self.judge.judge(envelope, asker).effect in {"allow", "redact"}:
+            self._send(Ephemeral(envelope), asker, way.account)
 
     def envelope(self, origin: Origin, conversation: ConversationKey, way: Route, body: Body) -> Envelope:
         """Returns the envelope of an event that goes a known way."""

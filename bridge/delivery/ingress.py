@@ -32,7 +32,7 @@ class Ingress:
         network: its name.
         link: its wire and translation.
         pipeline: takes what is durable.
-        ephemeral: takes typing and receipts.
+        ephemeral: takes typing.
         hub: takes presence.
     """
 
@@ -119,7 +119,10 @@ class Ingress:
             on_recorded(self._reachability(draft, body))
         elif isinstance(body, Watch):
             on_recorded(self._watch(draft, body))
-        elif isinstance(body, Typing | Receipt):
+        elif isinstance(body, Receipt):
+            self.pipeline.receipts.came(draft)
+            on_recorded(_TAKEN)
+        elif isinstance(body, Typing):
             why_not = self.ephemeral.forward(draft)
             on_recorded(_TAKEN if why_not is None else _refused("forbidden", why_not))
         else:

@@ -26,9 +26,10 @@ from bridge.delivery.ports import (
     Refusal,
     Settlement,
 )
+from bridge.delivery.receipts import Receipts, wants_receipts
 from bridge.identity.snapshot import NoRoute, Route
 from bridge.model.address import Identity
-from bridge.model.body import Failure, Message, Stage, TextPart
+from bridge.model.body import Failure, Message, Receipt, Stage, TextPart
 from bridge.model.capabilities import SendResult
 from bridge.model.envelope import Direction, Draft, Envelope, Loss, Unmappable
 from bridge.model.ids import SIP, EventId, EventIdMint, IdempotencyKey, NetworkId
@@ -103,6 +104,8 @@ class Pipeline:
         self.links: dict[NetworkId, Link] = {}
         self.counters = Counters()
         self.seen = Seen()
+        self.receipts = Receipts()
+        self.receipts.failed_late = self._failed_late
         self._unsaved: list[Entry] = []
         self._saving = 0
 
@@ -353,12 +356,16 @@ class Pipeline:
         if isinstance(translated, Unmappable):
             self._answer(parcel, _failed(translated.feature, translated.reason))
             return
+        if wants_receipts(envelope):
+            self.receipts.sending(parcel, len(translated.natives))
         self._send_part(parcel, link, translated.natives, parcel.parts_sent)
 
     def _send_part(self, parcel: Parcel, link: Link, natives: tuple[Any, ...], index: int) -> None:
         last = index + 1 >= len(natives)
 
         def on_result(result: SendResult) -> None:
+            if result.remote_id is not None or result.aliases:
+                self.receipts.named(parcel, index, result)
             if last or (result.failure is not None):
                 self._answer(parcel, result)
                 return
@@ -386,6 +393,26 @@ class Pipeline:
         self._save(Entry(records=(outcome,), settle=(Settlement(seq=parcel.recorded.seq, key=parcel.item.key),)))
         if failure is not None:
             self.notices.failed(self.write_notice, parcel.envelope, stage, failure)
+        if wants_receipts(parcel.envelope):
+            link = self.links.get(parcel.item.network)
+            vouched = link is not None and link.vouches_for_delivery
+            self.receipts.settled(parcel, stage, failure, vouched=vouched)
+
+    def _failed_late(self, parcel: Parcel, receipt: Receipt) -> None:
+        """Takes the network's word that a message did not arrive of which it, or nobody, had said so before."""
+        failure = receipt.failure
+        if failure is None:
+            return
+        outcome = record.outcome(
+            parcel.item.event,
+            recipient=parcel.envelope.recipients[0],
+            code=receipt.stage.value,
+            detail=failure.reason,
+            maybe_duplicate=parcel.maybe_duplicate,
+            parent=parcel.recorded,
+        )
+        self._save(Entry(records=(outcome,)))
+        self.notices.failed(self.write_notice, parcel.envelope, receipt.stage, failure)
 
     def _save(self, entry: Entry) -> None:
         """Records what has already happened: if the disk refuses it now, it is tried again until it is there."""
@@ -410,6 +437,8 @@ class Pipeline:
         self.lanes.handle_timer(now)
         for lane in self.lanes.standing(now, self.settings.tell_after):
             self.notices.waits(self.write_notice, lane)
+            for parcel in lane.parcels:
+                self.receipts.waits(parcel)
 
     def write_notice(self, recipient: Identity, text: str) -> None:
         """Writes to a corporate person in the bridge's own name: on record like every message, then delivered."""
@@ -438,6 +467,7 @@ _CODES = {
     "length": "too-large",
     "presence": "bad-request",
     "malformed": "bad-request",
+    "require": "bad-extension",
 }
 """The code of a refusal by the feature that a mapping could not translate."""
 

@@ -36,7 +36,8 @@ class Intake:
 class Refusal:
     """Why an event goes no further. ``reference`` is the event id under which the record holds it.
 
-    ``code`` is one of: forbidden, not-found, no-binding, bad-request, too-large, unsupported, unavailable, duplicate.
+    ``code`` is one of: forbidden, not-found, no-binding, bad-request, bad-extension, too-large, unsupported,
+    unavailable, duplicate.
     """
 
     code: str
@@ -102,6 +103,8 @@ class Link:
     mapping: Mapping[Any]
     duplicate_seconds: float = 600.0
     """How long an id of an incoming event is known again. Ids that clients make anew after a restart live shorter."""
+    vouches_for_delivery: bool = True
+    """Whether its word for delivered means that the recipient has the message, and not only a device's program."""
 
 
 @frozen(kw_only=True)

@@ -50,6 +50,10 @@ class Message:
     """Seconds since the epoch after which it is not to be delivered any more."""
     automatic: bool = False
     """An automatic answer (an away message): never itself answered automatically."""
+    message_id: RemoteMessageId | None = None
+    """The sender's own name of it, by which receipts speak of it; None where it has none."""
+    wants: tuple["Stage", ...] = ()
+    """The stages that its sender asked to be told of. Nothing is told of a message that has no ``message_id``."""
 
     @property
     def text(self) -> str:
@@ -94,11 +98,12 @@ class Reaction:
 
 
 class TypingState(Enum):
-    """RFC 3994's two states, and the pause that OSCAR and XMPP know between them."""
+    """RFC 3994's two states, the pause that OSCAR and XMPP know between them, and who left the conversation."""
 
     ACTIVE = "active"
     PAUSED = "paused"
     IDLE = "idle"
+    GONE = "gone"
 
 
 @frozen(kw_only=True)
@@ -216,6 +221,8 @@ class Receipt:
     target: EventId | RemoteMessageId
     stage: Stage
     failure: Failure | None = None
+    sent_at: float | None = None
+    """When the target was sent, as its sender had it: seconds since the epoch."""
 
 
 Body = (

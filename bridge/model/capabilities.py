@@ -73,8 +73,13 @@ LINK_DOWN = "link-down"
 
 @frozen(kw_only=True)
 class SendResult:
-    """What became of one native send. ``stage`` is a model Stage value; ``remote_id`` is the network's id, if any."""
+    """What became of one native send.
+
+    ``stage`` is a model Stage value; ``remote_id`` is the network's id, if any; ``aliases`` are other ids by which the
+    network, or the recipient's device, may name it later.
+    """
 
     stage: Stage
     remote_id: str | None = None
     failure: Failure | None = None
+    aliases: tuple[str, ...] = ()

@@ -7,7 +7,9 @@ from tests.kit.sip import DOMAIN, Client, make_endpoint
 from transports.sip.machine.config import Limits
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import MessageReceived
+from transports.sip.wire.iscomposing import CONTENT_TYPE as TYPING
 
+_COMPOSING = b"<isComposing><state>active</state><refresh>60</refresh></isComposing>"
 _TARGET = "sip:friend@aim.example.test"
 _LIMITS = Limits(server_transactions=64, server_transactions_per_source=32, finished_transactions=64, bindings=32)
 
@@ -30,6 +32,9 @@ def _seeds() -> list[bytes]:
         client.request("REGISTER", f"sip:{DOMAIN}", [("Contact", "*"), ("Expires", "0")]),
         client.request("MESSAGE", _TARGET, text, b"hello"),
         client.request("MESSAGE", _TARGET, [*text, ("Content-Encoding", "deflate")], b"\x78\x9c\x03\x00"),
+        client.request("MESSAGE", _TARGET, [("Content-Type", TYPING)], _COMPOSING),
+        client.request("MESSAGE", _TARGET, [("Content-Type", TYPING), ("Content-Encoding", "gzip")], b"\x1f\x8b\x08"),
+        client.request("MESSAGE", _TARGET, [("Content-Type", "multipart/mixed;boundary=b")], b"--b\r\n\r\nx\r\n--b--"),
         client.request("SUBSCRIBE", _TARGET, watch),
         client.request("SUBSCRIBE", f"sip:{DOMAIN}", [*watch, *LIST_HEADERS], resource_list(_TARGET, "tel:1")),
         client.request(

@@ -36,6 +36,7 @@ from transports.sip.machine.events import (
     SendFinished,
     SubscriptionClosed,
     SubscriptionOpened,
+    TypingRanOut,
 )
 from transports.sip.machine.flow import SECURED, CloseFlow, ConnectTo, Flow, HostPort
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
@@ -56,6 +57,8 @@ from transports.sip.udp import UdpPort
 from transports.sip.wire.native import SipMessage, SipNative, SipPresence, SipTyping, SipWatch
 
 _log = Logger()
+_MOST_LIMITS = 1024
+"""Lengths of texts that capabilities are kept for: a contact's URI takes from the room for a text."""
 
 CAPABILITIES = Capabilities(
     text=Support.FULL,
@@ -64,6 +67,7 @@ CAPABILITIES = Capabilities(
     presence=Support.FULL,
     relayed_receipts=Support.FULL,
     delivered_receipts=Support.FULL,
+    displayed_receipts=Support.FULL,
     max_text_bytes=600,
 )
 """RFC 3428 section 8 leaves a MESSAGE over UDP 1300 bytes in all; `SipTransport.max_body` tells more of one person."""
@@ -143,10 +147,12 @@ class SipTransport:
     def capabilities_of(self, user: str) -> Capabilities:
         """What the devices of one person take now: a long text goes whole where each has a connection."""
         limit = self.max_body(user)
-        if limit <= CAPABILITIES.max_text_bytes:
+        if limit == CAPABILITIES.max_text_bytes:
             return CAPABILITIES
         known = self._wider.get(limit)
         if known is None:
+            if len(self._wider) >= _MOST_LIMITS:
+                self._wider.clear()
             known = self._wider[limit] = evolve(CAPABILITIES, max_text_bytes=limit)
         return known
 
@@ -342,7 +348,7 @@ class SipTransport:
         elif isinstance(event, RequestRefused):
             if self._on_refused is not None:
                 self._on_refused(event)
-        elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened):
+        elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened | TypingRanOut):
             sink.deliver(event.native, _ignore)
         else:
             assert isinstance(event, SubscriptionClosed)

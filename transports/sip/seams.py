@@ -18,6 +18,7 @@ STATUS: Mapping[str, int] = {
     "not-found": 404,
     "no-binding": 403,
     "bad-request": 400,
+    "bad-extension": 420,
     "too-large": 413,
     "unsupported": 415,
     "unavailable": 503,

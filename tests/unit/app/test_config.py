@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from bridge.app.config import ENVIRONMENT, Config, ConfigError, find, load, parse
 from bridge.app.home import Home
+from bridge.app.sipconfig import endpoint_config
 from bridge.app.values import HostPort, Listen
 
 BASE = '[bridge]\ndomain = "corp.example"\n'
 NETWORK = '[networks.aim]\nkind = "oscar"\ndomain = "aim.corp.example"\nserver = "127.0.0.1:5190"\n'
+_QUIRK = "[[sip.quirks]]\nname = 'mine'\nuser_agent = '^Mine/'\nreason = 'seen on our floor'\n"
 PATH = Path("/etc/bridge/some.toml")
 
 
@@ -30,6 +32,46 @@ def test_the_least_configuration_has_defaults() -> None:
     assert config.sip.realm == "corp.example"
     assert [str(at.at) for at in config.sip.listen] == ["127.0.0.1:5060"] * 2
     assert config.policy.file is None
+
+
+def test_rows_of_what_clients_do() -> None:
+    more = "refuses = ['text/html']\nmax_message = 2000\nchallenges = ['MD5']\n"
+    text = (
+        BASE
+        + "[sip]\ndigest_algorithms = ['SHA-256', 'MD5']\n"
+        + _QUIRK
+        + more
+        + _QUIRK.replace("mine", "linphone").replace("Mine", "Other")
+    )
+    endpoint = endpoint_config(parse(text, PATH))
+    mine = endpoint.quirks.of("Mine/1.0")
+    assert (mine.name, mine.max_message) == ("mine", 2000)
+    assert mine.refuses == frozenset({"text/html"})
+    assert endpoint.quirks.of("Linphone/5").name == "none"  # the row of this name has taken its place
+    assert endpoint.quirks.of("JsSIP 3").name == "browser"
+    for agent, offered in (("Mine/1.0", ("MD5",)), ("other", ("SHA-256", "MD5"))):
+        rules = endpoint.auth.challenges
+        rule = next(rule for rule in rules if rule.user_agent is None or rule.user_agent.search(agent))
+        assert rule.algorithms == offered
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (_QUIRK.replace("^Mine/", "("), "no regular expression"),
+        (_QUIRK + 'takes = ["image/png"]\n', "image/png"),
+        (_QUIRK + 'challenges = ["ROT13"]\n', "ROT13"),
+        (_QUIRK + "max_message = 100\n", "1300"),
+        (_QUIRK + "colour = 1\n", "not a key"),
+        (_QUIRK.replace("seen on our floor", " "), "reason"),
+        ('[[sip.quirks]]\nname = "x"\n', "missing"),
+    ],
+)
+def test_what_is_wrong_with_a_row(text: str, what: str) -> None:
+    message = text_of_error(BASE + text)
+    assert message.startswith(f"{PATH}:")
+    assert "sip.quirks" in message
+    assert what in message
 
 
 def test_paths_are_relative_to_the_file() -> None:

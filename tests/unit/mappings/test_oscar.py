@@ -154,6 +154,7 @@ def test_names_that_are_none(name: str) -> None:
         (WireTyping.NONE, TypingState.IDLE),
         (WireTyping.TYPED, TypingState.PAUSED),
         (WireTyping.TYPING, TypingState.ACTIVE),
+        (WireTyping.CLOSED, TypingState.GONE),
     ],
 )
 def test_typing(wire: WireTyping, state: TypingState) -> None:

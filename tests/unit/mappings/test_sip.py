@@ -29,6 +29,7 @@ from mappings.content import MAX_INFLATED
 from mappings.identity import NetworkDomain, SipAddressBook
 from mappings.sip import MEMO_ENTRIES, SipMapping
 from transports.sip.wire.native import (
+    SipForm,
     SipMessage,
     SipNative,
     SipPresence,
@@ -235,7 +236,7 @@ def test_what_is_no_text_is_told(body: bytes, words: str, feature: str) -> None:
     [
         ({"content_type": "image/png"}, "content-type"),
         ({"content_type": "application/sdp"}, "content-type"),
-        ({"content_type": "multipart/mixed;boundary=x"}, "content-type"),
+        ({"content_type": "multipart/mixed;boundary=x"}, "malformed"),
         ({"content_type": "garbage"}, "malformed"),
         ({"content_type": "text/plain;charset=zlib_codec"}, "charset"),
         ({"content_type": "text/plain;charset=idna"}, "charset"),
@@ -302,6 +303,8 @@ def test_cpim() -> None:
         (b"<im:alice@corp.example>", True),
         (b"sip:alice@corp.example", True),
         (b"<sip:anonymous@anonymous.invalid>", True),
+        (b"<sip:ceo@corp.example;x=anonymous.invalid>", False),
+        (b"<sip:ceo@anonymous.invalid>", False),
         (b"<sip:ceo@corp.example>", False),
         (b"<sip:alice@elsewhere.example>", False),
         (b"nonsense", False),
@@ -337,18 +340,18 @@ IMDN = (
     [
         (b"delivery", b"delivered", Stage.DELIVERED),
         (b"delivery", b"failed", Stage.FAILED),
-        (b"delivery", b"forbidden", Stage.FAILED),
-        (b"delivery", b"error", Stage.FAILED),
+        (b"delivery", b"forbidden", Stage.UNKNOWN),  # nobody is told, which is no failure: RFC 5438 section 7.2.1
+        (b"delivery", b"error", Stage.UNKNOWN),
         (b"display", b"displayed", Stage.DISPLAYED),
         (b"processing", b"processed", Stage.RELAYED),
-        (b"processing", b"stored", Stage.RELAYED),
+        (b"processing", b"stored", Stage.ACCEPTED),
     ],
 )
 def test_imdn_is_a_receipt_and_never_a_text(group: bytes, word: bytes, stage: Stage) -> None:
     draft = read(incoming(IMDN % (group, word, group), content_type="message/imdn+xml"))
     body = draft.body
     assert isinstance(body, Receipt)
-    assert (body.target, body.stage) == ("34jk324j", stage)
+    assert (body.target, body.stage, body.sent_at) == ("34jk324j", stage, 1207329409.0)
     assert (body.failure is not None) == (stage is Stage.FAILED)
 
 
@@ -369,7 +372,9 @@ def test_broken_imdn(body: bytes) -> None:
 # Other events in
 
 
-@pytest.mark.parametrize(("word", "state"), [("active", TypingState.ACTIVE), ("idle", TypingState.IDLE)])
+@pytest.mark.parametrize(
+    ("word", "state"), [("active", TypingState.ACTIVE), ("idle", TypingState.IDLE), ("gone", TypingState.GONE)]
+)
 def test_typing(word: Any, state: TypingState) -> None:
     native = SipTyping(aor="alice@corp.example", peer="sip:theboogyman@aim.corp.example", state=word)
     assert read(native).body == Typing(state=state)
@@ -464,8 +469,8 @@ def test_html_is_told_as_text_where_the_contact_takes_no_html() -> None:
     rich = send(body, caps=evolve(CAPS, html=Support.FULL))
     assert isinstance(rich.natives[0], SipMessage)
     assert rich.natives[0].content_type == "text/html"
-    assert rich.natives[0].plain == b"hi (http://a.example)"
-    assert plain.natives[0].plain is None
+    assert rich.natives[0].others == (SipForm("text/plain; charset=utf-8", b"hi (http://a.example)"),)
+    assert plain.natives[0].others == ()
     assert rich.natives[0].body == b'<a href="http://a.example">hi</a>'
     assert rich.losses == ()
 

@@ -342,7 +342,7 @@ def test_missed_and_typing_and_warned() -> None:
     assert net.of(native.ImMissed) == [native.ImMissed(account="aima", sender="Bob", count=3, reason="sender too fast")]
     assert [event.state for event in net.of(native.TypingReceived) if isinstance(event, native.TypingReceived)] == [
         Typing.TYPING,
-        Typing.NONE,
+        Typing.CLOSED,
     ]
     assert net.of(native.Warned) == [
         native.Warned(account="aima", level=200, by="Carl"),

@@ -362,7 +362,7 @@ def _without(*names: str) -> list[tuple[str, str]]:
         (LIST_HEADERS, resource_list(f"sip:{'x' * 600}@h"), 513, None),
         ([*LIST_HEADERS, ("Content-Encoding", "deflate")], zlib.compress(b" " * 200_000), 413, None),
         ([*LIST_HEADERS, ("Content-Encoding", "deflate")], b"\x78\x9cnot", 400, None),
-        ([*LIST_HEADERS, ("Content-Encoding", "gzip")], b"x", 415, ("Accept-Encoding", "deflate")),
+        ([*LIST_HEADERS, ("Content-Encoding", "br")], b"x", 415, ("Accept-Encoding", "deflate, gzip")),
         ([*_without("Content-Type"), ("Content-Type", "text/plain")], b"x", 415, ("Accept", LIST_TYPE)),
         (_without("Content-Type"), resource_list(BOB), 415, ("Accept", LIST_TYPE)),
         ([*_without("Content-Disposition"), ("Content-Disposition", "session")], resource_list(BOB), 415, None),

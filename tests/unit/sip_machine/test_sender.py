@@ -12,7 +12,7 @@ from transports.sip.machine.sender import MOST_FORKS
 from transports.sip.machine.uas import ISCOMPOSING
 from transports.sip.wire.auth import Challenge
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
-from transports.sip.wire.native import SipMessage, SipTyping
+from transports.sip.wire.native import SipForm, SipMessage, SipTyping
 
 
 def _message(**changes: object) -> SipMessage:
@@ -234,7 +234,12 @@ def test_a_device_that_refused_a_type_is_not_asked_again() -> None:
     assert len(desk.take(3.0)) == 1
 
 
-HTML = {"content_type": "text/html", "body": b"<b>gr&uuml;n</b>", "plain": "grün".encode()}
+GREEN = "grün".encode()
+HTML: dict[str, object] = {
+    "content_type": "text/html",
+    "body": b"<b>gr&uuml;n</b>",
+    "others": (SipForm("text/plain; charset=utf-8", GREEN),),
+}
 
 
 def test_a_device_without_html_gets_the_plain_text() -> None:
@@ -252,7 +257,7 @@ def test_a_device_without_html_gets_the_plain_text() -> None:
     _answer(desk, second, 200)
     assert _results(desk.endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
     desk.endpoint.send_message(_message(**HTML), "k2", 2.0)
-    assert {port: request.body for port, request in _asked(desk, 2.0).items()} == {1: HTML["plain"], 2: HTML["body"]}
+    assert {port: request.body for port, request in _asked(desk, 2.0).items()} == {1: GREEN, 2: HTML["body"]}
 
 
 def test_a_device_that_takes_neither_ends_it(alice: Client) -> None:
@@ -272,7 +277,7 @@ def test_another_device_that_took_it_is_no_reason_to_withhold_the_plain_text() -
     _answer(mobile, sent[2], 200)
     _answer(desk, sent[1], 415)
     assert _results(desk.endpoint) == [("k", SendResult(stage=Stage.DELIVERED))]
-    assert {port: request.body for port, request in _asked(desk, 1.6).items()} == {1: HTML["plain"]}
+    assert {port: request.body for port, request in _asked(desk, 1.6).items()} == {1: GREEN}
 
 
 def test_the_same_key_is_the_same_request_after_a_restart() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from mappings.content import ContentError
-from mappings.imdn import parse_imdn
 from transports.sip.wire.errors import SipSyntaxError
+from transports.sip.wire.imdn import parse_imdn
 from transports.sip.wire.iscomposing import parse_iscomposing
 from transports.sip.wire.pidf import parse_pidf
 from transports.sip.wire.resourcelists import parse_resource_lists

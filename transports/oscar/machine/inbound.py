@@ -31,7 +31,11 @@ from transports.oscar.wire.userinfo import CLASS_WIRELESS, UserInfo
 STORED_CHANNEL = 0
 """The `channel` of a message from ICQ's own store, which has neither a channel nor a cookie."""
 _AWAY_BITS = ICQ_AWAY | ICQ_DND | ICQ_NA | ICQ_OCCUPIED
-_STATES = {icbm.TYPING_TYPED: Typing.TYPED, icbm.TYPING_BEGUN: Typing.TYPING}
+_STATES = {
+    icbm.TYPING_TYPED: Typing.TYPED,
+    icbm.TYPING_BEGUN: Typing.TYPING,
+    icbm.TYPING_CLOSED: Typing.CLOSED,
+}
 
 
 @frozen(kw_only=True)
@@ -171,7 +175,7 @@ def _epoch(year: int, month: int, day: int, hour: int, minute: int) -> int | Non
 
 
 def read_typing(account: str, body: icbm.ClientEvent) -> TypingReceived:
-    """A typing notification; every state that is not "typed" or "begun" is none (a closed window, too)."""
+    """A typing notification; every state that is not known is none."""
     return TypingReceived(account=account, sender=body.name, state=_STATES.get(body.event, Typing.NONE))
 
 

@@ -32,6 +32,7 @@ LEAST_LIMIT = 2048
 _EVENTS = {
     native.Typing.NONE: icbm.TYPING_NONE,
     native.Typing.TYPED: icbm.TYPING_TYPED,
+    native.Typing.CLOSED: icbm.TYPING_CLOSED,
     native.Typing.TYPING: icbm.TYPING_BEGUN,
 }
 _RELAYED = SendResult(stage=Stage.RELAYED)

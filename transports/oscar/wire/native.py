@@ -12,11 +12,12 @@ from attrs import frozen
 
 
 class Typing(Enum):
-    """What a typing notification says: nothing (erased), text stands there, or keys are being pressed."""
+    """What a typing notification says: nothing (erased), text stands there, keys are pressed, the window is closed."""
 
     NONE = "none"
     TYPED = "typed"
     TYPING = "typing"
+    CLOSED = "closed"
 
 
 class Availability(Enum):

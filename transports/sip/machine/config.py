@@ -6,6 +6,7 @@ import re
 
 from attrs import field, frozen
 
+from transports.sip.machine.quirks import DEFAULT, Quirks
 from transports.sip.machine.transactions import Timers
 
 MESSAGE_TYPES = (
@@ -14,8 +15,13 @@ MESSAGE_TYPES = (
     "message/cpim",
     "message/imdn+xml",
     "application/im-iscomposing+xml",
+    "multipart/mixed",
+    "multipart/alternative",
+    "multipart/related",
 )
-"""The content types of MESSAGE that the bridge takes (RFC 3428 section 7, RFC 3994, RFC 5438)."""
+"""The content types of MESSAGE that the bridge takes (RFC 3428 section 7, RFC 3994, RFC 5438, RFC 5621)."""
+ENCODINGS = ("deflate", "gzip")
+"""The content codings that it undoes (RFC 3261 section 20.12)."""
 
 
 @frozen(kw_only=True)
@@ -165,6 +171,7 @@ class EndpointConfig:
     limits: Limits = field(factory=Limits)
     lifetimes: Lifetimes = field(factory=Lifetimes)
     timers: Timers = field(factory=Timers)
+    quirks: Quirks = DEFAULT
 
     @property
     def auth_realm(self) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 from transports.sip.machine.flow import Flow
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.ports import StoredSubscription
+from transports.sip.machine.quirks import DEFAULT, Quirks
 from transports.sip.machine.timers import Timer
 from transports.sip.wire.message import Request
 from transports.sip.wire.uri import SipUri
@@ -110,14 +111,14 @@ class Subscription:
         )  # fmt: skip
 
 
-def event_of(request: Request, *, listed: bool) -> str:
+def event_of(request: Request, *, listed: bool, quirks: Quirks = DEFAULT) -> str:
     """Returns the Event header of a subscription's NOTIFYs: that of its SUBSCRIBE (RFC 6665 section 8.2.1).
 
     linphone 5.1 subscribes to "presence" of a list, and of its NOTIFYs takes those of "Presence" alone. Later versions
     take both.
     """
     event = request.first("Event") or PACKAGE
-    if listed and event.startswith(PACKAGE) and (request.first("User-Agent") or "").startswith("Linphone"):
+    if listed and event.startswith(PACKAGE) and quirks.of(request.first("User-Agent")).event_in_capitals:
         return _LINPHONES_PACKAGE + event[len(PACKAGE) :]
     return event
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
 from transports.sip.machine.auth import Authenticator
 from transports.sip.machine.challenged import Challenged
@@ -18,6 +19,7 @@ from transports.sip.machine.events import (
     RegistrationChanged,
     SendFinished,
     SubscriptionOpened,
+    TypingRanOut,
 )
 from transports.sip.machine.flow import CloseFlow, Flow, Output, Target, prefix_of
 from transports.sip.machine.gruu import Gruus
@@ -43,6 +45,7 @@ from transports.sip.machine.routing import Router
 from transports.sip.machine.sender import Sender
 from transports.sip.machine.subscriptions import Notifier
 from transports.sip.machine.timers import TimerQueue
+from transports.sip.machine.typing import Heard, Told
 from transports.sip.machine.uas import Uas
 from transports.sip.wire.iscomposing import MIN_REFRESH, IsComposing, build_iscomposing
 from transports.sip.wire.native import SipMessage, SipPresence, SipPublished, SipRegistration, SipTyping, SipWatch
@@ -83,7 +86,7 @@ class Endpoint:
         self.guard = Guard(config.limits, auth.issued)
         self._layer = TransactionLayer(timers, config.limits, self._queue, process_secret, self._request, self.guard)
         self._past: list[Output] = []
-        self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain)
+        self._pacing = Pacing(self._queue, self._past.append, entropy, config.domain, config.quirks)
         names, router = Names(config), Router(config)
         self._liveness = Liveness(self._queue, config.lifetimes.flow_timer, self._close)
         self.registrar = Registrar(
@@ -100,6 +103,8 @@ class Endpoint:
         )  # fmt: skip
         self._lost = LostFlows(config, self._layer, self._queue, router, self.registrar, entropy)
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
+        self._heard = Heard(self._queue, self._ran_out)
+        self._told = Told(self._queue, self._compose)
         self._challenged = Challenged(self._queue, config.lifetimes.challenge, config.limits, self._events.append)
         self._uas = Uas(
             config,
@@ -113,6 +118,7 @@ class Endpoint:
             self._publications,
             self._events.append,
             self.guard,
+            self._heard,
         )
 
     def start(self, now: float) -> None:
@@ -185,10 +191,17 @@ class Endpoint:
 
     def send_message(self, message: SipMessage, key: str, now: float, deadline: float | None = None) -> None:
         """Sends a message to all contacts of ``message.aor``; `SendFinished` tells once what became of it."""
+        self._told.wrote(message.aor, message.peer)
         self._sender.send(message, key, now, deadline)
 
     def send_typing(self, typing: SipTyping, key: str, now: float, deadline: float | None = None) -> None:
-        """Sends an is-composing indication the same way."""
+        """Sends an is-composing indication the same way; one that is no news is not sent (RFC 3994 section 3.2)."""
+        if self._told.news(typing, key, now):
+            self._compose(typing, key, now, deadline)
+        else:
+            self._sent(key, SendResult(stage=Stage.RELAYED), now)
+
+    def _compose(self, typing: SipTyping, key: str, now: float, deadline: float | None = None) -> None:
         refresh = None if typing.refresh is None else max(typing.refresh, MIN_REFRESH)
         body = build_iscomposing(IsComposing(state=typing.state, content_type="text/plain", refresh=refresh))
         message = SipMessage(
@@ -241,6 +254,7 @@ class Endpoint:
             "deliveries": len(self._sender),
             "pending": self._uas.pending,
             "challenged": len(self._challenged),
+            "typing": len(self._heard) + len(self._told),
             "timers": len(self._queue),
             "guarded": len(self.guard),
             "turned_away": self.guard.turned_away,
@@ -269,6 +283,9 @@ class Endpoint:
 
     def _watched(self, native: SipWatch, resumed: bool) -> None:
         self._events.append(SubscriptionOpened(native, resumed))
+
+    def _ran_out(self, typing: SipTyping) -> None:
+        self._events.append(TypingRanOut(typing))
 
     def _sent(self, key: str, result: SendResult, now: float) -> None:
         del now

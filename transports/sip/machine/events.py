@@ -27,6 +27,13 @@ class SendFinished:
 
 
 @frozen
+class TypingRanOut:
+    """A client said that its user writes, and no more of it for too long (RFC 3994 section 3.3)."""
+
+    native: SipTyping
+
+
+@frozen
 class RegistrationChanged:
     """An address-of-record has other contacts than before."""
 
@@ -81,6 +88,7 @@ class RequestRefused:
 EndpointEvent: TypeAlias = (
     MessageReceived
     | SendFinished
+    | TypingRanOut
     | RegistrationChanged
     | Published
     | SubscriptionOpened

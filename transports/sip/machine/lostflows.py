@@ -20,6 +20,7 @@ from transports.sip.machine.ports import Entropy
 from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.timers import TimerQueue
+from transports.sip.wire.message import Response
 
 MOST_AT_ONCE = 32
 """Contacts that are asked at the same time: a network that breaks down loses all its connections in one moment."""
@@ -87,4 +88,6 @@ class LostFlows:
         gone = outcome in _GONE if isinstance(outcome, Failure) else outcome.status == FLOW_FAILED
         if gone:
             self._registrar.drop(aor, binding, now)
+        elif isinstance(outcome, Response):
+            binding.abilities.told_by(outcome)
         self._ask(now)

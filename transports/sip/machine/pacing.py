@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, Output
 from transports.sip.machine.layer import ServerTransaction
+from transports.sip.machine.quirks import DEFAULT, Quirks
 from transports.sip.machine.timers import Timer, TimerQueue
 
 ANSWER_SEEN = 0.05
@@ -27,7 +28,6 @@ MOST = 1000
 PROBES = 3
 """How often in a row the client is made to look again."""
 _BEGINNING = 8
-_CLIENTS = ("Purple/",)
 _BRANCH = re.compile(rb";branch=([^;,\s]+)")
 
 
@@ -55,25 +55,32 @@ class Pacing:
         send: takes what is to be sent, past `paced`.
         token: random octets for names.
         domain: ours, for the OPTIONS.
+        quirks: which clients they are.
     """
 
     def __init__(
-        self, queue: TimerQueue, send: Callable[[Output], None], token: Callable[[int], bytes], domain: str
+        self,
+        queue: TimerQueue,
+        send: Callable[[Output], None],
+        token: Callable[[int], bytes],
+        domain: str,
+        quirks: Quirks = DEFAULT,
     ) -> None:
         self._queue = queue
         self._send = send
         self._token = token
         self._domain = domain
+        self._quirks = quirks
         self._lanes: dict[int, _Lane] = {}
         self._ready: list[Output] = []
 
     def look(self, transaction: ServerTransaction) -> None:
         """Takes a REGISTER, which tells what client is at the end of a connection."""
         flow = transaction.flow
-        if flow.reliable and flow.id not in self._lanes:
-            agent = transaction.request.first("User-Agent")
-            if agent is not None and agent.startswith(_CLIENTS):
-                self._lanes[flow.id] = _Lane(flow)
+        if not flow.reliable or flow.id in self._lanes:
+            return
+        if self._quirks.of(transaction.request.first("User-Agent")).one_at_a_time:
+            self._lanes[flow.id] = _Lane(flow)
 
     def lost(self, flow: Flow) -> None:
         """Forgets a connection, and what waited for it."""

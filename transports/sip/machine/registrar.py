@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from transports.sip.machine.abilities import Abilities
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
-from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.flow import Flow, HostPort, Target
 from transports.sip.machine.gruu import Gruus, same_instance
 from transports.sip.machine.layer import ServerTransaction, TransactionLayer
 from transports.sip.machine.outbound import OPTION, OutboundRefused, reg_id_of
 from transports.sip.machine.ports import BindingStore, StoredBinding
+from transports.sip.machine.quirks import NONE
 from transports.sip.machine.routing import target_of, way_to
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.grammar import quote_string
@@ -33,8 +35,8 @@ class Binding:
     """One contact of an address-of-record."""
 
     __slots__ = (
-        "call_id", "contact", "cseq", "expires_at", "flow", "flow_name", "generation", "instance", "local", "path", "q",
-        "refreshed_at", "refused", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
+        "abilities", "call_id", "contact", "cseq", "expires_at", "flow", "flow_name", "generation", "instance", "local",
+        "path", "q", "refreshed_at", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
@@ -59,8 +61,7 @@ class Binding:
         self.generation = ""
         self.user_agent = ""
         self.path: tuple[str, ...] = ()
-        self.refused: frozenset[str] = frozenset()
-        """Media types that this contact answered 415 to."""
+        self.abilities = Abilities(NONE)
 
     def by_flow(self, reg_id: str) -> None:
         """It is registered by this flow of its device; "": by its Contact."""
@@ -147,6 +148,13 @@ class Registrar:
         found = [one for one in self.contacts(owner[0]) if one.instance and same_instance(one.instance, owner[1])]
         return max(found, key=lambda one: one.refreshed_at, default=None)
 
+    def contact_at(self, aor: str, source: HostPort) -> Binding | None:
+        """Returns the contact that a request of a person came from, by its source address; None where none is it."""
+        for binding in self._bindings.get(aor, ()):
+            if binding.source == source:
+                return binding
+        return None
+
     def aors(self) -> list[str]:
         """Returns who is registered."""
         return list(self._bindings)
@@ -163,6 +171,7 @@ class Registrar:
             binding.instance, binding.user_agent = row.instance, row.user_agent
             binding.by_flow(row.reg_id)
             binding.path, binding.generation = row.path, row.generation
+            binding.abilities = Abilities(self._config.quirks.of(row.user_agent))
             self._bindings.setdefault(row.aor, []).append(binding)
             self._count += 1
         for aor, bindings in self._bindings.items():
@@ -252,21 +261,24 @@ class Registrar:
             new.by_flow(reg_id_of(request, contact))
         except OutboundRefused as refused:
             raise _Refused(refused.status, refused.reason) from refused
+        new.user_agent = (request.first("User-Agent") or "")[: self._config.limits.stored_text]
+        new.abilities = Abilities(self._config.quirks.of(new.user_agent))
         replaced = [binding for binding in after if _same_device(binding, new)]
         for binding in replaced:
             _check_order(binding, request.call_id, request.cseq.number)
-            new.refused = binding.refused
+            if binding.user_agent == new.user_agent:  # else it is another program, which has yet to show what it takes
+                new.abilities = binding.abilities
         if expires > 0 and new.instance:
             new.generation = self._generation(new, request.call_id, replaced, after)
         for binding in replaced:
             after.remove(binding)
         if expires == 0:
             return
+        new.abilities.told_by(request)
         new.q = _q(contact)
         new.expires_at = now + expires
         new.refreshed_at = now
         new.call_id, new.cseq = request.call_id, request.cseq.number
-        new.user_agent = (request.first("User-Agent") or "")[: self._config.limits.stored_text]
         new.path = tuple(request.values("Path"))
         if new.path and target_of(parse_name_addr(new.path[0]).uri) is None:
             raise _Refused(400, "Path leads nowhere")

@@ -1,5 +1,8 @@
 """MESSAGE to registered people (RFC 3428): to all their contacts at once, and once delivered is once delivered.
 
+A message may have several forms, the best first. Each contact gets the first that it takes; one that answers 415 all
+the same gets the next one, once, and is known for it from then on (see `abilities`).
+
 Call-ID, tag and branches are derived from the idempotency key, so a retry, even by the next process, is the same
 request to whoever saw the first one: its transaction layer or its user agent tells it for a duplicate. The Call-ID is
 the same for all contacts and fresh for each message: Linphone tells duplicates by it.
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
+from typing import NamedTuple
 
 from attrs import evolve
 
@@ -26,6 +30,7 @@ from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router, target_of
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.wire.base import check_header
+from transports.sip.wire.cpim import CONTENT_TYPE as CPIM
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.headers import NameAddr, parse_content_type
 from transports.sip.wire.memo import Memo
@@ -37,15 +42,18 @@ Finished = Callable[[str, SendResult, float], None]
 
 DELIVERED = SendResult(stage=Stage.DELIVERED)
 RELAYED = SendResult(stage=Stage.RELAYED)
+LEAST_BODY = 100
+"""The least that is told: one who has a URI that leaves room for less cannot be written to over UDP."""
 HEADROOM = 700
 """Bytes that the headers of a MESSAGE may take, for the limit that is told before it is built."""
 MOST_FORKS = 2
 """How often over the contacts that a person may have, one message is sent: a client that registers anew all the time
 makes no storm.
 """
-PLAIN = "text/plain"
-PLAIN_UTF8 = "text/plain; charset=utf-8"
-"""RFC 3428 section 9 wants each device to take it; HTML, many do not."""
+USUAL_CONTACT = 100
+"""Of them, the bytes that a contact's URI and its route take; what is more is told."""
+NOT_TAKEN = frozenset({415, 488})
+"""What says that another form may be taken: RFC 3428 section 7, and what stacks made for calls say in its place."""
 
 
 def _failed(reason: str, text: str, *, retryable: bool, certain: bool = True) -> SendResult:
@@ -101,23 +109,30 @@ def result_of(response: Response) -> SendResult:
     return _failed(reason, f"The recipient's device answered {status}", retryable=retryable, certain=certain)
 
 
+class Form(NamedTuple):
+    """One form of a message: its media type, and all of a request but the top, which is the same for every contact."""
+
+    media: str
+    tail: bytes
+
+
 class Delivery:
     """One message on its way to the contacts of one person."""
 
     __slots__ = (
-        "aor", "busy", "deadline", "device", "done", "key", "media", "plain", "results", "tail", "tried", "waiting"
+        "aor", "busy", "deadline", "device", "done", "forms", "ids", "key", "results", "tried", "untold", "waiting"
     )  # fmt: skip
 
     def __init__(
-        self, aor: str, key: str, media: str, tail: bytes, plain: bytes | None, device: str | None = None
+        self, aor: str, key: str, forms: tuple[Form, ...], ids: tuple[str, ...], device: str | None = None
     ) -> None:
         self.aor = aor
         self.key = key
-        self.media = media
-        self.tail = tail
-        """All but the top of a request, which is the same for every contact."""
-        self.plain = plain
-        """The same as plain text, for a contact that does not take ``media``."""
+        self.forms = forms
+        self.ids = ids
+        """The Call-IDs by which receipts may name it."""
+        self.untold = False
+        """Whether forms are tried that only those take who are known to: nobody is, and there is no other form."""
         self.tried: set[str] = set()
         """The contacts that it was sent to, by their flow names."""
         self.device = device
@@ -129,11 +144,17 @@ class Delivery:
         self.results: list[SendResult] = []
         self.deadline: Timer | None = None
 
-    def takes(self, binding: Binding) -> bool:
-        """Whether a contact is one that the message is for, and can be sent it in some form."""
+    def form_for(self, binding: Binding, after: int = -1) -> int:
+        """Returns the number of the first form behind ``after`` that a contact takes, or -1.
+
+        That is where it takes none, or where the message is for another device.
+        """
         if self.device is not None and not same_instance(binding.instance, self.device):
-            return False
-        return self.media not in binding.refused or self.plain is not None
+            return -1
+        for number in range(after + 1, len(self.forms)):
+            if binding.abilities.may_take(self.forms[number].media, untold=self.untold):
+                return number
+        return -1
 
     def worst(self) -> SendResult:
         """Returns what is to be said when no contact took it: what is not certain first, then what can be retried."""
@@ -181,27 +202,24 @@ class Sender:
 
     def max_body(self, aor: str) -> int:
         """Returns the longest body that every contact of ``aor`` can be sent now (RFC 3428 section 8)."""
-        limits = [
-            self._config.limits.max_body
-            for binding in self._registrar.contacts(aor)
-            if self._is_stream(binding.ways(self._layer.is_open)) or self._stream_way(binding) is not None
-        ]
-        if limits and len(limits) == len(self._registrar.contacts(aor)):
-            return min(limits)
-        return self._config.max_udp_message - HEADROOM
+        contacts = self._registrar.contacts(aor)
+        most = self._config.limits.max_body if contacts else self._config.max_udp_message - HEADROOM
+        for binding in contacts:
+            whole = self._config.max_udp_message
+            if self._is_stream(binding.ways(self._layer.is_open)) or self._stream_way(binding) is not None:
+                if binding.abilities.max_message is None:
+                    continue
+                whole = binding.abilities.max_message
+            names = len(binding.request_uri) + sum(len(route) + 9 for route in binding.path)
+            most = min(most, max(whole - HEADROOM - max(0, names - USUAL_CONTACT), LEAST_BODY))
+        return most
 
     def send(self, message: SipMessage, key: str, now: float, deadline: float | None = None) -> None:
         """Sends a message. One whose key is under way already is the same message, and nothing happens."""
         if key in self._deliveries:
             return
         try:
-            media = parse_content_type(message.content_type).media_type
-            tail = self._tail(message, key)
-            plain = None
-            if message.plain is not None and media != PLAIN:
-                plain = self._tail(
-                    evolve(message, content_type=PLAIN_UTF8, body=message.plain, plain=None), f"{key}\n{PLAIN}"
-                )
+            forms, ids = self._forms(message, key)
         except (SipBuildError, SipSyntaxError) as error:
             text = f"The message cannot be written in SIP: {error}"
             self._finished(key, _failed("malformed", text, retryable=False), now)
@@ -213,8 +231,11 @@ class Sender:
         if not contacts:
             self._finished(key, OFFLINE, now)
             return
-        delivery = Delivery(message.aor, key, media, tail, plain, device)
-        takers = [binding for binding in contacts if plain is not None or media not in binding.refused]
+        delivery = Delivery(message.aor, key, forms, ids, device)
+        takers = [binding for binding in contacts if delivery.form_for(binding) >= 0]
+        if not takers:
+            delivery.untold = True
+            takers = [binding for binding in contacts if delivery.form_for(binding) >= 0]
         if len(takers) > 1:
             takers = one_flow_each(takers)
         if not takers:
@@ -237,7 +258,7 @@ class Sender:
                 binding
                 for binding in self._registrar.contacts(aor)
                 if binding.flow_name not in delivery.tried
-                and delivery.takes(binding)
+                and delivery.form_for(binding) >= 0
                 and not (binding.reg_id and binding.instance in delivery.busy)
             ]
             self._fork(delivery, one_flow_each(fresh)[: max(room, 0)], now)
@@ -249,17 +270,32 @@ class Sender:
             if binding.reg_id:
                 delivery.busy.add(binding.instance)
         for binding in bindings:
-            self._to_binding(delivery, binding, now)
+            self._to_contact(delivery, binding, delivery.form_for(binding), now)
 
-    def _to_binding(self, delivery: Delivery, binding: Binding, now: float) -> None:
-        if delivery.plain is not None and delivery.media in binding.refused:
-            self._to_contact(delivery, binding, delivery.plain, now, PLAIN)
-        else:
-            self._to_contact(delivery, binding, delivery.tail, now)
+    def _forms(self, message: SipMessage, key: str) -> tuple[tuple[Form, ...], tuple[str, ...]]:
+        """Returns the forms of a message, and the Call-IDs by which receipts that it asks for may name it."""
+        media = parse_content_type(message.content_type).media_type
+        first = Form(media, self._tail(message, key))
+        if not message.others:
+            return (first,), ()
+        forms, ids = [first], [self._call_id(key)]
+        for other in message.others:
+            media = parse_content_type(other.content_type).media_type
+            name = f"{key}\n{media}"
+            same = evolve(message, content_type=other.content_type, body=other.body, others=())
+            forms.append(Form(media, self._tail(same, name)))
+            ids.append(self._call_id(name))
+        return tuple(forms), tuple(ids) if first.media == CPIM else ()
+
+    def _derived(self, key: str) -> str:
+        return blake2b(key.encode(), digest_size=20, key=self._secret).hexdigest()
+
+    def _call_id(self, key: str) -> str:
+        return self._derived(key)[12:]
 
     def _tail(self, message: SipMessage, key: str) -> bytes:
         """All of the request that is the same for every contact: what comes after Via, and the body."""
-        derived = blake2b(key.encode(), digest_size=20, key=self._secret).hexdigest()
+        derived = self._derived(key)
         more = ""
         for name, value in message.headers:
             check_header(name, value)
@@ -298,10 +334,11 @@ class Sender:
 
     # -- one contact --------------------------------------------------------------------------------------------------
 
-    def _to_contact(self, delivery: Delivery, binding: Binding, tail: bytes, now: float, media: str = "") -> None:
-        """Sends to one contact: the message, or (``media``) another form of it, which is a request of its own."""
+    def _to_contact(self, delivery: Delivery, binding: Binding, number: int, now: float) -> None:
+        """Sends a form of the message to one contact; each form is a request of its own."""
+        media, tail = delivery.forms[number]
         way = binding.ways(self._layer.is_open)
-        name = f"{delivery.key}\n{binding.flow_name}{media and chr(10)}{media}"
+        name = f"{delivery.key}\n{binding.flow_name}{chr(10) + media if number else ''}"
         branch = MAGIC + blake2b(name.encode(), digest_size=16, key=self._secret).hexdigest()
         resolved = None if way is None else self._router.resolve(way)
         if resolved is None:
@@ -310,19 +347,30 @@ class Sender:
             return
         data = self._build(binding, resolved[1], resolved[2], branch, tail)
         way = resolved[0]
-        if len(data) > self._config.max_udp_message and not self._is_stream(way):
+        limit = self._limit(binding, way)
+        if limit is not None and len(data) > limit and not self._is_stream(way):
             stream = self._stream_way(binding)
             resolved = None if stream is None else self._router.resolve(stream)
-            if resolved is None:
-                room = self._config.max_udp_message - (len(data) - _body_length(tail))
-                text = f"The message is too long for the recipient's device, {max(room, 0)} bytes at most"
-                self._settle(delivery, _failed("too-large", text, retryable=False), now)
+            if resolved is not None:
+                way = resolved[0]
+                data = self._build(binding, resolved[1], resolved[2], branch, tail)
+                limit = self._limit(binding, way)
+        if limit is not None and len(data) > limit:
+            shorter = delivery.form_for(binding, number)
+            if shorter >= 0:
+                self._to_contact(delivery, binding, shorter, now)
                 return
-            way = resolved[0]
-            data = self._build(binding, resolved[1], resolved[2], branch, tail)
-        answered = partial(self._answered, delivery, binding, media or delivery.media)
+            room = limit - (len(data) - _body_length(tail))
+            text = f"The message is too long for the recipient's device, {max(room, 0)} bytes at most"
+            self._settle(delivery, _failed("too-large", text, retryable=False), now)
+            return
+        answered = partial(self._answered, delivery, binding, number)
         if self._layer.request("MESSAGE", branch, data, way, now, answered) is None:
             self._layer.adopt("MESSAGE", branch, answered)
+
+    def _limit(self, binding: Binding, way: Flow | Target) -> int | None:
+        """Returns how many bytes a request may have that goes this way to a contact; None: as many as it likes."""
+        return binding.abilities.max_message if self._is_stream(way) else self._config.max_udp_message
 
     def _build(self, binding: Binding, transport: str, sent_by: str, branch: str, tail: bytes) -> bytes:
         routes = "".join(f"Route: {route}\r\n" for route in binding.path) if binding.path else ""
@@ -349,19 +397,23 @@ class Sender:
         other = next_flow(contacts, failed, delivery.tried)
         if other is None or len(delivery.tried) >= MOST_FORKS * self._config.limits.contacts_per_aor:
             return False
+        number = delivery.form_for(other)
+        if number < 0:
+            return False
         delivery.tried.add(other.flow_name)
         delivery.busy.add(other.instance)
-        self._to_binding(delivery, other, now)
+        self._to_contact(delivery, other, number, now)
         return True
 
-    def _answered(self, delivery: Delivery, binding: Binding, media: str, outcome: Outcome, now: float) -> None:
+    def _answered(self, delivery: Delivery, binding: Binding, number: int, outcome: Outcome, now: float) -> None:
         if binding.reg_id and flow_has_failed(outcome) and self._by_another_flow(delivery, binding, now):
             return
         if isinstance(outcome, Response):
-            if outcome.status == 415:
-                binding.refused |= {media}
-                if media != PLAIN and delivery.plain is not None:
-                    self._to_contact(delivery, binding, delivery.plain, now, PLAIN)
+            if outcome.status in NOT_TAKEN:
+                binding.abilities.refused(delivery.forms[number].media, outcome)
+                other = delivery.form_for(binding, number)
+                if other >= 0:
+                    self._to_contact(delivery, binding, other, now)
                     return
             self._settle(delivery, result_of(outcome), now)
         elif outcome is Failure.TIMEOUT:
@@ -393,7 +445,7 @@ class Sender:
             del self._by_aor[delivery.aor]
         if delivery.deadline is not None:
             self._queue.cancel(delivery.deadline)
-        self._finished(delivery.key, result, now)
+        self._finished(delivery.key, evolve(result, aliases=delivery.ids) if delivery.ids else result, now)
 
     def _late(self, delivery: Delivery, now: float) -> None:
         if not delivery.done:

@@ -228,7 +228,7 @@ class Notifier:
             shows = Listing(name, uri_text, self._names.watchable)
             shows.renew(entries)
         subscription = Subscription(name, watcher, uri_text, shows, transaction.flow, contact.uri)
-        subscription.event = event_of(request, listed=entries is not None)
+        subscription.event = event_of(request, listed=entries is not None, quirks=self._config.quirks)
         subscription.accept = tuple(str(kind) for kind in request.accept[:16])
         subscription.call_id = request.call_id
         subscription.local_uri = str(request.to.with_params())

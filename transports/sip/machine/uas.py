@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 
+from transports.sip.machine.abilities import accepted_by
 from transports.sip.machine.auth import Authenticator, Denied
 from transports.sip.machine.challenged import Challenged
-from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.config import ENCODINGS, EndpointConfig
 from transports.sip.machine.events import MessageReceived, RequestRefused
 from transports.sip.machine.gruu import is_gruu
 from transports.sip.machine.guard import Guard
@@ -17,6 +17,8 @@ from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.subscriptions import Notifier
+from transports.sip.machine.typing import Heard
+from transports.sip.wire.coding import inflate
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.iscomposing import parse_iscomposing
 from transports.sip.wire.message import Request
@@ -46,7 +48,8 @@ _SUPPORTED: dict[str, frozenset[str]] = {
     "SUBSCRIBE": frozenset({_SUBSCRIBES_LIST, _EVENTLIST}),
 }
 _NOTHING: frozenset[str] = frozenset()
-_ENCODINGS = frozenset({"", "identity", "deflate"})
+_ENCODINGS = frozenset({"", "identity", *ENCODINGS})
+_ACCEPT_ENCODING = ("Accept-Encoding", ", ".join(ENCODINGS))
 
 
 class Refusal(Exception):
@@ -66,6 +69,7 @@ class Uas:
 
     Args:
         emit: takes the endpoint's events.
+        heard: takes note of who is composing.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Uas:
         publications: Publications,
         emit: Callable[[MessageReceived | RequestRefused], None],
         guard: Guard,
+        heard: Heard,
     ) -> None:
         self._guard = guard
         self._config = config
@@ -92,6 +97,7 @@ class Uas:
         self._notifier = notifier
         self._publications = publications
         self._emit = emit
+        self._heard = heard
         self._pending: dict[int, ServerTransaction] = {}
         self._last = 0
         self._accept = ", ".join(config.message_types)
@@ -248,6 +254,7 @@ class Uas:
         native = self._read(transaction, aor, peer)
         self._last += 1
         self._pending[self._last] = transaction
+        self._heard.heard(native, now)
         self._emit(MessageReceived(self._last, native))
 
     def _for_whom(self, request: Request, uri: SipUri) -> str:
@@ -270,9 +277,11 @@ class Uas:
         body = request.body
         if len(body) > self._config.limits.max_body:
             raise Refusal(413, f"Body is larger than {self._config.limits.max_body}")
+        device = self._registrar.contact_at(aor, transaction.flow.remote)
+        if media != "text/plain" and device is not None:
+            device.abilities.sent(media)
         if media == ISCOMPOSING:
-            if encoding == "deflate":
-                body = inflate(body, self._config.limits.inflated_body)
+            body = inflate(body, encoding, self._config.limits.inflated_body)
             typing = parse_iscomposing(body)
             return SipTyping(aor=aor, peer=peer, state=typing.state, refresh=typing.refresh)
         headers: tuple[tuple[str, str], ...] = ()
@@ -283,15 +292,9 @@ class Uas:
         return SipMessage(
             aor=aor, peer=peer, call_id=request.call_id, cseq=request.cseq.number,
             content_type=request.first("Content-Type") or "text/plain", body=body, headers=headers,
-            display_name=request.from_.display_name, device=self._device(transaction, aor),
+            display_name=request.from_.display_name,
+            device=None if device is None else device.instance or device.contact,
         )  # fmt: skip
-
-    def _device(self, transaction: ServerTransaction, aor: str) -> str | None:
-        remote = transaction.flow.remote
-        for binding in self._registrar.contacts(aor):
-            if binding.source == remote:
-                return binding.instance or binding.contact
-        return None
 
     def answer(
         self, tx: int, status: int, reason: str | None, headers: tuple[tuple[str, str], ...], now: float
@@ -325,6 +328,9 @@ class Uas:
                 self._addressed(request)
         aor = self._authenticate(transaction, now)
         self._check_merged(transaction)
+        device = self._registrar.contact_at(aor, transaction.flow.remote)
+        if device is not None:
+            device.abilities.listed(accepted_by(request), complete=False)
         self._notifier.subscribe(transaction, aor, self._list(request), now)
 
     def _check_list_server(self, request: Request) -> None:
@@ -353,8 +359,7 @@ class Uas:
         limits, body = self._config.limits, request.body
         if len(body) > limits.max_body:
             raise Refusal(413, f"Body is larger than {limits.max_body}")
-        if _encoding(request) == "deflate":
-            body = inflate(body, limits.list_document)
+        body = inflate(body, _encoding(request), limits.list_document)
         return parse_resource_lists(body, limits.list_document, limits.list_entries)
 
     def _options(self, transaction: ServerTransaction, now: float) -> None:
@@ -364,7 +369,7 @@ class Uas:
         headers = (
             ("Allow", ALLOW),
             ("Accept", f"{self._accept}, application/pidf+xml, {RESOURCE_LISTS}"),
-            ("Accept-Encoding", "deflate"),
+            _ACCEPT_ENCODING,
             ("Supported", f"path, outbound, gruu, {_EVENTLIST}, {_SUBSCRIBES_LIST}"),
             ("Allow-Events", "presence"),
         )
@@ -385,9 +390,9 @@ def _refused(transaction: ServerTransaction, status: int, reason: str, aor: str,
 
 def _encoding(request: Request) -> str:
     """Returns how the body is encoded; raises Refusal where that cannot be read."""
-    encoding = (request.first("Content-Encoding") or "").lower()
+    encoding = (request.first("Content-Encoding") or "").strip().lower()
     if encoding not in _ENCODINGS:
-        raise Refusal(415, f"Content-Encoding {encoding} is not read here", ("Accept-Encoding", "deflate"))
+        raise Refusal(415, f"Content-Encoding {encoding} is not read here", _ACCEPT_ENCODING)
     return encoding
 
 
@@ -398,22 +403,3 @@ def _disposition(request: Request) -> str:
 def _asks_for_list(request: Request) -> bool:
     """Whether a SUBSCRIBE is to a list: it says so in Require, or its body does."""
     return _SUBSCRIBES_LIST in request.require or _disposition(request) == _LIST
-
-
-def inflate(data: bytes, limit: int) -> bytes:
-    """Returns a deflated body (zlib, as RFC 1950 and clients have it, or raw) of at most ``limit`` bytes.
-
-    Raises:
-        Refusal: 413 where it is larger, 400 where it is broken.
-    """
-    for bits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
-        reader = zlib.decompressobj(bits)
-        try:
-            out = reader.decompress(data, limit + 1)
-        except zlib.error:
-            continue
-        if len(out) > limit:
-            raise Refusal(413, f"Body is larger than {limit} when inflated")
-        if reader.eof:
-            return out
-    raise Refusal(400, "Body is not what Content-Encoding deflate says")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -10,6 +10,8 @@ from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.xmldoc import child_text, local, read_xml
 from transports.sip.wire.xmldoc import text as xml_text
 
+State: TypeAlias = Literal["active", "idle", "gone"]
+"""RFC 3994's two, and `gone` of RFC 7573: the user has left the conversation."""
 CONTENT_TYPE: Final = "application/im-iscomposing+xml"
 MAX_SIZE: Final = 8 * 1024
 MIN_REFRESH: Final = 60  # RFC 3994 section 3.3: no shorter refresh may be asked for
@@ -21,13 +23,13 @@ class IsComposing:
     """One indication.
 
     Attributes:
-        state: active or idle.
+        state: active, idle or gone.
         content_type: what is being composed, such as "text/plain".
         refresh: seconds after which an active state is repeated; None where not said (then 120 s, section 3.2).
         last_active: RFC 3339 text as it came.
     """
 
-    state: Literal["active", "idle"]
+    state: State
     content_type: str | None = None
     refresh: int | None = None
     last_active: str | None = None
@@ -53,7 +55,7 @@ def parse_iscomposing(data: bytes) -> IsComposing:
     if refresh is not None and refresh.isascii() and refresh.isdigit() and len(refresh) <= 10:
         seconds = min(max(int(refresh), MIN_REFRESH), MAX_REFRESH)
     return IsComposing(
-        state="active" if state == "active" else "idle",
+        state="active" if state == "active" else "gone" if state == "gone" else "idle",
         content_type=child_text(root, "contenttype"),
         refresh=seconds,
         last_active=child_text(root, "lastactive"),

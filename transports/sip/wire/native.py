@@ -10,6 +10,14 @@ from typing import Literal, TypeAlias
 import attrs
 
 
+@attrs.frozen
+class SipForm:
+    """A content in one of its forms."""
+
+    content_type: str
+    body: bytes
+
+
 @attrs.frozen(kw_only=True)
 class SipMessage:
     """One MESSAGE (RFC 3428).
@@ -26,8 +34,7 @@ class SipMessage:
         display_name: the sender's, empty where there is none.
         device: the sending contact's instance, where known: `+sip.instance` or the Contact URI's text. Outgoing: the
             instance that alone is to have it, where the sender wrote to a GRUU (RFC 5627); None: all.
-        plain: outgoing: the same as text/plain in UTF-8, for a device that answers 415 to `content_type`; None where
-            there is none.
+        others: outgoing: the same in other forms, the best first, for a device that does not take `content_type`.
     """
 
     aor: str
@@ -39,7 +46,7 @@ class SipMessage:
     headers: tuple[tuple[str, str], ...] = ()
     display_name: str = ""
     device: str | None = None
-    plain: bytes | None = None
+    others: tuple[SipForm, ...] = ()
 
     def header(self, name: str) -> str | None:
         """The first header of this name, without regard to case, or None."""
@@ -49,11 +56,11 @@ class SipMessage:
 
 @attrs.frozen(kw_only=True)
 class SipTyping:
-    """One is-composing indication (RFC 3994). `refresh` in seconds, None where not said."""
+    """One is-composing indication (RFC 3994, and `gone` of RFC 7573). `refresh` in seconds, None where not said."""
 
     aor: str
     peer: str
-    state: Literal["active", "idle"]
+    state: Literal["active", "idle", "gone"]
     refresh: int | None = None
     device: str | None = None
     """Outgoing, as in `SipMessage`."""
