@@ -15,18 +15,14 @@ import cattrs
 from attrs import Factory, field, frozen
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
+from bridge.app.configvalues import HostPort, Invalid, Listen, a_domain, a_realm, a_word, one_of, positive, shown
 from bridge.policy.positions import locate
 
 ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
 PLACES: Final = (Path("simplebridge.toml"), Path("/etc/simplebridge/simplebridge.toml"))
 
-LARGEST: Final = 1_000_000_000
 _MAX_BYTES: Final = 4 * 1024 * 1024
-_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
-_WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_SHOWN_CHARACTERS: Final = 80
-_LISTEN_TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 _DIGESTS = ("MD5", "SHA-256", "SHA-512-256")
 
 
@@ -48,125 +44,11 @@ class ConfigError(Exception):
     """The configuration cannot be used. Its text is one line: file, line, key and what is wrong."""
 
 
-class _Invalid(ValueError):
-    """A value is not what its key takes; `key` is the rest of the path below the value's table."""
-
-    def __init__(self, key: str, what: str) -> None:
-        super().__init__(what)
-        self.key = key
-
-
-@frozen(kw_only=True)
-class HostPort:
-    """An address to connect or to listen to."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @classmethod
-    def parse(cls, text: str) -> "HostPort":
-        """Reads ``host:port`` or ``[v6]:port``.
-
-        Raises:
-            ValueError: it is neither.
-        """
-        host, colon, port = text.rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        elif ":" in host:
-            raise ValueError(f"an IPv6 address is written in brackets: {_shown(text)}")
-        if not (colon and host and port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536):
-            raise ValueError(f"not of the form host:port: {_shown(text)}")
-        return cls(host=host, port=int(port))
-
-
-@frozen(kw_only=True)
-class Listen:
-    """A SIP listener: ``udp:127.0.0.1:5060``."""
-
-    transport: str
-    at: HostPort
-
-    @classmethod
-    def parse(cls, text: str) -> "Listen":
-        """Reads ``transport:host:port``.
-
-        Raises:
-            ValueError: the transport is not known, or what follows is no address.
-        """
-        transport, _, rest = text.partition(":")
-        if transport not in _LISTEN_TRANSPORTS:
-            known = ", ".join(f"{name}:" for name in _LISTEN_TRANSPORTS)
-            raise ValueError(f"{_shown(text)} does not begin with one of {known}")
-        return cls(transport=transport, at=HostPort.parse(rest))
-
-
-def _shown(value: object) -> str:
-    """Returns a value as an error shows it: on one line, and not longer than a reader wants."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no integer of more than 4300 digits
-        return "a number of too many digits"
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-
-
-def positive(_: object, attribute: Any, value: float) -> None:
-    """Validates a number that must be greater than 0, and not so large that no clock or column holds it."""
-    if value <= 0:
-        raise _Invalid(attribute.name, f"must be greater than 0, not {value}")
-    if value > LARGEST:
-        raise _Invalid(attribute.name, f"must be {LARGEST} at most, not {_shown(value)}")
-
-
-def not_negative(_: object, attribute: Any, value: float) -> None:
-    """Validates a number that may be 0, and is not so large that no clock or column holds it."""
-    if not 0 <= value <= LARGEST:
-        raise _Invalid(attribute.name, f"must be between 0 and {LARGEST}, not {_shown(value)}")
-
-
-def addresses(_: object, attribute: Any, value: Mapping[str, str]) -> None:
-    """Validates a table of addresses by addresses; ``*`` may stand for all."""
-    for named, to in value.items():
-        for text in (to,) if named == "*" else (named, to):
-            try:
-                HostPort.parse(text)
-            except ValueError as e:
-                raise _Invalid(attribute.name, str(e)) from e
-
-
-def _domain(_: object, attribute: Any, value: str) -> None:
-    if not _DOMAIN.fullmatch(value) or len(value) > 253:
-        raise _Invalid(attribute.name, f"not a domain name in lower case: {_shown(value)}")
-
-
-def one_of(*choices: str) -> Any:
-    """Returns a validator of a word that must be one of a few."""
-
-    def check(_: object, attribute: Any, value: str) -> None:
-        if value not in choices:
-            raise _Invalid(attribute.name, f"{_shown(value)} is not one of {', '.join(choices)}")
-
-    return check
-
-
-def _realm(_: object, attribute: Any, value: str) -> None:
-    if len(value) > 255 or not value.isprintable() or set(value) & {'"', "\\"}:
-        raise _Invalid(attribute.name, f"must be 255 printable characters at most, without quotes, not {_shown(value)}")
-
-
-def _word(_: object, attribute: Any, value: str) -> None:
-    if not _WORD.fullmatch(value):
-        raise _Invalid(attribute.name, f"must be lower-case letters, digits, '.', '_' and '-', not {_shown(value)}")
-
-
 @frozen(kw_only=True)
 class BridgeSection:
     """``[bridge]``: who we are, and where our files are."""
 
-    domain: str = field(validator=_domain)
+    domain: str = field(validator=a_domain)
     """The corporate SIP domain."""
     data_dir: Path = Path("var")
     """The embedded store, keys, the log's tiles."""
@@ -195,7 +77,7 @@ class SipSection:
     certificate: Path | None = None
     """PEM chain for tls and wss; without one a self-signed certificate is made in ``data_dir``."""
     key: Path | None = None
-    realm: str = field(default="", validator=_realm)
+    realm: str = field(default="", validator=a_realm)
     """The digest realm; the domain by default."""
     digest_algorithms: tuple[str, ...] = ("MD5",)
     """Challenges in this order. Some clients read only the first, and some know only MD5."""
@@ -218,19 +100,19 @@ class SipSection:
 
     def __attrs_post_init__(self) -> None:
         if not self.listen:
-            raise _Invalid("listen", "at least one listener is needed")
+            raise Invalid("listen", "at least one listener is needed")
         for number, one in enumerate(self.listen):
             if one.at.port and one in self.listen[:number]:
-                raise _Invalid("listen", f"{one.transport}:{one.at} stands there twice")
+                raise Invalid("listen", f"{one.transport}:{one.at} stands there twice")
         if not self.digest_algorithms:
-            raise _Invalid("digest_algorithms", f"at least one of {', '.join(_DIGESTS)} is needed")
+            raise Invalid("digest_algorithms", f"at least one of {', '.join(_DIGESTS)} is needed")
         for name in self.digest_algorithms:
             if name not in _DIGESTS:
-                raise _Invalid("digest_algorithms", f"{_shown(name)} is not one of {', '.join(_DIGESTS)}")
+                raise Invalid("digest_algorithms", f"{shown(name)} is not one of {', '.join(_DIGESTS)}")
         if not self.expires_min <= self.expires_default <= self.expires_max:
-            raise _Invalid("expires_default", "must lie between expires_min and expires_max")
+            raise Invalid("expires_default", "must lie between expires_min and expires_max")
         if (self.certificate is None) != (self.key is None):
-            raise _Invalid("key" if self.key is None else "certificate", "certificate and key are given together")
+            raise Invalid("key" if self.key is None else "certificate", "certificate and key are given together")
 
 
 @frozen(kw_only=True)
@@ -238,7 +120,7 @@ class NetworkSection:
     """``[networks.NAME]``: what every network has; the rest of the table belongs to its kind."""
 
     kind: str
-    domain: str = field(validator=_domain)
+    domain: str = field(validator=a_domain)
     """How SIP users address the network: ``sip:name@domain``."""
     options: Mapping[str, Any] = Factory(dict)
 
@@ -261,7 +143,7 @@ class DeliverySection:
     max_waiting: int = field(default=200_000, validator=positive)
     tell_after: float = field(default=5.0, validator=positive)
     """Seconds after which a sender is told that their message waits."""
-    notices_from: str = field(default="simplebridge", validator=_word)
+    notices_from: str = field(default="simplebridge", validator=a_word)
     """The user part of the address from which the bridge itself writes to people."""
 
 
@@ -270,7 +152,7 @@ class ComplianceSection:
     """``[compliance]``"""
 
     checkpoint_interval: float = field(default=1.0, validator=positive)
-    retention_class: str = field(default="default", validator=_word)
+    retention_class: str = field(default="default", validator=a_word)
 
 
 @frozen(kw_only=True)
@@ -385,7 +267,7 @@ def structure(source: TomlSource, where: Sequence[str], table: Mapping[str, Any]
     """
     try:
         return _converter.structure(table, cls)
-    except _Invalid as e:
+    except Invalid as e:
         raise _error(source, (*where, e.key), str(e)) from e
     except BaseValidationError as e:
         key, what = _first_problem(e, cls)
@@ -419,7 +301,7 @@ def _check_whole(config: Config) -> None:
             raise config.error(("networks", name, "domain"), f"{network.domain!r} is {other} already")
     url = config.store.url
     if url and not url.startswith("sqlite:///"):
-        raise config.error(("store", "url"), f"only sqlite:///FILE can be used, not {_shown(url)}")
+        raise config.error(("store", "url"), f"only sqlite:///FILE can be used, not {shown(url)}")
     metrics = config.metrics.listen
     if metrics is not None and not (metrics.host in {"::1", "localhost"} or metrics.host.startswith("127.")):
         raise config.error(("metrics", "listen"), f"metrics are served on a loopback address only, not {metrics}")
@@ -446,8 +328,8 @@ def _absolute(config: Config, base: Path) -> Config:
 
 def _error(source: TomlSource, key: Sequence[str], what: str) -> ConfigError:
     line = source.line_of(tuple(key))
-    shown = ".".join(part if _BARE_KEY.fullmatch(part) else _shown(part) for part in map(str, key))
-    return ConfigError(f"{source.name}:{line}: {shown}: {_one_line(what)}")
+    path = ".".join(part if _BARE_KEY.fullmatch(part) else shown(part) for part in map(str, key))
+    return ConfigError(f"{source.name}:{line}: {path}: {_one_line(what)}")
 
 
 def _one_line(text: str) -> str:
@@ -470,7 +352,7 @@ def _first_problem(error: BaseException, cls: type[Any]) -> tuple[tuple[str, ...
         return path + deeper, what
     if isinstance(error, KeyError):
         return (), "is missing"
-    if isinstance(error, _Invalid):
+    if isinstance(error, Invalid):
         return (error.key,), str(error)
     return (), str(error)
 
@@ -478,7 +360,7 @@ def _first_problem(error: BaseException, cls: type[Any]) -> tuple[tuple[str, ...
 def _strict(kind: type[Any], words: str) -> Any:
     def hook(value: object, _: object) -> Any:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ValueError(f"must be {words}, not {_shown(value)}")
+            raise ValueError(f"must be {words}, not {shown(value)}")
         return value
 
     return hook
@@ -486,26 +368,26 @@ def _strict(kind: type[Any], words: str) -> Any:
 
 def _number(value: object, _: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"must be a number, not {_shown(value)}")
+        raise ValueError(f"must be a number, not {shown(value)}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"must be a finite number, not {_shown(value)}")
+        raise ValueError(f"must be a finite number, not {shown(value)}")
     return number
 
 
 def _path(value: object, _: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"must be a path, not {_shown(value)}")
+        raise ValueError(f"must be a path, not {shown(value)}")
     return Path(value)
 
 
 def _from_text(parse_text: Any) -> Any:
     def hook(value: object, _: object) -> Any:
         if not isinstance(value, str):
-            raise ValueError(f"must be a string, not {_shown(value)}")
+            raise ValueError(f"must be a string, not {shown(value)}")
         return parse_text(value)
 
     return hook
@@ -531,7 +413,7 @@ def _make_converter() -> cattrs.Converter:
 
 def _tuple(converter: cattrs.Converter, value: object, kind: Any) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise ValueError(f"must be a list, not {_shown(value)}")
+        raise ValueError(f"must be a list, not {shown(value)}")
     return tuple(converter.structure(item, kind.__args__[0]) for item in value)
 
 

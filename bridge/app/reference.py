@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from bridge.app import config
+from bridge.app import config, configvalues
 from bridge.app.registry import KINDS
 
 _SECTIONS = (
@@ -89,7 +89,7 @@ def _toml(value: object) -> str:
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{}"
-    if isinstance(value, config.Listen):
+    if isinstance(value, configvalues.Listen):
         return f'"{value.transport}:{value.at}"'
     return f'"{value}"'
 

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from bridge.app import control
 from bridge.app.cli.common import FOUND, Context, Wrong, common_options
-from bridge.app.config import Listen
+from bridge.app.configvalues import Listen
 from bridge.app.control import ControlError
 from bridge.app.softphone.address import AddressError, peer_uri
 from bridge.app.softphone.session import Event, Session, SessionConfig

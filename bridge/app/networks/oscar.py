@@ -7,7 +7,7 @@ import structlog
 from attrs import define, field
 from twisted.internet.ssl import optionsForClientTLS
 
-from bridge.app.config import HostPort
+from bridge.app.configvalues import HostPort
 from bridge.app.networks.base import Surroundings
 from bridge.app.networks.oscar_kind import OscarOptions
 from bridge.delivery.ports import Intake, Link, Sink

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from bridge.app.config import HostPort, addresses, not_negative, one_of, positive
+from bridge.app.configvalues import HostPort, addresses, not_negative, one_of, positive
 from bridge.app.networks.base import Kind, Network, Surroundings
 
 

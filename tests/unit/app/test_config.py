@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.app.config import ENVIRONMENT, Config, ConfigError, HostPort, Listen, find, load, parse
+from bridge.app.config import ENVIRONMENT, Config, ConfigError, find, load, parse
+from bridge.app.configvalues import HostPort, Listen
 from bridge.app.home import Home
 
 BASE = '[bridge]\ndomain = "corp.example"\n'

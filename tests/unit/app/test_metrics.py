@@ -13,7 +13,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from bridge.app.config import HostPort
+from bridge.app.configvalues import HostPort
 from bridge.app.metrics import DaemonCollector, serve
 from bridge.model.capabilities import LinkState
 from bridge.store.journal import JournalStats

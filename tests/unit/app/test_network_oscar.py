@@ -7,7 +7,8 @@ import pytest
 from attrs import define, field
 from twisted.internet.task import Clock
 
-from bridge.app.config import HostPort, NetworkSection
+from bridge.app.config import NetworkSection
+from bridge.app.configvalues import HostPort
 from bridge.app.networks.base import Surroundings
 from bridge.app.networks.oscar import OscarWire
 from bridge.app.networks.oscar_kind import KIND, OscarOptions
