@@ -102,9 +102,14 @@ def addresses(_: object, attribute: Any, value: Mapping[str, str]) -> None:
                 raise Invalid(attribute.name, str(e)) from e
 
 
+def domain_like(text: str) -> bool:
+    """Whether a text is a domain name in lower case."""
+    return len(text) <= 253 and _DOMAIN.fullmatch(text) is not None
+
+
 def a_domain(_: object, attribute: Any, value: str) -> None:
     """Validates a domain name."""
-    if not _DOMAIN.fullmatch(value) or len(value) > 253:
+    if not domain_like(value):
         raise Invalid(attribute.name, f"not a domain name in lower case: {shown(value)}")
 
 

@@ -13,19 +13,24 @@ from typing import Any
 
 import attrs
 
-from bridge.app import config, configvalues
+from bridge.app import config, configvalues, trunksections
 from bridge.app.registry import KINDS
 
 _SECTIONS = (
     ("bridge", config.BridgeSection),
     ("store", config.StoreSection),
     ("sip", config.SipSection),
+    ("sip.trusted_peers", trunksections.PeerSection),
+    ("sip.routes", trunksections.RouteSection),
     ("policy", config.PolicySection),
     ("delivery", config.DeliverySection),
     ("compliance", config.ComplianceSection),
     ("metrics", config.MetricsSection),
     ("networks.NAME", config.NetworkSection),
 )
+_TABLES_OF_THEIR_OWN = {"options", "trusted_peers", "routes"}
+_LISTS = {"sip.trusted_peers", "sip.routes"}
+"""Tables that may stand there many times, or not at all."""
 _HEAD = """# Configuration
 
 One TOML file: `--config FILE`, else `$SIMPLEBRIDGE_CONFIG`, else `./simplebridge.toml`, else
@@ -38,6 +43,8 @@ This page is made from the code (`python -m bridge.app.reference`).
 _EXAMPLES = {
     "domain": '"corp.example"',
     "NetworkSection.domain": '"aim.corp.example"',
+    "RouteSection.domain": '"partner.example"',
+    "address": '"127.0.0.1:5070"',
     "kind": '"oscar"',
     "server": '"127.0.0.1:5190"',
 }
@@ -47,7 +54,7 @@ def documented(cls: type[Any]) -> Iterator[tuple[str, str, str | None, str]]:
     """Yields name, type, default (None: it must be given) and text of each key of a section."""
     texts = _texts(cls)
     for attribute in attrs.fields(cls):
-        if attribute.name == "options":
+        if attribute.name in _TABLES_OF_THEIR_OWN:
             continue
         annotation = texts.get(f":{attribute.name}", "")
         yield attribute.name, annotation, _default(attribute), texts.get(attribute.name, "")
@@ -103,6 +110,8 @@ _TYPES = {
     "bool": "true or false",
     "HostPort": "host:port",
     "HostPort | None": "host:port",
+    "PeerAddress": "host or host:port",
+    "tuple[HostPort, ...]": "list of host:port",
     "tuple[Listen, ...]": "list of transport:host:port",
     "tuple[str, ...]": "list of strings",
     "Mapping[str, str]": "table of strings",
@@ -113,7 +122,7 @@ def page() -> str:
     """Returns the reference page."""
     parts = [_HEAD]
     for title, cls in _SECTIONS:
-        parts.append(_table(f"[{title}]", cls))
+        parts.append(_table(f"[[{title}]]" if title in _LISTS else f"[{title}]", cls))
     for name, kind in KINDS.items():
         parts.append(_table(f'[networks.NAME] with kind = "{name}"', kind.options))
     return "\n".join(parts)
@@ -138,6 +147,11 @@ def example() -> str:
     lines = ["# simplebridge: every key with its default. `simplebridge check` tells what is wrong with a file."]
     sections = [*_SECTIONS]
     for title, cls in sections:
+        if title in _LISTS:
+            lines += ["", f"#   [[{title}]]"]
+            bare = [line.removeprefix("# ") for line in _example_keys(cls)]
+            lines += [f"#   {line}" for line in bare if line.partition(" = ")[0].isidentifier()]
+            continue
         lines += ["", f"[{title.replace('NAME', 'aim')}]"]
         lines += _example_keys(cls)
     for kind in KINDS.values():

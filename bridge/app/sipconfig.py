@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.app.config import Config
+from bridge.app.trunksections import trunk_config
 from transports.sip.machine.config import (
     AuthConfig,
     ChallengeRule,
@@ -38,6 +39,7 @@ def endpoint_config(config: Config) -> EndpointConfig:
             uri_aliases=frozenset(hosts | {str(at.at) for at in sip.listen}),
         ),
         limits=Limits(contacts_per_aor=sip.max_contacts, max_body=sip.max_body),
+        trunks=trunk_config(config),
         lifetimes=Lifetimes(minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max),
     )
 
@@ -49,7 +51,9 @@ def tls_files(config: Config) -> TlsFiles | None:
     from transports.sip.tls import TlsFiles
 
     if config.sip.certificate is not None and config.sip.key is not None:
-        return TlsFiles(certificate=config.sip.certificate, key=config.sip.key)
+        return TlsFiles(
+            certificate=config.sip.certificate, key=config.sip.key, client_authorities=config.sip.authorities
+        )  # fmt: skip
     import structlog
 
     from bridge.app.selfsigned import self_signed
@@ -59,4 +63,4 @@ def tls_files(config: Config) -> TlsFiles | None:
     structlog.get_logger(__name__).warning(
         "self-signed certificate", certificate=str(certificate), hint="set sip.certificate and sip.key"
     )
-    return TlsFiles(certificate=certificate, key=key)
+    return TlsFiles(certificate=certificate, key=key, client_authorities=config.sip.authorities)

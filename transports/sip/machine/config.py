@@ -7,6 +7,7 @@ import re
 from attrs import field, frozen
 
 from transports.sip.machine.transactions import Timers
+from transports.sip.machine.trunkconfig import TrunkConfig
 
 MESSAGE_TYPES = (
     "text/plain",
@@ -147,6 +148,8 @@ class EndpointConfig:
     limits: Limits = field(factory=Limits)
     lifetimes: Lifetimes = field(factory=Lifetimes)
     timers: Timers = field(factory=Timers)
+    trunks: TrunkConfig = field(factory=TrunkConfig)
+    """Other SIP servers, and the domains that are reached by them."""
 
     @property
     def auth_realm(self) -> str:

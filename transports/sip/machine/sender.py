@@ -23,6 +23,7 @@ from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router, target_of
 from transports.sip.machine.timers import Timer, TimerQueue
+from transports.sip.machine.upstream import TOO_LARGE, Result, Upstream
 from transports.sip.wire.base import check_header
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.headers import NameAddr, parse_content_type
@@ -59,6 +60,12 @@ UNREACHABLE = _failed("unreachable", "The recipient's device cannot be reached",
 OVERLOAD = _failed("overload", "Too many messages are under way", retryable=True)
 UNSUPPORTED = _failed("unsupported", "The recipient's device does not take this kind of content", retryable=False)
 
+_BY_FAILURE = {
+    Failure.TIMEOUT: NO_ANSWER,
+    Failure.TRANSPORT: LOST,
+    Failure.UNREACHABLE: UNREACHABLE,
+    Failure.OVERLOAD: OVERLOAD,
+}
 _BY_STATUS: dict[int, tuple[str, bool, bool]] = {
     # status: reason, retryable, certain
     401: ("unauthorized", False, True),
@@ -102,9 +109,9 @@ def result_of(response: Response) -> SendResult:
 class Delivery:
     """One message on its way to the contacts of one person."""
 
-    __slots__ = ("aor", "deadline", "done", "key", "media", "plain", "results", "tail", "tried", "waiting")
+    __slots__ = ("aor", "deadline", "done", "key", "media", "plain", "results", "sender", "tail", "tried", "waiting")
 
-    def __init__(self, aor: str, key: str, media: str, tail: bytes, plain: bytes | None) -> None:
+    def __init__(self, aor: str, key: str, media: str, tail: bytes, plain: bytes | None, sender: str) -> None:
         self.aor = aor
         self.key = key
         self.media = media
@@ -112,6 +119,8 @@ class Delivery:
         """All but the top of a request, which is the same for every contact."""
         self.plain = plain
         """The same as plain text, for a contact that does not take ``media``."""
+        self.sender = sender
+        """Who has sent it, as a header value."""
         self.tried: set[str] = set()
         """The contacts that it was sent to."""
         self.waiting = 0
@@ -137,6 +146,7 @@ class Sender:
     Args:
         secret: names of requests are derived with it; the same for every process of this bridge.
         finished: told of each message's result, once per key.
+        upstream: sends to those who are registered elsewhere; None: nobody is.
     """
 
     def __init__(
@@ -148,6 +158,7 @@ class Sender:
         registrar: Registrar,
         secret: bytes,
         finished: Finished,
+        upstream: Upstream | None = None,
     ) -> None:
         self._config = config
         self._layer = layer
@@ -156,6 +167,7 @@ class Sender:
         self._registrar = registrar
         self._secret = secret[:64]
         self._finished = finished
+        self._upstream = upstream
         self._deliveries: dict[str, Delivery] = {}
         self._by_aor: dict[str, list[Delivery]] = {}
         self._senders: Memo[str] = Memo()
@@ -172,6 +184,8 @@ class Sender:
         ]
         if limits and len(limits) == len(self._registrar.contacts(aor)):
             return min(limits)
+        if self._upstream is not None and not self._registrar.contacts(aor) and self._upstream.by_connection(aor):
+            return self._config.limits.max_body
         return self._config.max_udp_message - HEADROOM
 
     def send(self, message: SipMessage, key: str, now: float, deadline: float | None = None) -> None:
@@ -191,17 +205,22 @@ class Sender:
             self._finished(key, _failed("malformed", text, retryable=False), now)
             return
         contacts = self._registrar.contacts(message.aor)
-        if not contacts:
+        upstream = None if contacts or self._upstream is None else self._upstream
+        if not contacts and (upstream is None or not upstream.hops(message.aor)):
             self._finished(key, OFFLINE, now)
             return
         takers = [binding for binding in contacts if media not in binding.refused or plain is not None]
-        if not takers:
+        if contacts and not takers:
             self._finished(key, UNSUPPORTED, now)
             return
-        delivery = Delivery(message.aor, key, media, tail, plain)
+        delivery = Delivery(message.aor, key, media, tail, plain, self._sender(message))
         self._deliveries[key] = delivery
         self._by_aor.setdefault(message.aor, []).append(delivery)
-        self._fork(delivery, takers, now)
+        if upstream is None:
+            self._fork(delivery, takers, now)
+        else:
+            delivery.waiting = 1
+            self._ascend(delivery, upstream, media, tail, now)
         if deadline is not None and not delivery.done and deadline < now + self._config.timers.timeout:
             late = partial(self._late, delivery)
             delivery.deadline = self._queue.after(now, max(deadline - now, 0.0), late)
@@ -228,6 +247,20 @@ class Sender:
                 self._to_contact(delivery, binding, delivery.plain, now, PLAIN)
             else:
                 self._to_contact(delivery, binding, delivery.tail, now)
+
+    # -- other servers ------------------------------------------------------------------------------------------------
+
+    def _ascend(self, delivery: Delivery, upstream: Upstream, media: str, tail: bytes, now: float) -> None:
+        """Sends to the server of the recipient's domain."""
+        done = partial(self._ascended, delivery, upstream, media)
+        upstream.send("MESSAGE", delivery.aor, f"{delivery.key}\n{media}", delivery.sender, tail, now, done)
+
+    def _ascended(self, delivery: Delivery, upstream: Upstream, media: str, result: Result, now: float) -> None:
+        outcome = result.outcome
+        if isinstance(outcome, Response) and outcome.status == 415 and media != PLAIN and delivery.plain is not None:
+            self._ascend(delivery, upstream, PLAIN, delivery.plain, now)
+            return
+        self._settle(delivery, ascended(result), now)
 
     def _tail(self, message: SipMessage, key: str) -> bytes:
         """All of the request that is the same for every contact: what comes after Via, and the body."""
@@ -354,6 +387,23 @@ class Sender:
         if not delivery.done:
             delivery.results.append(NO_ANSWER)
             self._finish(delivery, delivery.worst(), now)
+
+
+def ascended(result: Result) -> SendResult:
+    """Returns what it means for the message that a server of another domain, or none, has taken it."""
+    outcome = result.outcome
+    if isinstance(outcome, Response):
+        found = result_of(outcome)
+    elif outcome == TOO_LARGE:
+        return _failed("too-large", "The message is too long for the way to the recipient", retryable=False)
+    elif outcome is Failure.UNREACHABLE:
+        found = _failed("unreachable", "The recipient's server cannot be reached", retryable=True)
+    else:
+        found = _BY_FAILURE.get(outcome, NO_ANSWER) if isinstance(outcome, Failure) else NO_ANSWER
+    failure = found.failure
+    if failure is not None and failure.certain and result.maybe:
+        return SendResult(stage=Stage.UNKNOWN, failure=evolve(failure, certain=False))
+    return found
 
 
 def _percent(char: str) -> str:

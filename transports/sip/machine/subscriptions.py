@@ -23,6 +23,7 @@ from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.names import Names
 from transports.sip.machine.ports import Entropy, SubscriptionStore
 from transports.sip.machine.registrar import Registrar
+from transports.sip.machine.routeset import routed
 from transports.sip.machine.routing import Router, uri_transport, way_to
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
@@ -405,11 +406,12 @@ class Notifier:
 
     def _way(self, subscription: Subscription) -> Flow | Target | None:
         flow = subscription.flow
-        if flow.reliable and not self._layer.is_open(flow):
+        if flow.reliable and not subscription.routes and not self._layer.is_open(flow):
             for binding in self._registrar.contacts(subscription.watcher):
                 if binding.flow.reliable and binding.uri.equivalent(subscription.contact):
                     return binding.ways(self._layer.is_open)  # the client came back on another connection
-        return way_to(subscription.contact, flow, self._layer.is_open)
+        # The first of a route set is who has sent the SUBSCRIBE on to us, over this flow.
+        return way_to(routed(subscription.routes, subscription.contact).next_hop, flow, self._layer.is_open)
 
     def _build(self, subscription: Subscription, transport: str, sent_by: str, branch: str, now: float) -> bytes:
         left = max(round(subscription.expires_at - now), 0)
@@ -417,10 +419,11 @@ class Notifier:
             state = f"terminated;reason={subscription.over}"
         else:
             state = f"{subscription.subscription_state};expires={left}"
-        routes = "".join(f"Route: {route}\r\n" for route in subscription.routes)
+        to = routed(subscription.routes, subscription.contact)
+        routes = "".join(f"Route: {route}\r\n" for route in to.routes)
         kind, body = self._content(subscription, transport)
         head = (
-            f"NOTIFY {subscription.contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"
+            f"NOTIFY {to.request_uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"
             f"{routes}Max-Forwards: 70\r\nFrom: {subscription.local_uri};tag={subscription.id}\r\n"
             f"To: {subscription.remote_uri}\r\nCall-ID: {subscription.call_id}\r\n"
             f"CSeq: {subscription.local_cseq} NOTIFY\r\nContact: {self._contact(subscription)}\r\n"
