@@ -7,10 +7,10 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from tests.kit.daemon import BridgeProcess
 from transports.sip.wire.auth import Challenge, answer, ha1
 from transports.sip.wire.framing import StreamFramer
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
@@ -21,6 +21,26 @@ SECONDS = 5.0
 _numbers = itertools.count(1)
 
 Header = tuple[str, str]
+
+
+class Server(Protocol):
+    """Whom a phone speaks to: the daemon, or a PBX in front of it."""
+
+    @property
+    def domain(self) -> str:
+        """The SIP domain."""
+
+    @property
+    def port(self) -> int:
+        """UDP and TCP, on 127.0.0.1."""
+
+    @property
+    def tls_port(self) -> int:
+        """TLS."""
+
+    @property
+    def data(self) -> Path:
+        """Where its certificate is: ``tls/cert.pem``."""
 
 
 class NoAnswer(AssertionError):
@@ -36,7 +56,7 @@ class Wire:
         local: the address to bind; a free port of 127.0.0.1 otherwise.
     """
 
-    def __init__(self, bridge: BridgeProcess, transport: str, local: tuple[str, int] = ("127.0.0.1", 0)) -> None:
+    def __init__(self, bridge: Server, transport: str, local: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.transport = transport
         self.remote = ("127.0.0.1", bridge.tls_port if transport == "tls" else bridge.port)
         self._framer = StreamFramer()
@@ -142,7 +162,7 @@ class Phone(Wire):
 
     def __init__(
         self,
-        bridge: BridgeProcess,
+        bridge: Server,
         user: str,
         transport: str = "udp",
         *,
@@ -191,7 +211,8 @@ class Phone(Wire):
             *headers,
         ]
         if authenticate and self._challenge is not None:
-            lines.append(("Proxy-Authorization", self._credentials(method, uri)))
+            name = "Authorization" if method == "REGISTER" else "Proxy-Authorization"
+            lines.append((name, self._credentials(method, uri)))
         return Request.build(method, uri, lines, body).to_bytes()
 
     def _credentials(self, method: str, uri: str) -> str:

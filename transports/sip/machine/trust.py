@@ -84,8 +84,8 @@ class Trust:
         """
         found = self._asserted(request, peer)
         if found is None:
-            if peer.asserted_only:
-                return None
+            if peer.asserted_only or (request.to.tag is not None and request.method != "SUBSCRIBE"):
+                return None  # proxies let pass what looks like a dialog's; only SUBSCRIBE has one here
             found = self._aor(request.from_.uri, peer)
             if found is None:
                 raise NotVouched(403, "From is not an address of a person")
