@@ -1,6 +1,6 @@
 """Where a request to a SIP URI goes, as RFC 3263 section 4 has it: a pure walk over the answers that are there.
 
-A walk that meets a question without an answer goes on with all others, so that the missing ones can be asked together.
+A walk that meets a question without an answer goes on with those beside it, so that they can be asked together.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Walk:
             found = self._services(want.transport, _PREFIXES[want.transport] + want.host)
             return self._or_host(want.transport, found)
         found = self._by_naptr()
-        if found is None:
+        if found is None and not self.missing:  # each step only where the one before has found nothing
             found = self._by_srv()
         return self._or_host(self._default, found)
 
@@ -143,6 +143,8 @@ class Walk:
 
     def _or_host(self, transport: str, found: list[Target] | None) -> list[Target]:
         """Returns what was found; where there are no SRV records, the host's own addresses (RFC 3263 4.2)."""
+        if found is None and self.missing:
+            return []
         if found is None:
             found = self._hosts(transport, self._want.host, None)
         return list(dict.fromkeys(found))[: self._limits.targets]
