@@ -86,18 +86,13 @@ class DnsClient:
     def _answered(self, result: Any, question: Question, name: str, done: OnAnswer, aliases: int) -> None:
         if self._stopped:
             return
-        answers, authority, _ = result
-        last, ttl = _last_alias(answers, name, aliases)
-        wanted = _TYPES[question.kind]
-        mine = [one for one in answers if one.type == wanted and _text(one.name) == last]
-        if not mine and last != name.lower() and aliases > 0:
-            self._query(question, last, done, aliases - 1)  # the server did not follow the alias for us
-            return
-        if not mine:
-            done(question, Answer((), _negative_ttl(authority)))
-            return
-        records = [record for one in mine if (record := _record(one.payload)) is not None]
-        done(question, Answer(tuple(records), float(min([ttl, *(one.ttl for one in mine)]))))
+        found = read(question, name, result[0], result[1])
+        if isinstance(found, Answer):
+            done(question, found)
+        elif aliases > 0:
+            self._query(question, found, done, aliases - 1)  # the server did not follow the alias for us
+        else:
+            done(question, Answer())
 
     def _failed(self, failure: Failure, question: Question, done: OnAnswer) -> None:
         if self._stopped:
@@ -115,6 +110,17 @@ class DnsClient:
         _log.failure("the answer of DNS to {question} cannot be read", failure, question=question)
         if not self._stopped:
             done(question, Answer(failed=True))
+
+
+def read(question: Question, name: str, answers: Sequence[Any], authority: Sequence[Any]) -> Answer | str:
+    """Returns what the records of a message answer to a question; the name to ask for instead, where that is all."""
+    last, ttl = _last_alias(answers, name, MOST_ALIASES)
+    wanted = _TYPES[question.kind]
+    mine = [one for one in answers if one.type == wanted and _text(one.name) == last]
+    if mine:
+        records = tuple(record for one in mine if (record := _record(one.payload)) is not None)
+        return Answer(records, float(min([ttl, *(one.ttl for one in mine)])))
+    return Answer((), _negative_ttl(authority)) if last == name.rstrip(".").lower() else last
 
 
 def _text(name: Any) -> str:
