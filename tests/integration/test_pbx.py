@@ -51,7 +51,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         sip = f'certificate = "{ours.certificate}"\nkey = "{ours.key}"\nauthorities = "{authority.certificate}"'
         tls = TrunkTls(certificate=theirs.certificate, key=theirs.key, authorities=authority.certificate)
         more = 'certificate = "pbx.corp.example"'
-    pbx = KamailioPbx(DOMAIN, "secret", (AIM_DOMAIN,), transport, tls)
+    pbx = KamailioPbx(DOMAIN, "secret", transport, tls)
     with ExitStack() as stack:
         server = stack.enter_context(
             OscarServerProcess({"alicework": "a", "carolwork": "a", FRIEND: "f"}, rates="wide")

@@ -1,17 +1,18 @@
 """Kamailio as a company's PBX: registrar of its people, with a trunk to the bridge.
 
-It is what docs/how-to/beside-a-pbx.md shows. There the bridge has an address of its own, by which it is known; here
-all are on one, and it is known by a port.
+Its routes are those that docs/how-to/beside-a-pbx.md shows. There the bridge has an address of its own, by which it is
+known; here all are on one, and it is known by a port.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Self
 
 from attrs import frozen
 
-from tests.kit.daemon import free_port
+from tests.kit.daemon import ROOT, free_port
 from tests.peers.kamailio import Kamailio
 from tests.peers.process import Child, port_is_bound
 
@@ -48,19 +49,15 @@ class KamailioPbx(Kamailio):
     Args:
         domain: whose people it registers, each with the one password.
         password: theirs.
-        networks: the domains that the bridge serves.
         transport: of the trunk: udp, tcp or tls.
         tls: the files of a trunk over TLS.
     """
 
-    def __init__(
-        self, domain: str, password: str, networks: tuple[str, ...], transport: str, tls: TrunkTls | None = None
-    ) -> None:
+    def __init__(self, domain: str, password: str, transport: str, tls: TrunkTls | None = None) -> None:
         super().__init__(domain, password)
         self.trunk_port = free_port()
         self.transport = transport
         self.tls_port = 0
-        self._networks = networks
         self._tls = tls
         self._bridge_port = 0
 
@@ -87,7 +84,6 @@ class KamailioPbx(Kamailio):
     def _trunk_configuration(self) -> str:
         modules = "\n".join(f'loadmodule "{name}.so"' for name in _MODULES)
         tls = self._tls_part()
-        served = " || ".join(f'$rd == "{name}"' for name in self._networks)
         return f"""#!KAMAILIO
 debug=1
 log_stderror=yes
@@ -108,17 +104,7 @@ modparam("auth", "nonce_expire", 3600)
 
 request_route {{
   if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
-  if (is_method("OPTIONS") && uri == myself && $rU == $null) {{ sl_send_reply("200", "OK"); exit; }}
-  if ({self._from_bridge()}) {{
-    if (has_totag()) {{
-      if (loose_route()) {{ t_relay(); }} else {{ sl_send_reply("481", "No such dialog"); }}
-      exit;
-    }}
-    if (!lookup("location")) {{ sl_send_reply("480", "Not registered"); exit; }}
-    t_relay();
-    exit;
-  }}
-  remove_hf("P-Asserted-Identity");   # of a phone it proves nothing
+  route(FROM_BRIDGE);
   if (is_method("REGISTER")) {{
     if (!pv_www_authenticate("{self.domain}", "{self._password}", "0")) {{ www_challenge("{self.domain}", "1"); exit; }}
     if (!save("location")) {{ sl_reply_error(); }}
@@ -130,31 +116,37 @@ request_route {{
   }}
   if ($au != $fU || $fd != "{self.domain}") {{ sl_send_reply("403", "From is not yours"); exit; }}
   consume_credentials();
-  if (has_totag()) {{
-    if (!loose_route()) {{ sl_send_reply("481", "No such dialog"); exit; }}
-    if (is_method("SUBSCRIBE")) {{ route(BRIDGE); }} else {{ t_relay(); }}
-    exit;
-  }}
+  route(TO_BRIDGE);
   remove_hf("Route");
-  if ({served} || is_method("PUBLISH|SUBSCRIBE")) {{ route(BRIDGE); exit; }}
   if (!is_method("MESSAGE|OPTIONS")) {{ sl_send_reply("405", "Method Not Allowed"); exit; }}
   if (!lookup("location")) {{ sl_send_reply("404", "Not Found"); exit; }}
   t_relay();
 }}
 
-route[BRIDGE] {{
-  append_hf("P-Asserted-Identity: <sip:$au@{self.domain}>\\r\\n");
-  if (is_method("SUBSCRIBE") && !has_totag()) {{ record_route(); }}
-  $fs = "{self.transport}:127.0.0.1:{self.trunk_port}";
-  $du = "sip:127.0.0.1:{self._bridge_port};transport={self.transport}";
-  if (!t_relay()) {{ sl_reply_error(); }}
-}}
+{self._routes()}
 """
+
+    def _routes(self) -> str:
+        """The routes that the documentation shows, with the addresses of this test."""
+        page = (ROOT / "docs/how-to/beside-a-pbx.md").read_text("utf-8")
+        found = re.search(r"^```kamailio\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        assert found is not None
+        text = found[1]
+        for shown, here in (
+            ('($si == "192.0.2.20")', self._from_bridge()),
+            ("sip:192.0.2.20:5060;transport=tcp", f"sip:127.0.0.1:{self._bridge_port};transport={self.transport}"),
+            ("tcp:192.0.2.10:5070", f"{self.transport}:127.0.0.1:{self.trunk_port}"),
+            ("BRIDGE_HOST!192.0.2.20", "BRIDGE_HOST!127.0.0.1"),
+        ):
+            assert shown in text, shown
+            text = text.replace(shown, here)
+        assert "192.0.2." not in text
+        return text
 
     def _from_bridge(self) -> str:
         # Of a connection that it opened itself, the other port is the bridge's.
         ports = f"$sp == {self._bridge_port} || $Rp == {self.trunk_port}"
-        return f'$si == "127.0.0.1" && ({ports})'
+        return f'($si == "127.0.0.1" && ({ports}))'
 
     def _tls_part(self) -> tuple[str, str]:
         if self._tls is None:
