@@ -102,7 +102,7 @@ class SipSection:
     """The longest body of a request, bytes (413 above it)."""
     authorities: Path | None = None
     """PEM certificates of the authorities whose certificates count: those of peers that connect to us, and of servers
-    that we connect to, for which the system's count where none are named."""
+    that we connect to, for which the system's count where none are named. Whoever shows one of another is refused."""
     dns_servers: tuple[HostPort, ...] = ()
     """Whom to ask for other SIP servers; the system's by default."""
     outbound_proxy: str = ""

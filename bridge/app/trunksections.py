@@ -203,6 +203,8 @@ def _next_hop(config: Config, where: _PLACE, text: str) -> SipUri:
     transport = (uri.param("transport") or "").lower()
     secure: Literal["tls", ""] = "tls" if uri.scheme == "sips" else ""
     need = secure or transport
+    if need not in _TRANSPORTS:
+        raise config.error(where, f"nobody is reached by transport={shown(need)}: udp, tcp or tls")
     if need and need not in {at.transport for at in config.sip.listen}:
         raise config.error(where, f"sip.listen has no {shown(need)} listener to reach it from")
     return uri

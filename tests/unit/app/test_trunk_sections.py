@@ -129,6 +129,11 @@ def test_other_domains_are_addresses_only_where_they_are_routed() -> None:
         ('[[sip.routes]]\ndomain = "a.b"\nnext_hop = "pbx"\n', ":5: sip.routes.0.next_hop: ", "neither a trusted peer"),
         ('[[sip.routes]]\ndomain = "a.b"\nnext_hop = "sip:u@h"\n', ":5: sip.routes.0.next_hop: ", "of a server"),
         ('[[sip.routes]]\ndomain = "a.b"\nnext_hop = "sips:h"\n', ":5: sip.routes.0.next_hop: ", "listener to reach"),
+        (
+            '[[sip.routes]]\ndomain = "a.b"\nnext_hop = "sip:h;transport=ws"\n',
+            "sip.routes.0.next_hop: ",
+            "udp, tcp or tls",
+        ),
         ('[sip]\noutbound_proxy = "tel:1"\n', ":4: sip.outbound_proxy: ", "of a server"),
         ('[sip]\ndns_servers = ["1.1.1.1"]\n', ":4: sip.dns_servers: ", "host:port"),
     ],

@@ -16,6 +16,7 @@ from transports.sip.machine.config import Listener
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import MessageReceived, PeerChanged, SendFinished
 from transports.sip.machine.flow import ConnectTo, Flow, Target
+from transports.sip.machine.health import MOST, Health
 from transports.sip.machine.locate import Answer, Srv
 from transports.sip.machine.trunkconfig import Peer, Route, TrunkConfig
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
@@ -403,6 +404,32 @@ def test_a_busy_peer_is_up_and_left_alone() -> None:
     for now, sent in ((10.0, 0), (20.2, 1)):
         world.send(key=str(now), now=now)
         assert len(world.out(now)) == sent
+
+
+def test_a_peer_that_is_the_bridge_itself_is_none() -> None:
+    world = World(make_peer(host=SERVER[0], port=5060, ping=30.0))
+    assert world.out(0.0, "OPTIONS") == []
+    assert _states(world, 0.0) == ["down"]
+
+
+def test_what_is_pinged_no_more_is_not_waited_for() -> None:
+    """A server that DNS does not name any more may be reached by another way, and has nobody who asks for it."""
+    health = Health(30.0)
+    one, other = Target("udp", PBX, 5060), Target("udp", PBX, 5061)
+    health.ping((), (one, other), 0.0)
+    assert health.failed(one, "silent", 0.0)
+    assert not health.usable(one, 1e9)
+    health.ping((one, other), (other,), 100.0)
+    assert not health.usable(one, 129.0)
+    assert health.usable(one, 130.0)
+
+
+def test_conditions_are_bounded() -> None:
+    health = Health(30.0)
+    for port in range(1, 2 * MOST):
+        health.failed(Target("udp", PBX, port), "silent", 0.0)
+    assert health.usable(Target("udp", PBX, 1), 0.0)
+    assert not health.usable(Target("udp", PBX, 2 * MOST - 1), 0.0)
 
 
 def test_a_peer_with_a_name_is_known_by_the_addresses_that_dns_says() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from math import inf
 from typing import Literal, TypeAlias
 
@@ -37,8 +38,7 @@ class Health:
     def __init__(self, hold_off: float) -> None:
         self._hold_off = hold_off
         self._conditions: OrderedDict[Target, Condition] = OrderedDict()
-        self.pinged: set[Target] = set()
-        """Those that are asked all the time, so that their answer is waited for."""
+        self._pinged: set[Target] = set()
 
     def of(self, target: Target, now: float) -> Condition:
         """Returns what is known of a target."""
@@ -60,7 +60,7 @@ class Health:
         """It does not answer. Returns whether that is news."""
         condition = self._enter(target, now)
         before = condition.state
-        condition.until = inf if target in self.pinged else now + self._hold_off
+        condition.until = inf if target in self._pinged else now + self._hold_off
         self._change(condition, "down", reason, now)
         return before != "down"
 
@@ -69,6 +69,16 @@ class Health:
         condition = self._enter(target, now)
         condition.until = now + seconds
         self._change(condition, "up", f"busy for {seconds:.0f} s", now)
+
+    def ping(self, before: Iterable[Target], after: Iterable[Target], now: float) -> None:
+        """Takes which targets of one server are asked all the time now, so that their answer is waited for."""
+        left = set(before) - set(after)
+        self._pinged -= left
+        self._pinged |= set(after)
+        for target in left:
+            condition = self._conditions.get(target)
+            if condition is not None and condition.until == inf:  # nobody asks for it any more
+                condition.until = now + self._hold_off
 
     def _enter(self, target: Target, now: float) -> Condition:
         condition = self._conditions.get(target)

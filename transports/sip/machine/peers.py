@@ -20,7 +20,7 @@ from transports.sip.machine.routing import Router
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.trunkconfig import Peer
 from transports.sip.machine.trust import Trust
-from transports.sip.machine.upstream import peer_hop
+from transports.sip.machine.upstream import Upstream, peer_hop
 from transports.sip.wire.message import Response
 
 MOST_TARGETS = 8
@@ -58,6 +58,7 @@ class Peers:
         resolver: Resolver,
         health: Health,
         trust: Trust,
+        upstream: Upstream,
         entropy: Entropy,
         changed: Callable[[PeerChanged], None],
     ) -> None:
@@ -68,6 +69,7 @@ class Peers:
         self._resolver = resolver
         self._health = health
         self._trust = trust
+        self._upstream = upstream
         self._entropy = entropy
         self._changed = changed
         self._targets: dict[str, tuple[Target, ...]] = {}
@@ -105,13 +107,12 @@ class Peers:
             self._targets[peer.name] = targets
             if not is_address(peer.host):
                 self._trust.set_addresses(peer, frozenset(target.host for target in targets))
-        self._health.pinged.difference_update(before)
         if not peer.ping:
             if not is_address(peer.host):
                 self._queue.after(now, LOOK_AGAIN, partial(self._look, peer))
             return
         targets = self._targets[peer.name][:MOST_TARGETS]
-        self._health.pinged.update(targets)
+        self._health.ping(before[:MOST_TARGETS], targets, now)
         for target in targets:
             self._ping(peer, target, now)
         down = not targets or any(self._health.of(target, now).state == "down" for target in targets)
@@ -119,6 +120,9 @@ class Peers:
         self._queue.after(now, pause, partial(self._look, peer))
 
     def _ping(self, peer: Peer, target: Target, now: float) -> None:
+        if self._upstream.is_ourselves(target):
+            self._note(peer, target, "it is this bridge itself", now)
+            return
         resolved = self._router.resolve(target)
         if resolved is None:
             self._note(peer, target, "no listener for its transport", now)

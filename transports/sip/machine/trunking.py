@@ -46,7 +46,7 @@ class Trunking:
         self.upstream = Upstream(config, layer, router, self.resolver, self.health, secret)
         self.replies = Replies(layer, self.resolver)
         self._peers = Peers(
-            config, layer, queue, router, self.resolver, self.health, self.trust, entropy, emit
+            config, layer, queue, router, self.resolver, self.health, self.trust, self.upstream, entropy, emit
         )  # fmt: skip
         layer.on_stranded = self.replies.stranded
 

@@ -147,7 +147,7 @@ class Upstream:
     def _next_target(self, ascent: Ascent, hop: Hop, now: float) -> None:
         while ascent.targets and ascent.tried < _MOST_TARGETS:
             target = ascent.targets.pop(0)
-            if not self._is_ourselves(target) and self._try(ascent, hop, target, now):
+            if not self.is_ourselves(target) and self._try(ascent, hop, target, now):
                 return
         self._next_hop(ascent, now)
 
@@ -190,7 +190,7 @@ class Upstream:
             return
         self._next_target(ascent, hop, now)
 
-    def _is_ourselves(self, target: Target) -> bool:
+    def is_ourselves(self, target: Target) -> bool:
         """RFC 3261 16.6 step 4: a request that would come back is not sent."""
         for listener in self._config.listeners:
             if listener.transport != target.transport or listener.port != target.port:
