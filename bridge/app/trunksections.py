@@ -155,6 +155,9 @@ def _peer(config: Config, number: int, section: PeerSection, own: str) -> Peer:
     if section.certificate and config.sip.authorities is None:
         raise config.error((*where, "certificate"), "sip.authorities must name whose certificates count")
     address = section.address
+    over_v6 = any(at.transport == "udp" and ":" in at.at.host for at in config.sip.listen)
+    if section.transport == "udp" and ":" in address.host and not over_v6:
+        raise config.error((*where, "address"), "sip.listen has no udp: listener of IPv6 to reach it from")
     return Peer(
         name=section.called, host=address.host, port=address.port, transport=section.transport,
         certificate=section.certificate, domains=section.domains or (own,),

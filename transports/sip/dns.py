@@ -24,6 +24,8 @@ _log = Logger()
 TIMES = (1, 2, 4)
 """Seconds that each try waits, all servers being asked in each."""
 MOST_ALIASES = 8
+HOSTS = Path("/etc/hosts")
+RESOLV = Path("/etc/resolv.conf")
 HOSTS_TTL = 60.0
 _TYPES = {"NAPTR": dns.NAPTR, "SRV": dns.SRV, "A": dns.A, "AAAA": dns.AAAA}
 
@@ -35,17 +37,25 @@ class DnsClient:
 
     Args:
         reactor: of Twisted.
-        servers: whom to ask; none named: those of the system (``/etc/resolv.conf``).
+        servers: whom to ask; none named: those of the system.
         hosts_file: names that are known without DNS.
+        resolv_file: where the system's servers stand.
     """
 
     def __init__(
-        self, reactor: SipReactor, servers: Sequence[HostPort] = (), hosts_file: Path = Path("/etc/hosts")
+        self,
+        reactor: SipReactor,
+        servers: Sequence[HostPort] = (),
+        hosts_file: Path = HOSTS,
+        resolv_file: Path = RESOLV,
     ) -> None:
-        resolv = None if servers else "/etc/resolv.conf"
-        self._resolver: Any = client.Resolver(resolv=resolv, servers=list(servers) or None, reactor=reactor)  # type: ignore[no-untyped-call]
+        self._reactor = reactor
+        self._servers = tuple(servers)
+        self._resolv = None if servers else resolv_file
+        self._seen: object = None
         self._hosts = FilePath(str(hosts_file))
         self._stopped = False
+        self._resolver: Any = None
 
     def stop(self) -> None:
         """What is still on its way leads to nothing."""
@@ -73,7 +83,7 @@ class DnsClient:
     def _query(self, question: Question, name: str, done: OnAnswer, aliases: int) -> None:
         query = dns.Query(name.encode("ascii", "replace"), _TYPES[question.kind], dns.IN)
         try:
-            asked: Deferred[Any] = self._resolver.query(query, TIMES)
+            asked: Deferred[Any] = self._asking().query(query, TIMES)
         except (OSError, ValueError, IndexError) as error:  # no socket, or no server that could be asked
             _log.warn("DNS cannot be asked for {question}: {error}", question=question, error=str(error))
             done(question, Answer(failed=True))
@@ -82,6 +92,19 @@ class DnsClient:
             self._answered, self._failed, callbackArgs=(question, name, done, aliases), errbackArgs=(question, done)
         )
         asked.addErrback(self._unexpected, question, done)
+
+    def _asking(self) -> Any:
+        """Returns what asks the servers. Those of the system may change: laptops move, DHCP renews.
+
+        Twisted could look after the file itself, with a timer that nothing ends.
+        """
+        if self._resolv is not None:
+            seen = _seen(self._resolv)
+            if seen != self._seen:
+                self._seen, self._servers, self._resolver = seen, system_servers(self._resolv), None
+        if self._resolver is None:
+            self._resolver = client.Resolver(servers=list(self._servers), reactor=self._reactor)  # type: ignore[no-untyped-call]
+        return self._resolver
 
     def _answered(self, result: Any, question: Question, name: str, done: OnAnswer, aliases: int) -> None:
         if self._stopped:
@@ -110,6 +133,25 @@ class DnsClient:
         _log.failure("the answer of DNS to {question} cannot be read", failure, question=question)
         if not self._stopped:
             done(question, Answer(failed=True))
+
+
+def system_servers(path: Path) -> tuple[HostPort, ...]:
+    """Returns the servers that ``resolv.conf`` names; without any, the one on this host, as the C library."""
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    words = [line.split() for line in lines]
+    found = [row[1] for row in words if len(row) > 1 and row[0] == "nameserver"]
+    return tuple((host, 53) for host in found) or (("127.0.0.1", 53),)
+
+
+def _seen(path: Path) -> object:
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def read(question: Question, name: str, answers: Sequence[Any], authority: Sequence[Any]) -> Answer | str:

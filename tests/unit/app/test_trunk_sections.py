@@ -110,6 +110,11 @@ def test_other_domains_are_addresses_only_where_they_are_routed() -> None:
             ":4: sip.trusted_peers.0.address: ",
             "nor a host",
         ),
+        (
+            '[[sip.trusted_peers]]\naddress = "[::1]:5070"\ntransport = "udp"\n',
+            ":4: sip.trusted_peers.0.address: ",
+            "listener of IPv6",
+        ),
         (PEER + 'transport = "sctp"\n', ":5: sip.trusted_peers.0.transport: ", "not one of"),
         (PEER + 'transport = "tls"\n', ":5: sip.trusted_peers.0.transport: ", "no tls: listener"),
         (PEER + 'certificate = "a.b"\n', ":5: sip.trusted_peers.0.certificate: ", 'transport = "tls" alone'),

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 
 from tests.kit.daemon import free_port
 from tests.kit.dns_server import DnsServer
-from transports.sip.dns import DnsClient
+from transports.sip.dns import DnsClient, system_servers
 from transports.sip.machine.locate import Answer, Naptr, Question, Srv
 
 ZONE = {
@@ -109,3 +109,29 @@ async def test_nothing_is_told_after_the_stop(server: DnsServer) -> None:
     client.stop()
     await deferLater(reactor, 0.5, lambda: None)
     assert told == []
+
+
+def test_the_servers_of_the_system(tmp_path: Path) -> None:
+    path = tmp_path / "resolv.conf"
+    assert system_servers(path) == (("127.0.0.1", 53),)
+    path.write_text("# nameserver 192.0.2.9\nsearch corp.example\nnameserver 192.0.2.1\nnameserver\t2001:db8::1 x\n")
+    assert system_servers(path) == (("192.0.2.1", 53), ("2001:db8::1", 53))
+
+
+@waiting
+async def test_a_change_of_the_systems_servers_is_seen(
+    server: DnsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transports.sip.dns.TIMES", (0.2,))
+    named: list[tuple[str, int]] = [("127.0.0.1", free_port())]
+    monkeypatch.setattr("transports.sip.dns.system_servers", lambda _: tuple(named))
+    path = tmp_path / "resolv.conf"
+    path.write_text("1")
+    client = DnsClient(reactor, (), Path("/nonexistent"), path)  # type: ignore[arg-type]
+    for text, failed in (("1", True), ("22", False)):
+        path.write_text(text)
+        done: Deferred[Answer] = Deferred()
+        client.ask(Question("a.test", "A"), lambda _, answer, done=done: done.callback(answer))  # type: ignore[misc]
+        assert (await done).failed is failed
+        named[0] = ("127.0.0.1", server.port)
+    await deferLater(reactor, 0.01, lambda: None)
