@@ -63,7 +63,7 @@ class DnsClient:
 
     def ask(self, question: Question, done: OnAnswer) -> None:
         """Asks one question. ``done`` is called once, unless it was stopped before; perhaps at once."""
-        known = self._in_hosts(question)
+        known = Answer() if not _can_be(question.name) else self._in_hosts(question)
         if known is not None:
             done(question, known)
             return
@@ -163,6 +163,12 @@ def read(question: Question, name: str, answers: Sequence[Any], authority: Seque
         records = tuple(record for one in mine if (record := _record(one.payload)) is not None)
         return Answer(records, float(min([ttl, *(one.ttl for one in mine)])))
     return Answer((), _negative_ttl(authority)) if last == name.rstrip(".").lower() else last
+
+
+def _can_be(name: str) -> bool:
+    """Whether there can be such a name (RFC 1035 2.3.4); Twisted would write another one where it is too long."""
+    labels = name.split(".")
+    return name.isascii() and len(name) <= 253 and all(0 < len(label) <= 63 for label in labels)
 
 
 def _text(name: Any) -> str:

@@ -12,6 +12,7 @@ from bridge.compliance.record import Recorded
 from bridge.delivery.lanes import Lanes, Parcel, RetryPolicy
 from bridge.model.body import Failure, Stage
 from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, SendResult
+from bridge.model.ids import NetworkId, RemoteUserId
 from tests.kit import values
 
 NOW = 1_000_000.0
@@ -327,9 +328,8 @@ def test_all_people_of_a_domain_are_woken_and_nobody_else() -> None:
     parcels = []
     for number, recipient in enumerate(("a@corp.example", "b@corp.example", "c@sub.corp.example", "d@other.example")):
         event = values.envelope(number)
-        item = evolve(
-            values.outbox_item(event, lane=str(number), expires_at=NOW + 1000), network="sip", recipient=recipient
-        )
+        item = values.outbox_item(event, lane=str(number), expires_at=NOW + 1000)
+        item = evolve(item, network=NetworkId("sip"), recipient=RemoteUserId(recipient))
         parcels.append(Parcel(item, values.recorded(event, number), NOW))
         h.lanes.add(parcels[-1], NOW)
         h.answer(parcels[-1], failure("unreachable"))

@@ -135,3 +135,11 @@ async def test_a_change_of_the_systems_servers_is_seen(
         assert (await done).failed is failed
         named[0] = ("127.0.0.1", server.port)
     await deferLater(reactor, 0.01, lambda: None)
+
+
+@pytest.mark.parametrize("name", ["", "a..test", "é.test", f"{'a' * 64}.test", ".".join(["a" * 60] * 5)])
+def test_names_that_cannot_be_are_asked_of_nobody(name: str) -> None:
+    client = DnsClient(reactor, [("127.0.0.1", 9)])  # type: ignore[arg-type]
+    told: list[Answer] = []
+    client.ask(Question(name, "A"), lambda _, answer: told.append(answer))
+    assert told == [Answer()]
