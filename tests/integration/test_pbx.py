@@ -5,6 +5,7 @@ The bridge knows no password of theirs: kamailio authenticates them, and the bri
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -161,6 +162,9 @@ def test_a_pbx_that_is_down_is_seen_and_gets_what_waits_when_it_is_up(world: Pbx
     world.pbx.child.stop()
     try:
         until(lambda: world.bridge.status()["peers"][0]["state"] == "down", 20.0, "the PBX to be missed")
+        assert re.search(
+            rf"pbx +127\.0\.0\.1:{world.pbx.trunk_port} +{world.pbx.transport} +down", world.bridge.cli("status")
+        )
         world.friend.send("alicework", "anybody?")
         until(lambda: world.bridge.status()["queues"]["waiting"] == 1, 10.0, "the message that waits")
     finally:
