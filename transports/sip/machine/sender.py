@@ -111,7 +111,7 @@ class Delivery:
 
     __slots__ = ("aor", "deadline", "done", "key", "media", "plain", "results", "sender", "tail", "tried", "waiting")
 
-    def __init__(self, aor: str, key: str, media: str, tail: bytes, plain: bytes | None, sender: str) -> None:
+    def __init__(self, aor: str, key: str, media: str, tail: bytes, plain: bytes | None) -> None:
         self.aor = aor
         self.key = key
         self.media = media
@@ -119,8 +119,8 @@ class Delivery:
         """All but the top of a request, which is the same for every contact."""
         self.plain = plain
         """The same as plain text, for a contact that does not take ``media``."""
-        self.sender = sender
-        """Who has sent it, as a header value."""
+        self.sender = ""
+        """Who has sent it, as a header value, where a server of others is told."""
         self.tried: set[str] = set()
         """The contacts that it was sent to."""
         self.waiting = 0
@@ -213,13 +213,14 @@ class Sender:
         if contacts and not takers:
             self._finished(key, UNSUPPORTED, now)
             return
-        delivery = Delivery(message.aor, key, media, tail, plain, self._sender(message))
+        delivery = Delivery(message.aor, key, media, tail, plain)
         self._deliveries[key] = delivery
         self._by_aor.setdefault(message.aor, []).append(delivery)
         if upstream is None:
             self._fork(delivery, takers, now)
         else:
             delivery.waiting = 1
+            delivery.sender = self._sender(message)
             self._ascend(delivery, upstream, media, tail, now)
         if deadline is not None and not delivery.done and deadline < now + self._config.timers.timeout:
             late = partial(self._late, delivery)
