@@ -12,21 +12,30 @@ from pathlib import Path
 from typing import Any, Final
 
 import cattrs
-from attrs import Factory, field, fields, frozen
+from attrs import field, fields, frozen
 from cattrs.errors import AttributeValidationNote, BaseValidationError, ForbiddenExtraKeysError
 
-from bridge.app.configvalues import HostPort, Invalid, Listen, a_domain, a_realm, a_word, one_of, positive, shown
+from bridge.app.sections import (
+    BridgeSection,
+    ComplianceSection,
+    DeliverySection,
+    MetricsSection,
+    NetworkSection,
+    PolicySection,
+    SipSection,
+    StoreSection,
+)
 from bridge.app.trunksections import PeerAddress, PeerSection, RouteSection, trunk_config
+from bridge.app.values import HostPort, InvalidValue, Listen, shown
 from bridge.policy.positions import locate
 
 ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
 PLACES: Final = (Path("simplebridge.toml"), Path("/etc/simplebridge/simplebridge.toml"))
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _TABLES = (PeerSection, RouteSection)
 """What lists of tables are made of."""
-_DIGESTS = ("MD5", "SHA-256", "SHA-512-256")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 @frozen
@@ -45,134 +54,6 @@ class TomlSource:
 
 class ConfigError(Exception):
     """The configuration cannot be used. Its text is one line: file, line, key and what is wrong."""
-
-
-@frozen(kw_only=True)
-class BridgeSection:
-    """``[bridge]``: who we are, and where our files are."""
-
-    domain: str = field(validator=a_domain)
-    """The corporate SIP domain."""
-    data_dir: Path = Path("var")
-    """The embedded store, keys, the log's tiles."""
-    log_level: str = field(default="info", validator=one_of("debug", "info", "warning", "error"))
-    drain: float = field(default=10.0, validator=positive)
-    """Seconds that a stop gives to what is under way."""
-
-
-@frozen(kw_only=True)
-class StoreSection:
-    """``[store]``"""
-
-    url: str = ""
-    """``sqlite:///file``; by default ``bridge.db`` in ``data_dir``."""
-    max_waiting: int = field(default=20_000, validator=positive)
-    """How many writes may wait for the disk before new messages are answered 503."""
-
-
-@frozen(kw_only=True)
-class SipSection:
-    """``[sip]``: the listeners and what a SIP client may ask for."""
-
-    listen: tuple[Listen, ...] = Factory(
-        lambda: (Listen.parse("udp:127.0.0.1:5060"), Listen.parse("tcp:127.0.0.1:5060"))
-    )
-    certificate: Path | None = None
-    """PEM chain for tls and wss; without one a self-signed certificate is made in ``data_dir``."""
-    key: Path | None = None
-    realm: str = field(default="", validator=a_realm)
-    """The digest realm; the domain by default."""
-    digest_algorithms: tuple[str, ...] = ("MD5",)
-    """Challenges in this order. Some clients read only the first, and some know only MD5."""
-    digest_legacy: bool = True
-    """Let clients in that answer without qop (RFC 2069), as libpurple does; their nonces live shorter."""
-    nonce_lifetime: float = field(default=600.0, validator=positive)
-    """Seconds until a nonce is stale."""
-    expires_min: int = field(default=60, validator=positive)
-    """The shortest registration, seconds (423 below it)."""
-    expires_max: int = field(default=3600, validator=positive)
-    expires_default: int = field(default=3600, validator=positive)
-    max_contacts: int = field(default=10, validator=positive)
-    """Devices of one person; one more takes the place of that which was refreshed longest ago."""
-    websocket_origins: tuple[str, ...] = ()
-    """Web pages that may connect over ws and wss, such as ``https://im.corp.example``; none named: all may."""
-    max_connections: int = field(default=10_000, validator=positive)
-    max_connections_per_source: int = field(default=200, validator=positive)
-    max_body: int = field(default=65_536, validator=positive)
-    """The longest body of a request, bytes (413 above it)."""
-    authorities: Path | None = None
-    """PEM certificates of the authorities whose certificates count: those of peers that connect to us, and of servers
-    that we connect to, for which the system's count where none are named. Whoever shows one of another is refused."""
-    dns_servers: tuple[HostPort, ...] = ()
-    """Whom to ask for other SIP servers; the system's by default."""
-    outbound_proxy: str = ""
-    """A SIP URI: where requests to the domains of ``routes`` without a next hop go."""
-    trusted_peers: tuple[PeerSection, ...] = ()
-    routes: tuple[RouteSection, ...] = ()
-
-    def __attrs_post_init__(self) -> None:
-        if not self.listen:
-            raise Invalid("listen", "at least one listener is needed")
-        for number, one in enumerate(self.listen):
-            if one.at.port and one in self.listen[:number]:
-                raise Invalid("listen", f"{one.transport}:{one.at} stands there twice")
-        if not self.digest_algorithms:
-            raise Invalid("digest_algorithms", f"at least one of {', '.join(_DIGESTS)} is needed")
-        for name in self.digest_algorithms:
-            if name not in _DIGESTS:
-                raise Invalid("digest_algorithms", f"{shown(name)} is not one of {', '.join(_DIGESTS)}")
-        if not self.expires_min <= self.expires_default <= self.expires_max:
-            raise Invalid("expires_default", "must lie between expires_min and expires_max")
-        if (self.certificate is None) != (self.key is None):
-            raise Invalid("key" if self.key is None else "certificate", "certificate and key are given together")
-
-
-@frozen(kw_only=True)
-class NetworkSection:
-    """``[networks.NAME]``: what every network has; the rest of the table belongs to its kind."""
-
-    kind: str
-    domain: str = field(validator=a_domain)
-    """How SIP users address the network: ``sip:name@domain``."""
-    options: Mapping[str, Any] = Factory(dict)
-
-
-@frozen(kw_only=True)
-class PolicySection:
-    """``[policy]``"""
-
-    file: Path | None = None
-    """Without a policy everything is refused."""
-
-
-@frozen(kw_only=True)
-class DeliverySection:
-    """``[delivery]``"""
-
-    offline_hours: float = field(default=168.0, validator=positive)
-    """How long a message waits for its recipient."""
-    max_waiting_per_conversation: int = field(default=10_000, validator=positive)
-    max_waiting: int = field(default=200_000, validator=positive)
-    tell_after: float = field(default=5.0, validator=positive)
-    """Seconds after which a sender is told that their message waits."""
-    notices_from: str = field(default="simplebridge", validator=a_word)
-    """The user part of the address from which the bridge itself writes to people."""
-
-
-@frozen(kw_only=True)
-class ComplianceSection:
-    """``[compliance]``"""
-
-    checkpoint_interval: float = field(default=1.0, validator=positive)
-    retention_class: str = field(default="default", validator=a_word)
-
-
-@frozen(kw_only=True)
-class MetricsSection:
-    """``[metrics]``"""
-
-    listen: HostPort | None = None
-    """A loopback address for Prometheus; off by default."""
 
 
 @frozen(kw_only=True)
@@ -279,7 +160,7 @@ def structure(source: TomlSource, where: Sequence[str], table: Mapping[str, Any]
     """
     try:
         return _converter.structure(table, cls)
-    except Invalid as e:
+    except InvalidValue as e:
         raise _error(source, (*where, e.key), str(e)) from e
     except BaseValidationError as e:
         key, what = _first_problem(e)
@@ -342,8 +223,8 @@ def _absolute(config: Config, base: Path) -> Config:
 
 def _error(source: TomlSource, key: Sequence[str | int], what: str) -> ConfigError:
     line = source.line_of(tuple(key))
-    path = ".".join(part if _BARE_KEY.fullmatch(part) else shown(part) for part in map(str, key))
-    return ConfigError(f"{source.name}:{line}: {path}: {_one_line(what)}")
+    named = ".".join(part if _BARE_KEY.fullmatch(part) else shown(part) for part in map(str, key))
+    return ConfigError(f"{source.name}:{line}: {named}: {_one_line(what)}")
 
 
 def _one_line(text: str) -> str:
@@ -366,7 +247,7 @@ def _first_problem(error: BaseException) -> tuple[tuple[str | int, ...], str]:
         return path + deeper, what
     if isinstance(error, KeyError):
         return (), "is missing"
-    if isinstance(error, Invalid):
+    if isinstance(error, InvalidValue):
         return (error.key,), str(error)
     return (), str(error)
 

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from bridge.app.configvalues import HostPort
+from bridge.app.values import HostPort
 from bridge.model.capabilities import LinkState
 
 if TYPE_CHECKING:

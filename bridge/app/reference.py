@@ -13,20 +13,21 @@ from typing import Any
 
 import attrs
 
-from bridge.app import config, configvalues, trunksections
+from bridge.app import sections, trunksections
 from bridge.app.registry import KINDS
+from bridge.app.values import Listen
 
 _SECTIONS = (
-    ("bridge", config.BridgeSection),
-    ("store", config.StoreSection),
-    ("sip", config.SipSection),
+    ("bridge", sections.BridgeSection),
+    ("store", sections.StoreSection),
+    ("sip", sections.SipSection),
     ("sip.trusted_peers", trunksections.PeerSection),
     ("sip.routes", trunksections.RouteSection),
-    ("policy", config.PolicySection),
-    ("delivery", config.DeliverySection),
-    ("compliance", config.ComplianceSection),
-    ("metrics", config.MetricsSection),
-    ("networks.NAME", config.NetworkSection),
+    ("policy", sections.PolicySection),
+    ("delivery", sections.DeliverySection),
+    ("compliance", sections.ComplianceSection),
+    ("metrics", sections.MetricsSection),
+    ("networks.NAME", sections.NetworkSection),
 )
 _TABLES_OF_THEIR_OWN = {"options", "trusted_peers", "routes"}
 _LISTS = {"sip.trusted_peers", "sip.routes"}
@@ -96,7 +97,7 @@ def _toml(value: object) -> str:
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{}"
-    if isinstance(value, configvalues.Listen):
+    if isinstance(value, Listen):
         return f'"{value.transport}:{value.at}"'
     return f'"{value}"'
 
@@ -145,8 +146,7 @@ def _table(title: str, cls: type[Any]) -> str:
 def example() -> str:
     """Returns an example configuration that names every key: what is not required is commented out."""
     lines = ["# simplebridge: every key with its default. `simplebridge check` tells what is wrong with a file."]
-    sections = [*_SECTIONS]
-    for title, cls in sections:
+    for title, cls in _SECTIONS:
         if title in _LISTS:
             lines += ["", f"#   [[{title}]]"]
             bare = [line.removeprefix("# ") for line in _example_keys(cls)]

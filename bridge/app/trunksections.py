@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import field, frozen
 
-from bridge.app.configvalues import HostPort, Invalid, domain_like, not_negative, one_of, shown
+from bridge.app.values import HostPort, InvalidValue, domain_like, not_negative, one_of, shown
 from transports.sip.machine.trunkconfig import Peer, Route, TrunkConfig
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.uri import SipUri, parse_uri
@@ -16,7 +16,8 @@ from transports.sip.wire.uri import SipUri, parse_uri
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.app.config import Config, SipSection
+    from bridge.app.config import Config
+    from bridge.app.sections import SipSection
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
 _TRANSPORTS: Final = ("", "udp", "tcp", "tls")
@@ -55,18 +56,18 @@ class PeerAddress:
 def _domains(_: object, attribute: Any, value: tuple[str, ...]) -> None:
     for name in value:
         if not domain_like(name):
-            raise Invalid(attribute.name, f"not a domain name in lower case: {shown(name)}")
+            raise InvalidValue(attribute.name, f"not a domain name in lower case: {shown(name)}")
 
 
 def _domain_or_nothing(_: object, attribute: Any, value: str) -> None:
     if value and not domain_like(value):
-        raise Invalid(attribute.name, f"not a domain name in lower case: {shown(value)}")
+        raise InvalidValue(attribute.name, f"not a domain name in lower case: {shown(value)}")
 
 
 def _pause(owner: object, attribute: Any, value: float) -> None:
     not_negative(owner, attribute, value)
     if 0 < value < 1:
-        raise Invalid(attribute.name, f"must be 0, or 1 at least, not {value}")
+        raise InvalidValue(attribute.name, f"must be 0, or 1 at least, not {value}")
 
 
 @frozen(kw_only=True)

@@ -16,12 +16,12 @@ from twisted.python.failure import Failure
 
 from bridge.app import control
 from bridge.app.cli.common import FOUND, Context, Wrong, common_options
-from bridge.app.configvalues import Listen
 from bridge.app.control import ControlError
 from bridge.app.softphone.address import AddressError, peer_uri
 from bridge.app.softphone.session import Event, Session, SessionConfig
 from bridge.app.softphone.terminal import LineEditor, Reader, first_line, keys_one_by_one
 from bridge.app.softphone.views import TerminalView, write_json, write_plain
+from bridge.app.values import Listen
 from bridge.identity.accounts import normal_address, user_of
 from bridge.runtime.reactor import install
 from transports.sip.machine.flow import DEFAULT_PORTS, Target

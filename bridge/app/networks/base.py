@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import frozen
 
 if TYPE_CHECKING:  # a command that only reads options needs none of them
-    from bridge.app.config import NetworkSection
+    from bridge.app.sections import NetworkSection
     from bridge.delivery.ports import Link, Sink
     from bridge.identity.secret import Secret
     from bridge.model.capabilities import LinkState

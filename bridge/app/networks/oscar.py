@@ -7,9 +7,9 @@ import structlog
 from attrs import define, field
 from twisted.internet.ssl import optionsForClientTLS
 
-from bridge.app.configvalues import HostPort
 from bridge.app.networks.base import Surroundings
 from bridge.app.networks.oscar_kind import OscarOptions
+from bridge.app.values import HostPort
 from bridge.delivery.ports import Intake, Link, Sink
 from bridge.identity.secret import Secret
 from bridge.model.capabilities import Capabilities, LinkChange, LinkState, SendResult, Support

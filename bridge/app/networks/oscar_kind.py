@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from bridge.app.configvalues import HostPort, addresses, not_negative, one_of, positive
 from bridge.app.networks.base import Kind, Network, Surroundings
+from bridge.app.values import HostPort, addresses, not_negative, one_of, positive
 
 
 @frozen(kw_only=True)

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.app.config import ENVIRONMENT, Config, ConfigError, find, load, parse
-from bridge.app.configvalues import HostPort, Listen
 from bridge.app.home import Home
+from bridge.app.values import HostPort, Listen
 
 BASE = '[bridge]\ndomain = "corp.example"\n'
 NETWORK = '[networks.aim]\nkind = "oscar"\ndomain = "aim.corp.example"\nserver = "127.0.0.1:5190"\n'

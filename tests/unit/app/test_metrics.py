@@ -13,8 +13,8 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from bridge.app.configvalues import HostPort
 from bridge.app.metrics import DaemonCollector, serve
+from bridge.app.values import HostPort
 from bridge.model.capabilities import LinkState
 from bridge.store.journal import JournalStats
 

@@ -7,11 +7,11 @@ import pytest
 from attrs import define, field
 from twisted.internet.task import Clock
 
-from bridge.app.config import NetworkSection
-from bridge.app.configvalues import HostPort
 from bridge.app.networks.base import Surroundings
 from bridge.app.networks.oscar import OscarWire
 from bridge.app.networks.oscar_kind import KIND, OscarOptions
+from bridge.app.sections import NetworkSection
+from bridge.app.values import HostPort
 from bridge.delivery.ports import Intake, Refusal
 from bridge.model.body import Stage
 from bridge.model.capabilities import LINK_DOWN, Capabilities, LinkChange, LinkState, SendResult

@@ -1,4 +1,4 @@
-"""What values of the configuration are made of: addresses, listeners, and the checks of single values."""
+"""The values that keys of the configuration take: addresses, and the validators of words and numbers."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _SHOWN_CHARACTERS: Final = 80
 _LISTEN_TRANSPORTS = ("udp", "tcp", "tls", "ws", "wss")
 
 
-class Invalid(ValueError):
+class InvalidValue(ValueError):
     """A value is not what its key takes; `key` is the rest of the path below the value's table."""
 
     def __init__(self, key: str, what: str) -> None:
@@ -81,15 +81,15 @@ def shown(value: object) -> str:
 def positive(_: object, attribute: Any, value: float) -> None:
     """Validates a number that must be greater than 0, and not so large that no clock or column holds it."""
     if value <= 0:
-        raise Invalid(attribute.name, f"must be greater than 0, not {value}")
+        raise InvalidValue(attribute.name, f"must be greater than 0, not {value}")
     if value > LARGEST:
-        raise Invalid(attribute.name, f"must be {LARGEST} at most, not {shown(value)}")
+        raise InvalidValue(attribute.name, f"must be {LARGEST} at most, not {shown(value)}")
 
 
 def not_negative(_: object, attribute: Any, value: float) -> None:
     """Validates a number that may be 0, and is not so large that no clock or column holds it."""
     if not 0 <= value <= LARGEST:
-        raise Invalid(attribute.name, f"must be between 0 and {LARGEST}, not {shown(value)}")
+        raise InvalidValue(attribute.name, f"must be between 0 and {LARGEST}, not {shown(value)}")
 
 
 def addresses(_: object, attribute: Any, value: Mapping[str, str]) -> None:
@@ -99,7 +99,7 @@ def addresses(_: object, attribute: Any, value: Mapping[str, str]) -> None:
             try:
                 HostPort.parse(text)
             except ValueError as e:
-                raise Invalid(attribute.name, str(e)) from e
+                raise InvalidValue(attribute.name, str(e)) from e
 
 
 def domain_like(text: str) -> bool:
@@ -107,10 +107,10 @@ def domain_like(text: str) -> bool:
     return len(text) <= 253 and _DOMAIN.fullmatch(text) is not None
 
 
-def a_domain(_: object, attribute: Any, value: str) -> None:
-    """Validates a domain name."""
+def domain_name(_: object, attribute: Any, value: str) -> None:
+    """Validates the name of a domain."""
     if not domain_like(value):
-        raise Invalid(attribute.name, f"not a domain name in lower case: {shown(value)}")
+        raise InvalidValue(attribute.name, f"not a domain name in lower case: {shown(value)}")
 
 
 def one_of(*choices: str) -> Any:
@@ -118,18 +118,20 @@ def one_of(*choices: str) -> Any:
 
     def check(_: object, attribute: Any, value: str) -> None:
         if value not in choices:
-            raise Invalid(attribute.name, f"{shown(value)} is not one of {', '.join(choices)}")
+            raise InvalidValue(attribute.name, f"{shown(value)} is not one of {', '.join(choices)}")
 
     return check
 
 
-def a_realm(_: object, attribute: Any, value: str) -> None:
-    """Validates a text that can stand in quotes in a header."""
+def realm_text(_: object, attribute: Any, value: str) -> None:
+    """Validates a digest realm, which stands between quotes in a header."""
     if len(value) > 255 or not value.isprintable() or set(value) & {'"', "\\"}:
-        raise Invalid(attribute.name, f"must be 255 printable characters at most, without quotes, not {shown(value)}")
+        raise InvalidValue(
+            attribute.name, f"must be 255 printable characters at most, without quotes, not {shown(value)}"
+        )
 
 
-def a_word(_: object, attribute: Any, value: str) -> None:
-    """Validates a word of few characters."""
+def word(_: object, attribute: Any, value: str) -> None:
+    """Validates a name of lower-case letters and digits."""
     if not _WORD.fullmatch(value):
-        raise Invalid(attribute.name, f"must be lower-case letters, digits, '.', '_' and '-', not {shown(value)}")
+        raise InvalidValue(attribute.name, f"must be lower-case letters, digits, '.', '_' and '-', not {shown(value)}")
