@@ -40,7 +40,7 @@ def load_options(files: TlsFiles, *, platform: bool = False) -> CertificateOptio
     Raises:
         TlsError: a file cannot be read, or certificate and key do not belong together.
     """
-    chain = _certificates(files.certificate)
+    chain = certificates(files.certificate)
     try:
         key = load_pem_private_key(files.key.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
@@ -50,7 +50,7 @@ def load_options(files: TlsFiles, *, platform: bool = False) -> CertificateOptio
     trust: Any = platformTrust() if platform else None  # type: ignore[no-untyped-call]
     if files.client_authorities is not None:
         found = []
-        for one in _certificates(files.client_authorities):
+        for one in certificates(files.client_authorities):
             found.append(Certificate(X509.from_cryptography(one)))  # type: ignore[no-untyped-call]  # noqa: PERF401
         trust = trustRootFromCertificates(found)  # type: ignore[no-untyped-call]
     return CertificateOptions(
@@ -62,7 +62,12 @@ def load_options(files: TlsFiles, *, platform: bool = False) -> CertificateOptio
     )
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
+def certificates(path: Path) -> list[x509.Certificate]:
+    """Returns the certificates of a PEM file, one at least.
+
+    Raises:
+        TlsError: it cannot be read, or holds none.
+    """
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
