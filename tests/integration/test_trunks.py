@@ -14,6 +14,7 @@ from tests.integration.wire import Phone
 from tests.kit.daemon import INSIDE, BridgeProcess, Person, free_port, until
 from tests.kit.dns_server import DnsServer
 from tests.kit.trunk_certificates import Authority, Issued, make_authority
+from tests.peers import Sipp
 from transports.sip.wire.framing import StreamFramer
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
 
@@ -184,3 +185,24 @@ def _ask(bridge: BridgeProcess, context: ssl.SSLContext) -> Response:
                         assert not message.has("P-Asserted-Identity")
                     return response
     raise AssertionError("the connection was closed")
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_sipp_as_a_pbx(transport: str) -> None:
+    """From its own port it is believed; from another one, on the same host, it is asked for a password."""
+    port = free_port()
+    pbx = peer(f"127.0.0.1:{port}", f'transport = "{transport}"', "ping = 0")
+    with (
+        BridgeProcess([ALICE], INSIDE, more=pbx) as bridge,
+        Phone(bridge, "alice", "tcp") as alice,  # it does not read while sipp runs: over UDP there would be copies
+    ):
+        assert alice.register().status == 200
+        row = (f"erin@{DOMAIN}", f"alice@{DOMAIN}", "from the PBX")
+        for local, successful in ((port, 3), (free_port(), 0)):
+            with Sipp(
+                "message_vouched", host="127.0.0.1", port=bridge.port, rows=[row], transport=transport,
+                local_port=local, calls=3, limit=1,
+            ) as sipp:  # fmt: skip
+                assert sipp.wait(15.0).successful == successful
+        assert [alice.text() for _ in range(3)] == [(f"erin@{DOMAIN}", f"from the PBX {n}") for n in (1, 2, 3)]

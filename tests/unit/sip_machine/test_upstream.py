@@ -335,6 +335,10 @@ def test_what_a_peer_sends_for_its_own_people_does_not_come_back_to_it() -> None
     (response,) = pbx.deliver(pbx.request("MESSAGE", f"sip:dora@{DOMAIN}", TEXT, b"x"), 0.0)
     assert isinstance(response, Response)
     assert response.status == 480
+    both = caller(World(*TWO).endpoint, "erin", host="192.0.2.51")
+    (response,) = both.deliver(both.request("MESSAGE", f"sip:dora@{DOMAIN}", TEXT, b"x"), 0.0)
+    assert isinstance(response, Response)
+    assert response.status == 480
     alice = Client(world.endpoint, "alice")
     assert alice.register().status == 200
     assert pbx.deliver(pbx.request("MESSAGE", f"sip:alice@{DOMAIN}", TEXT, b"x"), 0.0) == []  # she is here

@@ -104,9 +104,8 @@ class Upstream:
         return self._hops.get(aor.rpartition("@")[2], [])
 
     def leads_to(self, aor: str, peer: Peer) -> bool:
-        """Whether a request to an address would go to this peer first."""
-        hops = self.hops(aor)
-        return bool(hops) and hops[0].peer is not None and hops[0].peer.name == peer.name
+        """Whether a request to an address would be tried at this peer: servers of one PBX know the same people."""
+        return any(hop.peer is not None and hop.peer.name == peer.name for hop in self.hops(aor))
 
     def by_connection(self, aor: str) -> bool:
         """Whether all ways to an address are connections, which take what is longer than a datagram may be."""
