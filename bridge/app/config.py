@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import cattrs
-from attrs import field, frozen
-from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+from attrs import field, fields, frozen
+from cattrs.errors import AttributeValidationNote, BaseValidationError, ForbiddenExtraKeysError
 
 from bridge.app.sections import (
     BridgeSection,
@@ -25,6 +25,7 @@ from bridge.app.sections import (
     SipSection,
     StoreSection,
 )
+from bridge.app.trunksections import PeerAddress, PeerSection, RouteSection, trunk_config
 from bridge.app.values import HostPort, InvalidValue, Listen, shown
 from bridge.policy.positions import locate
 
@@ -32,6 +33,8 @@ ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
 PLACES: Final = (Path("simplebridge.toml"), Path("/etc/simplebridge/simplebridge.toml"))
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
+_TABLES = (PeerSection, RouteSection)
+"""What lists of tables are made of."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -68,7 +71,7 @@ class Config:
     metrics: MetricsSection
     source: TomlSource = field(eq=False, repr=False)
 
-    def error(self, key: Sequence[str], what: str) -> ConfigError:
+    def error(self, key: Sequence[str | int], what: str) -> ConfigError:
         """Returns the error that names a key of this configuration."""
         return _error(self.source, key, what)
 
@@ -160,7 +163,7 @@ def structure(source: TomlSource, where: Sequence[str], table: Mapping[str, Any]
     except InvalidValue as e:
         raise _error(source, (*where, e.key), str(e)) from e
     except BaseValidationError as e:
-        key, what = _first_problem(e, cls)
+        key, what = _first_problem(e)
         raise _error(source, (*where, *key), what) from e
 
 
@@ -189,6 +192,7 @@ def _check_whole(config: Config) -> None:
         other = domains.setdefault(network.domain, f"networks.{name}.domain")
         if other != f"networks.{name}.domain":
             raise config.error(("networks", name, "domain"), f"{network.domain!r} is {other} already")
+    trunk_config(config)
     url = config.store.url
     if url and not url.startswith("sqlite:///"):
         raise config.error(("store", "url"), f"only sqlite:///FILE can be used, not {shown(url)}")
@@ -210,13 +214,14 @@ def _absolute(config: Config, base: Path) -> Config:
             config.sip,
             certificate=base / config.sip.certificate if config.sip.certificate else None,
             key=base / config.sip.key if config.sip.key else None,
+            authorities=base / config.sip.authorities if config.sip.authorities else None,
             realm=config.sip.realm or config.bridge.domain,
         ),
         policy=evolve(config.policy, file=base / config.policy.file if config.policy.file else None),
     )
 
 
-def _error(source: TomlSource, key: Sequence[str], what: str) -> ConfigError:
+def _error(source: TomlSource, key: Sequence[str | int], what: str) -> ConfigError:
     line = source.line_of(tuple(key))
     named = ".".join(part if _BARE_KEY.fullmatch(part) else shown(part) for part in map(str, key))
     return ConfigError(f"{source.name}:{line}: {named}: {_one_line(what)}")
@@ -226,19 +231,19 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _first_problem(error: BaseException, cls: type[Any]) -> tuple[tuple[str, ...], str]:
+def _first_problem(error: BaseException) -> tuple[tuple[str | int, ...], str]:
     """Finds the innermost reason in cattrs's groups, with the path that leads to it."""
     if isinstance(error, ForbiddenExtraKeysError):
         name = min(error.extra_fields)
-        known = ", ".join(a.name for a in cls.__attrs_attrs__)
+        known = ", ".join(a.name for a in fields(error.cl))
         return (name,), f"not a key of this table; known are {known}"
     if isinstance(error, BaseValidationError):
         inner = error.exceptions[0]
-        path: tuple[str, ...] = ()
-        for note in getattr(inner, "__notes__", ()):
+        path: tuple[str | int, ...] = ()
+        for note in getattr(inner, "__notes__", ()):  # the innermost first
             if getattr(note, "name", None) is not None:
-                path = (note.name,)
-        deeper, what = _first_problem(inner, cls)
+                path = (note.name, *path)
+        deeper, what = _first_problem(inner)
         return path + deeper, what
     if isinstance(error, KeyError):
         return (), "is missing"
@@ -294,6 +299,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(HostPort, _from_text(HostPort.parse))
     converter.register_structure_hook(HostPort | None, _from_text(HostPort.parse))
     converter.register_structure_hook(Listen, _from_text(Listen.parse))
+    converter.register_structure_hook(PeerAddress, _from_text(PeerAddress.parse))
     converter.register_structure_hook_func(
         lambda t: getattr(t, "__origin__", None) is tuple,
         lambda value, t: _tuple(converter, value, t),
@@ -304,7 +310,19 @@ def _make_converter() -> cattrs.Converter:
 def _tuple(converter: cattrs.Converter, value: object, kind: Any) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise ValueError(f"must be a list, not {shown(value)}")
-    return tuple(converter.structure(item, kind.__args__[0]) for item in value)
+    each = kind.__args__[0]
+    if each not in _TABLES:
+        return tuple(converter.structure(item, each) for item in value)
+    made = []
+    for number, item in enumerate(value):
+        try:
+            if not isinstance(item, dict):
+                raise ValueError(f"must be a table, not {shown(item)}")
+            made.append(converter.structure(item, each))
+        except Exception as error:
+            error.add_note(AttributeValidationNote("", number, each))  # type: ignore[arg-type]  # the place in the list
+            raise
+    return tuple(made)
 
 
 _converter = _make_converter()

@@ -49,6 +49,7 @@ from bridge.store.publishing import PublisherThread, publisher_of
 from bridge.store.writer import Submitted
 from mappings.sip import SipMapping
 from transports.sip.connector import SipTransport
+from transports.sip.machine.events import PeerChanged
 from transports.sip.tls import TlsError
 
 log = structlog.get_logger(__name__)
@@ -180,6 +181,7 @@ class Daemon:
             people=lambda: self.people,
             tls=tls_files(config),
             on_refused=self.refusals.refused,
+            on_peer=self._peer_changed,
             now=clock(),
         )
         mapping = SipMapping(addresses=self.home.addresses(), clock=clock)
@@ -399,6 +401,14 @@ class Daemon:
         if isinstance(outcome, CommitFailed):
             raise StoreError(f"{self.home.database}: the record cannot be written: {outcome.reason}")
 
+    def _peer_changed(self, change: PeerChanged) -> None:
+        """What waits for people at a peer is sent when it answers again."""
+        tell = log.info if change.up else log.warning
+        tell("trusted peer", name=change.name, state="up" if change.up else "down", reason=change.reason)
+        if change.up:
+            for domain in change.domains:
+                self.pipeline.lanes.wake_domain(SIP, domain, self.pipeline.clock())
+
     def _record(self, kind: str, fields: Mapping[str, Any]) -> None:
         draft = record.event(kind, actor="simplebridge", fields=fields)
         self.journal.commit(Entry(records=(draft,)), lambda _: None)
@@ -440,6 +450,17 @@ class Daemon:
                 {"network": name, "account": account, "state": state.value, "reason": self._reason(name, account)}
                 for name, network in self.networks.items()
                 for account, state in sorted(network.states().items())
+            ],
+            "peers": [
+                {
+                    "name": one.name,
+                    "address": one.address,
+                    "transport": one.transport,
+                    "state": one.state,
+                    "seconds": round(one.since, 1),
+                    "reason": one.reason,
+                }
+                for one in self.sip.peers()
             ],
             "queues": {"waiting": self.pipeline.lanes.total, "sending": self.pipeline.lanes.sending},
             "sip": self.sip.counts,

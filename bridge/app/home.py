@@ -19,6 +19,7 @@ from attrs import define, field
 
 from bridge.app.config import Config
 from bridge.app.registry import options_of
+from bridge.app.trunksections import foreign_domains, people_elsewhere
 from bridge.identity.errors import NameRefused
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Home:
             NetworkDomain(domain=section.domain, network=name, kind=section.kind)  # type: ignore[arg-type]
             for name, section in self.config.networks.items()
         ]
-        return SipAddressBook.of([self.config.bridge.domain], rows)
+        return SipAddressBook.of([self.config.bridge.domain], rows, foreign=foreign_domains(self.config))
 
     def rules(self) -> IdentityRules:
         """Returns what this deployment fixes of identities."""
@@ -98,7 +99,8 @@ class Home:
         return IdentityRules(
             domains=frozenset({self.config.bridge.domain}),
             normal_name=self.normal_name,
-            accounts_required=True,
+            accounts_required=not people_elsewhere(self.config.sip),
+            foreign_sip=bool(foreign_domains(self.config)),
             realm=self.config.sip.realm,
         )
 

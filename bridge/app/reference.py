@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from bridge.app import quirksection, sections
+from bridge.app import quirksection, sections, trunksections
 from bridge.app.registry import KINDS
 from bridge.app.values import Listen
 
@@ -22,14 +22,16 @@ _SECTIONS = (
     ("store", sections.StoreSection),
     ("sip", sections.SipSection),
     ("sip.quirks", quirksection.QuirkSection),
+    ("sip.trusted_peers", trunksections.PeerSection),
+    ("sip.routes", trunksections.RouteSection),
     ("policy", sections.PolicySection),
     ("delivery", sections.DeliverySection),
     ("compliance", sections.ComplianceSection),
     ("metrics", sections.MetricsSection),
     ("networks.NAME", sections.NetworkSection),
 )
-_TABLES_OF_THEIR_OWN = {"options", "quirks"}
-_LISTS = {"sip.quirks"}
+_TABLES_OF_THEIR_OWN = {"options", "quirks", "trusted_peers", "routes"}
+_LISTS = {"sip.quirks", "sip.trusted_peers", "sip.routes"}
 """Tables that may stand there many times, or not at all."""
 _HEAD = """# Configuration
 
@@ -43,6 +45,8 @@ This page is made from the code (`python -m bridge.app.reference`).
 _EXAMPLES = {
     "domain": '"corp.example"',
     "NetworkSection.domain": '"aim.corp.example"',
+    "RouteSection.domain": '"partner.example"',
+    "address": '"127.0.0.1:5070"',
     "kind": '"oscar"',
     "QuirkSection.name": '"linphone"',
     "user_agent": "'^Linphone'",
@@ -111,6 +115,8 @@ _TYPES = {
     "bool": "true or false",
     "HostPort": "host:port",
     "HostPort | None": "host:port",
+    "PeerAddress": "host or host:port",
+    "tuple[HostPort, ...]": "list of host:port",
     "tuple[Listen, ...]": "list of transport:host:port",
     "tuple[str, ...]": "list of strings",
     "Mapping[str, str]": "table of strings",

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import Factory, field, frozen
 
 from bridge.app.quirksection import QuirkSection
+from bridge.app.trunksections import PeerSection, RouteSection
 from bridge.app.values import (
     HostPort,
     InvalidValue,
@@ -86,6 +87,15 @@ class SipSection:
     max_body: int = field(default=65_536, validator=positive)
     """The longest body of a request, bytes (413 above it)."""
     quirks: tuple[QuirkSection, ...] = ()
+    authorities: Path | None = None
+    """PEM certificates of the authorities whose certificates count: those of peers that connect to us, and of servers
+    that we connect to, for which the system's count where none are named. Whoever shows one of another is refused."""
+    dns_servers: tuple[HostPort, ...] = ()
+    """Whom to ask for other SIP servers; the system's by default."""
+    outbound_proxy: str = ""
+    """A SIP URI: where requests to the domains of ``routes`` without a next hop go."""
+    trusted_peers: tuple[PeerSection, ...] = ()
+    routes: tuple[RouteSection, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if not self.listen:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.app.config import Config
 from bridge.app.quirksection import challenge_rules, quirks_of
+from bridge.app.trunksections import trunk_config
 from transports.sip.machine.config import (
     AuthConfig,
     EndpointConfig,
@@ -54,6 +55,7 @@ def endpoint_config(config: Config) -> EndpointConfig:
             minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max, flow_timer=sip.flow_timer
         ),
         quirks=quirks,
+        trunks=trunk_config(config),
     )
 
 
@@ -64,7 +66,9 @@ def tls_files(config: Config) -> TlsFiles | None:
     from transports.sip.tls import TlsFiles
 
     if config.sip.certificate is not None and config.sip.key is not None:
-        return TlsFiles(certificate=config.sip.certificate, key=config.sip.key)
+        return TlsFiles(
+            certificate=config.sip.certificate, key=config.sip.key, client_authorities=config.sip.authorities
+        )  # fmt: skip
     import structlog
 
     from bridge.app.selfsigned import self_signed
@@ -74,4 +78,4 @@ def tls_files(config: Config) -> TlsFiles | None:
     structlog.get_logger(__name__).warning(
         "self-signed certificate", certificate=str(certificate), hint="set sip.certificate and sip.key"
     )
-    return TlsFiles(certificate=certificate, key=key)
+    return TlsFiles(certificate=certificate, key=key, client_authorities=config.sip.authorities)

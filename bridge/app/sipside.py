@@ -17,7 +17,7 @@ from bridge.identity.snapshot import IdentitySnapshot
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.schema import publication, registration, subscription
 from transports.sip.connector import SipTransport
-from transports.sip.machine.events import RequestRefused
+from transports.sip.machine.events import PeerChanged, RequestRefused
 from transports.sip.machine.ports import Account, StoredBinding, StoredPublication, StoredSubscription
 from transports.sip.seams import ConnectionLimits, SipTransportConfig
 from transports.sip.tls import TlsFiles
@@ -185,6 +185,7 @@ def build_sip(
     people: Callable[[], IdentitySnapshot],
     tls: TlsFiles | None,
     on_refused: Callable[[RequestRefused], None],
+    on_peer: Callable[[PeerChanged], None],
     now: float,
 ) -> SipTransport:
     """Builds the SIP transport of a bridge."""
@@ -197,6 +198,7 @@ def build_sip(
         SipTransportConfig(
             endpoint=endpoint_config(config),
             tls=tls,
+            dns_servers=tuple((at.host, at.port) for at in config.sip.dns_servers),
             limits=ConnectionLimits(
                 connections=config.sip.max_connections,
                 connections_per_source=config.sip.max_connections_per_source,
@@ -210,4 +212,5 @@ def build_sip(
         subscriptions=subscriptions,
         publications=publications,
         on_refused=on_refused,
+        on_peer=on_peer,
     )

@@ -102,9 +102,14 @@ def addresses(_: object, attribute: Any, value: Mapping[str, str]) -> None:
                 raise InvalidValue(attribute.name, str(e)) from e
 
 
+def domain_like(text: str) -> bool:
+    """Whether a text is a domain name in lower case."""
+    return len(text) <= 253 and _DOMAIN.fullmatch(text) is not None
+
+
 def domain_name(_: object, attribute: Any, value: str) -> None:
     """Validates the name of a domain."""
-    if not _DOMAIN.fullmatch(value) or len(value) > 253:
+    if not domain_like(value):
         raise InvalidValue(attribute.name, f"not a domain name in lower case: {shown(value)}")
 
 

@@ -195,6 +195,12 @@ class Lanes:
             if lane is not None and lane.state is _State.WAITING:
                 self._start(lane, now)
 
+    def wake_domain(self, network: str, domain: str, now: float) -> None:
+        """Tells that the people of a domain can be reached again, all of them by the same way."""
+        end = f"@{domain}"
+        for key in [key for key in self._asleep if key[0] == network and key[1].endswith(end)]:
+            self.wake(*key, now)
+
     def handle_timer(self, now: float) -> None:
         """Tries again what has waited long enough, and ends what has expired."""
         while self._timers and self._timers[0][0] <= now:

@@ -71,13 +71,17 @@ class SipAddressBook:
     """
 
     corporate: frozenset[str]
+    foreign: frozenset[str] = frozenset()
+    """SIP domains of other companies, which are reached as they are."""
     _by_domain: Mapping[str, NetworkDomain]
     _by_network: Mapping[NetworkId, NetworkDomain]
     _addresses: dict[str, Address] = field(factory=dict, init=False)
     _uris: dict[Address, str] = field(factory=dict, init=False)
 
     @classmethod
-    def of(cls, corporate: Iterable[str], networks: Iterable[NetworkDomain] = ()) -> SipAddressBook:
+    def of(
+        cls, corporate: Iterable[str], networks: Iterable[NetworkDomain] = (), foreign: Iterable[str] = ()
+    ) -> SipAddressBook:
         """Makes the table.
 
         Raises:
@@ -97,7 +101,12 @@ class SipAddressBook:
             by_domain[domain] = by_network[row.network] = NetworkDomain(
                 domain=domain, network=row.network, kind=row.kind
             )
-        return cls(corporate=own, by_domain=MappingProxyType(by_domain), by_network=MappingProxyType(by_network))
+        return cls(
+            corporate=own,
+            foreign=frozenset(_host(domain) for domain in foreign),
+            by_domain=MappingProxyType(by_domain),
+            by_network=MappingProxyType(by_network),
+        )
 
     def from_uri(self, text: str) -> Address:
         """Returns the address that a SIP URI, or a bare ``user@host`` with an escaped user, means.
@@ -170,7 +179,7 @@ class SipAddressBook:
         return known
 
     def _resolve(self, text: str, user: str, host: str) -> Address:
-        if host in self.corporate:
+        if host in self.corporate or host in self.foreign:
             return Address(network=SIP, user=RemoteUserId(normalise("sip", f"{user}@{host}")))
         row = self._by_domain.get(host)
         if row is None:

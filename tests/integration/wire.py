@@ -7,14 +7,14 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, TextMessage
 from wsproto.events import Request as WebRequest
 
-from tests.kit.daemon import BridgeProcess
 from transports.sip.wire.auth import Challenge, answer, ha1
 from transports.sip.wire.framing import StreamFramer
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
@@ -25,6 +25,25 @@ SECONDS = 5.0
 _numbers = itertools.count(1)
 
 Header = tuple[str, str]
+
+
+class Server(Protocol):
+    """Whom a phone speaks to: the daemon, or a PBX in front of it."""
+
+    @property
+    def domain(self) -> str:
+        """The SIP domain."""
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on."""
+
+    def port_of(self, transport: str) -> int:
+        """Returns the port of a listener."""
+
+    @property
+    def data(self) -> Path:
+        """Where its certificate is: ``tls/cert.pem``."""
 
 
 class NoAnswer(AssertionError):
@@ -73,7 +92,7 @@ class Wire:
         local: the address to bind; a free port of the daemon's address otherwise.
     """
 
-    def __init__(self, bridge: BridgeProcess, transport: str, local: tuple[str, int] | None = None) -> None:
+    def __init__(self, bridge: Server, transport: str, local: tuple[str, int] | None = None) -> None:
         self.transport = transport
         self.remote = (bridge.host, bridge.port_of(transport))
         self._framer = StreamFramer()
@@ -191,7 +210,7 @@ class Phone(Wire):
 
     def __init__(
         self,
-        bridge: BridgeProcess,
+        bridge: Server,
         user: str,
         transport: str = "udp",
         *,
@@ -242,7 +261,8 @@ class Phone(Wire):
             *headers,
         ]
         if authenticate and self._challenge is not None:
-            lines.append(("Proxy-Authorization", self._credentials(method, uri)))
+            name = "Authorization" if method == "REGISTER" else "Proxy-Authorization"
+            lines.append((name, self._credentials(method, uri)))
         return Request.build(method, uri, lines, body).to_bytes()
 
     def _credentials(self, method: str, uri: str) -> str:

@@ -21,6 +21,7 @@ from transports.sip.machine.flow import WEBSOCKETS, ConnectTo, HostPort, Target,
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import ConnectionLimits
 from transports.sip.streams import Stream, StreamFactory
+from transports.sip.tls import ClientTls
 from transports.sip.websockets import WebSocketStream
 from transports.sip.wire.websocket import WebSocketFramer
 
@@ -39,6 +40,7 @@ class Connections:
         clock: seconds that never go back.
         pump: has what an input has brought done and sent now.
         flush_soon: has it sent with all else that this turn of the reactor brings.
+        client_tls: for connections to servers that are to prove a name.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Connections:
         *,
         pump: Callable[[], None],
         flush_soon: Callable[[], None],
+        client_tls: Callable[[], ClientTls | None] = lambda: None,
     ) -> None:
         self._reactor = reactor
         self._limits = limits
         self._clock = clock
         self._pump = pump
         self._flush_soon = flush_soon
+        self._client_tls = client_tls
         self._endpoint: Endpoint | None = None
         self._made: set[Stream] = set()
         self._open: dict[int, Stream] = {}
@@ -113,7 +117,8 @@ class Connections:
             return
         self._dialing[target] = [wanted.data]
         factory = StreamFactory(lambda: self._new(target.transport, None, target))
-        connecting = _client_endpoint(self._reactor, target, self._limits.connect).connect(factory)
+        tls = self._client_tls()
+        connecting = _client_endpoint(self._reactor, target, self._limits.connect, tls).connect(factory)
         self._connecting[target] = connecting.addErrback(self._dial_failed, target)
 
     def _too_many_dials(self, target: Target) -> None:
@@ -222,7 +227,9 @@ class Connections:
         return known is not None and known[0] == number and now - known[1] > self._limits.unfinished
 
 
-def _client_endpoint(reactor: SipReactor, target: Target, timeout: float) -> IStreamClientEndpoint:
+def _client_endpoint(
+    reactor: SipReactor, target: Target, timeout: float, tls: ClientTls | None
+) -> IStreamClientEndpoint:
     plain: IStreamClientEndpoint
     if ":" in target.host:
         plain = TCP6ClientEndpoint(reactor, target.host, target.port, timeout)  # type: ignore[no-untyped-call]
@@ -230,6 +237,8 @@ def _client_endpoint(reactor: SipReactor, target: Target, timeout: float) -> ISt
         plain = TCP4ClientEndpoint(reactor, target.host, target.port, timeout)
     else:
         plain = HostnameEndpoint(reactor, target.host.encode("idna"), target.port, timeout)
+    if target.transport == "tls" and target.proves and tls is not None:
+        return wrapClientTLS(tls.creator(target.proves), plain)
     if target.transport == "tls":
         # A peer whose certificate does not name it is not whom we mean to send this to.
         return wrapClientTLS(optionsForClientTLS(target.host), plain)

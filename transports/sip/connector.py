@@ -24,12 +24,14 @@ from bridge.model.body import Failure as SendFailure
 from bridge.model.body import Stage
 from bridge.model.capabilities import Capabilities, SendResult, Support
 from transports.sip.connections import Connections
+from transports.sip.dns import DnsClient
 from transports.sip.kernelfilter import source_of
 from transports.sip.machine.config import Listener
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import (
     EndpointEvent,
     MessageReceived,
+    PeerChanged,
     Published,
     RegistrationChanged,
     RequestRefused,
@@ -39,6 +41,8 @@ from transports.sip.machine.events import (
     TypingRanOut,
 )
 from transports.sip.machine.flow import SECURED, CloseFlow, ConnectTo, Flow, HostPort
+from transports.sip.machine.locate import Answer, Question
+from transports.sip.machine.peers import PeerState
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import (
@@ -52,7 +56,7 @@ from transports.sip.seams import (
     TimedPublications,
 )
 from transports.sip.streams import StreamFactory
-from transports.sip.tls import ServerTls
+from transports.sip.tls import ClientTls, ServerTls
 from transports.sip.udp import UdpPort
 from transports.sip.wire.native import SipMessage, SipNative, SipPresence, SipTyping, SipWatch
 
@@ -89,6 +93,7 @@ class SipTransport:
         subscriptions: keeps subscriptions; None likewise.
         publications: keeps publications; None likewise.
         on_refused: told of requests that were refused before they reached the bridge, for the record.
+        on_peer: told of trusted peers that do not answer any more, or again.
         entropy: random bytes.
         clock: seconds that never go back.
         wall: seconds since the epoch.
@@ -105,6 +110,7 @@ class SipTransport:
         subscriptions: SubscriptionStore | None = None,
         publications: Publications | None = None,
         on_refused: Callable[[RequestRefused], None] | None = None,
+        on_peer: Callable[[PeerChanged], None] | None = None,
         entropy: Entropy = os.urandom,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -117,6 +123,9 @@ class SipTransport:
         self._subscriptions = subscriptions
         self._publications = publications
         self._on_refused = on_refused
+        self._on_peer = on_peer
+        self._dns: DnsClient | None = None
+        self._client_tls: ClientTls | None = None
         self._entropy = entropy
         self._clock = clock
         self._epoch = wall() - clock()
@@ -125,7 +134,8 @@ class SipTransport:
         self._udp: dict[HostPort, UdpPort] = {}
         self._ports: list[IListeningPort] = []
         self._connections = Connections(
-            reactor, config.limits, clock, pump=self._pump, flush_soon=self._flush_soon
+            reactor, config.limits, clock, pump=self._pump, flush_soon=self._flush_soon,
+            client_tls=lambda: self._client_tls,
         )  # fmt: skip
         self._results: dict[str, list[Callable[[SendResult], None]]] = {}
         self._timer: IDelayedCall | None = None
@@ -180,6 +190,8 @@ class SipTransport:
         self._sink = sink
         if self._config.tls is not None:
             self._tls = ServerTls(self._config.tls)
+            if self._config.endpoint.trunks.on:
+                self._client_tls = ClientTls(self._config.tls)
         try:
             self.listeners = tuple(self._opened(listener) for listener in self._config.endpoint.listeners)
         except BaseException:
@@ -199,6 +211,8 @@ class SipTransport:
             else TimedPublications(publications, self._clock, self._flush_soon),
             epoch=self._epoch,
         )
+        if self.endpoint.trunking is not None:
+            self._dns = DnsClient(self._reactor, self._config.dns_servers)
         self.endpoint.start(self._clock())
         for port in self._udp.values():
             port.start()
@@ -254,6 +268,8 @@ class SipTransport:
             self.endpoint.close()
         self._pump()
         self._stopped = True
+        if self._dns is not None:
+            self._dns.stop()
         for call in (self._timer, self._flushing, self._gate):
             if call is not None and call.active():
                 call.cancel()
@@ -269,12 +285,21 @@ class SipTransport:
         """Reads the certificate and key again; connections that are up stay. Raises TlsError, and keeps the old."""
         if self._tls is not None:
             self._tls.reload()
+        if self._client_tls is not None:
+            self._client_tls.reload()
 
     def sign_off(self, aor: str, *, for_good: bool) -> None:
         """Ends what a person's devices have here: ``for_good``, or until they sign on with their new password."""
         assert self.endpoint is not None
         self.endpoint.sign_off(aor, self._clock(), for_good=for_good)
         self._flush_soon()
+
+    def peers(self) -> list[PeerState]:
+        """Returns how the trusted peers are; ``since`` is in seconds from now, backwards."""
+        if self.endpoint is None or self.endpoint.trunking is None:
+            return []
+        now = self._clock()
+        return [evolve(one, since=max(now - one.since, 0.0)) for one in self.endpoint.trunking.states(now)]
 
     def aors(self) -> set[str]:
         """Returns who has anything here: registrations, publications or subscriptions."""
@@ -348,6 +373,9 @@ class SipTransport:
         elif isinstance(event, RequestRefused):
             if self._on_refused is not None:
                 self._on_refused(event)
+        elif isinstance(event, PeerChanged):
+            if self._on_peer is not None:
+                self._on_peer(event)
         elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened | TypingRanOut):
             sink.deliver(event.native, _ignore)
         else:
@@ -381,6 +409,8 @@ class SipTransport:
         try:
             while True:
                 self._dispatch()
+                if self._dns is not None and self._ask(self._dns):
+                    continue  # an answer that was there at once has led to events
                 outputs = endpoint.to_send(self._clock())
                 if not outputs:
                     break
@@ -402,6 +432,21 @@ class SipTransport:
             port.block(out)
         if out:
             self._gate = self._reactor.callLater(_LOOK_AT_GATE, self._keep_out)
+
+    def _ask(self, client: DnsClient) -> bool:
+        """Has DNS asked what the endpoint wants to know. Returns whether that was anything."""
+        assert self.endpoint is not None
+        assert self.endpoint.trunking is not None
+        questions = self.endpoint.trunking.questions()
+        for question in questions:
+            client.ask(question, self._known)
+        return bool(questions)
+
+    def _known(self, question: Question, answer: Answer) -> None:
+        assert self.endpoint is not None
+        assert self.endpoint.trunking is not None
+        self.endpoint.trunking.answer(question, answer, self._clock())
+        self._flush_soon()
 
     def _write(self, outputs: list[tuple[Flow, bytes] | ConnectTo | CloseFlow]) -> None:
         joined: dict[int, list[bytes]] = {}

@@ -140,7 +140,7 @@ class Phone:
             raise PhoneError(f"{_named(self._config.server)}: {_reason(error)}") from error
 
     async def _resolved(self) -> Target:
-        transport, host, port = self._config.server
+        transport, host, port, _ = self._config.server
         try:
             ip_address(host)
         except ValueError:

@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from transports.sip.machine.config import EndpointConfig, Listener
-from transports.sip.machine.flow import TRANSPORTS
+from transports.sip.machine.flow import TRANSPORTS, HostPort
 from transports.sip.machine.ports import Done, StoredBinding, StoredPublication
 from transports.sip.tls import TlsFiles
 from transports.sip.wire.native import SipNative
@@ -118,6 +118,8 @@ class SipTransportConfig:
     endpoint: EndpointConfig
     tls: TlsFiles | None = None
     limits: ConnectionLimits = field(factory=ConnectionLimits)
+    dns_servers: tuple[HostPort, ...] = ()
+    """Whom to ask for other servers; none named: those of the system."""
     shared_port: bool = False
     backlog: int = 1024
 

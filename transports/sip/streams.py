@@ -8,12 +8,15 @@ from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from transports.sip.machine.flow import Flow, HostPort, Target
-from transports.sip.tls import peer_domain
+from transports.sip.tls import peer_domains, proves
+
+_log = Logger()
 
 ANSWERS_LAST: Final = 10.0
 """Seconds for which a peer that has ended its side still gets answers."""
@@ -87,17 +90,27 @@ class Stream(Protocol):
         if not self._made:
             self.abort()
         elif not isinstance(self._wire, TLSMemoryBIOProtocol):
-            self._open(None)
+            self._open(())
 
     def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
         """TLS is up."""
-        if self._made:
-            self._open(peer_domain(self._wire.getPeerCertificate()))
+        if not self._made:
+            return
+        certificate = self._wire.getPeerCertificate()
+        if self.target is not None and self.target.proves and not proves(certificate, self.target.proves):
+            _log.warn(
+                "{source} is not {name}: its certificate proves {proved}",
+                source=self.source, name=self.target.proves, proved=", ".join(peer_domains(certificate)) or "nothing",
+            )  # fmt: skip
+            self.abort()
+            return
+        self._open(peer_domains(certificate))
 
-    def _open(self, identity: str | None) -> None:
+    def _open(self, identities: tuple[str, ...]) -> None:
         wire = self._wire
         peer, host = wire.getPeer(), wire.getHost()
-        flow = Flow(self._kind, self._local or (host.host, host.port), (peer.host, peer.port), self._id, identity)
+        local, first = self._local or (host.host, host.port), identities[0] if identities else None
+        flow = Flow(self._kind, local, (peer.host, peer.port), self._id, first, identities)
         if ITCPTransport.providedBy(wire):
             wire.setTcpNoDelay(True)
         wire.registerProducer(self, True)

@@ -6,15 +6,17 @@ theirs, new ones get the new certificate.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
-from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
+from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, platformTrust, trustRootFromCertificates
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
@@ -32,23 +34,23 @@ class TlsFiles:
     client_authorities: Path | None = None
 
 
-def load_options(files: TlsFiles) -> CertificateOptions:
-    """Reads the files.
+def load_options(files: TlsFiles, *, platform: bool = False) -> CertificateOptions:
+    """Reads the files; ``platform``: where they name no authorities, the system's are to be trusted.
 
     Raises:
         TlsError: a file cannot be read, or certificate and key do not belong together.
     """
-    chain = _certificates(files.certificate)
+    chain = certificates(files.certificate)
     try:
         key = load_pem_private_key(files.key.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise TlsError(f"{files.key}: {error}") from error
     if key.public_key() != chain[0].public_key():
         raise TlsError(f"{files.key} is not the key of {files.certificate}")
-    trust = None
+    trust: Any = platformTrust() if platform else None  # type: ignore[no-untyped-call]
     if files.client_authorities is not None:
         found = []
-        for one in _certificates(files.client_authorities):
+        for one in certificates(files.client_authorities):
             found.append(Certificate(X509.from_cryptography(one)))  # type: ignore[no-untyped-call]  # noqa: PERF401
         trust = trustRootFromCertificates(found)  # type: ignore[no-untyped-call]
     return CertificateOptions(
@@ -60,7 +62,12 @@ def load_options(files: TlsFiles) -> CertificateOptions:
     )
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
+def certificates(path: Path) -> list[x509.Certificate]:
+    """Returns the certificates of a PEM file, one at least.
+
+    Raises:
+        TlsError: it cannot be read, or holds none.
+    """
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -102,25 +109,90 @@ class ServerTls:
         return SSL.Connection(self._context, None)
 
 
-def peer_domain(certificate: X509 | None) -> str | None:
-    """Returns the SIP domain that a certificate proves (RFC 5922 7.1), or None.
+class ClientTls:
+    """Makes the TLS side of connections that we open to other servers: with our certificate, which they may ask for.
 
-    That is the host of a ``sip:`` URI without a user; where it has no such URI, a DNS name. Wildcards prove nothing.
+    Args:
+        files: ``client_authorities`` are those that count; without them the system's do.
     """
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._context = self._load()
+
+    def _load(self) -> SSL.Context:
+        context = load_options(self._files, platform=True).getContext()
+        assert isinstance(context, SSL.Context)
+        return context
+
+    def reload(self) -> None:
+        """Reads the files again. Raises TlsError, and then goes on with what it has."""
+        self._context = self._load()
+
+    def creator(self, name: str) -> IOpenSSLClientConnectionCreator:
+        """Returns what begins a handshake with whoever is to prove a name; that it does is checked by `proves`."""
+        return _Client(self._context, name)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _Client:
+    def __init__(self, context: SSL.Context, name: str) -> None:
+        self._context = context
+        self._name = name
+
+    def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N802 - Twisted's name
+        """Returns the connection's TLS state."""
+        del protocol
+        connection = SSL.Connection(self._context, None)
+        if _address(self._name) is None:
+            connection.set_tlsext_host_name(self._name.encode("ascii"))
+        return connection
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(name)
+    except ValueError:
+        return None
+
+
+def proves(certificate: X509 | None, name: str) -> bool:
+    """Whether a certificate, which has been verified, proves a name: a domain (RFC 5922 7.2) or an address."""
+    address = _address(name)
+    if address is None:
+        return name.lower() in peer_domains(certificate)
+    names = _alternative_names(certificate)
+    return names is not None and address in names.get_values_for_type(x509.IPAddress)
+
+
+def _alternative_names(certificate: X509 | None) -> x509.SubjectAlternativeName | None:
     if certificate is None:
         return None
     try:
-        names = certificate.to_cryptography().extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return certificate.to_cryptography().extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return None
-    uris = [uri for uri in names.get_values_for_type(x509.UniformResourceIdentifier) if uri.startswith("sip:")]
-    for uri in uris:
-        host = uri[4:].partition(";")[0]
-        if host and "@" not in host:
-            return host.lower()
+
+
+def peer_domains(certificate: X509 | None) -> tuple[str, ...]:
+    """Returns all SIP domains that a certificate proves (RFC 5922 7.1).
+
+    Those are the hosts of ``sip:`` URIs without a user; where it has no ``sip:`` URI, its DNS names. Wildcards prove
+    nothing, and neither does the common name.
+    """
+    names = _alternative_names(certificate)
+    if names is None:
+        return ()
+    uris = [uri for uri in names.get_values_for_type(x509.UniformResourceIdentifier) if uri[:4].lower() == "sip:"]
     if uris:
-        return None
-    for name in names.get_values_for_type(x509.DNSName):
-        if "*" not in name:
-            return name.lower()
-    return None
+        hosts = [uri[4:].partition(";")[0] for uri in uris]
+        return tuple(host.lower() for host in hosts if host and "@" not in host and "*" not in host)
+    return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName) if "*" not in name)
+
+
+def peer_domain(certificate: X509 | None) -> str | None:
+    """Returns the SIP domain that a certificate proves (RFC 5922 7.1), or None.
+
+    That is the first of `peer_domains`.
+    """
+    return next(iter(peer_domains(certificate)), None)

@@ -1,5 +1,7 @@
 """``simplebridge check``: configuration and policy, without starting anything."""
 
+from pathlib import Path
+
 import click
 
 from bridge.app.cli.common import Context, common_options
@@ -15,6 +17,8 @@ def check(context: Context) -> None:
     home = context.home()
     config = home.config
     endpoint_config(config)
+    if config.sip.authorities is not None:
+        _check_authorities(config, config.sip.authorities)
     if config.sip.certificate is not None:
         _check_certificate(config)
     policy = home.policy()
@@ -32,6 +36,16 @@ def check(context: Context) -> None:
         click.echo(f"{config.path}: good; {len(config.networks)} networks, {rules} rules, policy {policy.digest[:16]}")
 
     context.show(answer, human)
+
+
+def _check_authorities(config: Config, path: Path) -> None:
+    """Raises ConfigError where the authorities that are configured cannot be read."""
+    from transports.sip.tls import TlsError, certificates
+
+    try:
+        certificates(path)
+    except TlsError as e:
+        raise config.error(("sip", "authorities"), str(e)) from e
 
 
 def _check_certificate(config: Config) -> None:

@@ -33,6 +33,12 @@ def status(context: Context) -> None:
         click.echo(f"deliveries: {queues['waiting']} waiting, {queues['sending']} being sent")
         click.echo("sip: " + ", ".join(f"{name} {value}" for name, value in sip.items()))
         click.echo("messages: " + ", ".join(f"{name} {value}" for name, value in answer["messages"].items()))
+        peers = [
+            (one["name"], one["address"], one["transport"], one["state"], f"{one['seconds']:.0f} s", one["reason"])
+            for one in answer.get("peers", ())
+        ]
+        if peers:
+            print_table(("peer", "address", "transport", "state", "for", ""), peers)
         print_table(
             ("network", "account", "link", ""),
             [(link["network"], link["account"], link["state"], link["reason"]) for link in answer["links"]],

@@ -56,6 +56,14 @@ def test_check_wants_the_policy_to_be_there(bridge: Bridge) -> None:
     assert "policy.toml" in done.line
 
 
+def test_check_reads_the_authorities(bridge: Bridge) -> None:
+    bridge.config.write_text(CONFIG + '[sip]\nauthorities = "ca.pem"\n')
+    done = bridge("check")
+    assert done.code == 2
+    assert ":10: sip.authorities: " in done.line
+    assert "ca.pem" in done.line
+
+
 def test_check_reads_the_certificate(bridge: Bridge) -> None:
     bridge.config.write_text(CONFIG + '[sip]\nlisten = ["tls:127.0.0.1:0"]\ncertificate = "c.pem"\nkey = "k.pem"\n')
     done = bridge("check")

@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from bridge.compliance.record import Recorded
 from bridge.delivery.lanes import Lanes, Parcel, RetryPolicy
 from bridge.model.body import Failure, Stage
 from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, SendResult
+from bridge.model.ids import NetworkId, RemoteUserId
 from tests.kit import values
 
 NOW = 1_000_000.0
@@ -319,3 +321,20 @@ def test_what_waited_goes_before_what_comes_while_lanes_are_paused() -> None:
     assert h.sent == old
     h.answer(old[0], SENT)
     assert h.sent == [*old, new]
+
+
+def test_all_people_of_a_domain_are_woken_and_nobody_else() -> None:
+    h = Harness()
+    parcels = []
+    for number, recipient in enumerate(("a@corp.example", "b@corp.example", "c@sub.corp.example", "d@other.example")):
+        event = values.envelope(number)
+        item = values.outbox_item(event, lane=str(number), expires_at=NOW + 1000)
+        item = evolve(item, network=NetworkId("sip"), recipient=RemoteUserId(recipient))
+        parcels.append(Parcel(item, values.recorded(event, number), NOW))
+        h.lanes.add(parcels[-1], NOW)
+        h.answer(parcels[-1], failure("unreachable"))
+    h.sent.clear()
+    h.lanes.wake_domain("aim", "corp.example", NOW)
+    assert h.sent == []
+    h.lanes.wake_domain("sip", "corp.example", NOW)
+    assert h.sent == parcels[:2]

@@ -1,5 +1,6 @@
 """Certificates: what can be loaded, and whom they name (RFC 5922)."""
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from cryptography import x509
 from OpenSSL.crypto import X509
 
 from tests.unit.sip_connector.pem import make_certificate, make_pair
-from transports.sip.tls import ServerTls, TlsError, TlsFiles, load_options, peer_domain
+from transports.sip.tls import ServerTls, TlsError, TlsFiles, load_options, peer_domain, proves
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,32 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
 def test_client_authorities_are_loaded(tmp_path: Path) -> None:
     files = make_pair(tmp_path)
     ServerTls(TlsFiles(certificate=files.certificate, key=files.key, client_authorities=files.certificate))
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "proved"),
+    [
+        ([x509.DNSName("pbx.test")], "PBX.test", True),
+        ([x509.DNSName("a.test"), x509.DNSName("pbx.test")], "pbx.test", True),
+        ([x509.DNSName("*.test")], "pbx.test", False),  # RFC 5922 7.2
+        ([x509.DNSName("pbx.test")], "sub.pbx.test", False),
+        ([x509.DNSName("sub.pbx.test")], "pbx.test", False),
+        (
+            [x509.UniformResourceIdentifier("sip:pbx.test"), x509.UniformResourceIdentifier("sip:b.test")],
+            "b.test",
+            True,
+        ),
+        ([x509.UniformResourceIdentifier("SIP:pbx.test;x=1")], "pbx.test", True),
+        ([x509.UniformResourceIdentifier("sip:*.test")], "*.test", False),
+        ([x509.UniformResourceIdentifier("sip:a.test"), x509.DNSName("pbx.test")], "pbx.test", False),
+        ([x509.IPAddress(ip_address("192.0.2.1"))], "192.0.2.1", True),
+        ([x509.IPAddress(ip_address("2001:db8::1"))], "2001:DB8:0::1", True),
+        ([x509.IPAddress(ip_address("192.0.2.1"))], "192.0.2.2", False),
+        ([x509.DNSName("192.0.2.1")], "192.0.2.1", False),
+        ([], "test", False),  # the common name is no proof
+    ],
+)
+def test_what_a_server_proves(names: list[x509.GeneralName], name: str, proved: bool) -> None:
+    certificate, _ = make_certificate(*names)
+    assert proves(X509.from_cryptography(certificate), name) is proved
+    assert not proves(None, name)

@@ -5,7 +5,7 @@ import pytest
 from tests.kit.sip import DOMAIN, SERVER, Client, make_endpoint
 from transports.sip.machine.config import Limits
 from transports.sip.machine.events import RegistrationChanged
-from transports.sip.machine.flow import ConnectTo, Flow
+from transports.sip.machine.flow import ConnectTo, Flow, Target
 from transports.sip.machine.ports import Done, StoredBinding
 from transports.sip.wire.message import Response
 from transports.sip.wire.native import SipMessage, SipRegistration
@@ -257,7 +257,7 @@ def test_registrations_survive_a_restart() -> None:
     assert isinstance(first[0], Flow)
     assert first[0].remote == ("192.0.2.9", 1)
     assert isinstance(second, ConnectTo)  # the connection did not survive, the contact did
-    assert second.target == ("tcp", "192.0.2.9", 2)
+    assert second.target == Target("tcp", "192.0.2.9", 2)
     later = make_endpoint(bindings=store, now=400.0)
     assert later.counts["bindings"] == 0
 
@@ -284,7 +284,7 @@ def test_where_a_contact_is_reached(transport: str, contact: str, expected: tupl
     endpoint.send_message(native, "k", 2.0)
     (output,) = endpoint.to_send(2.0)
     if isinstance(output, ConnectTo):
-        assert output.target == expected
+        assert output.target == Target(*expected)  # type: ignore[arg-type]
         return
     flow = output[0]
     assert isinstance(flow, Flow)
@@ -304,5 +304,5 @@ def test_path_is_the_way_to_a_contact(alice: Client) -> None:
     alice.endpoint.send_message(native, "k", 2.0)
     (output,) = alice.endpoint.to_send(2.0)
     assert isinstance(output, ConnectTo)
-    assert output.target == ("tcp", "edge.example.test", 5060)
+    assert output.target == Target("tcp", "edge.example.test", 5060)
     assert f"Route: {path}".encode() in output.data

@@ -2,12 +2,14 @@
 
 import pytest
 
-from tests.kit.sip import DOMAIN, make_config
+from tests.kit.sip import DOMAIN, Client, make_config, make_endpoint
 from transports.sip.machine.config import Listener
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.names import Names, clean_reason
+from transports.sip.machine.routeset import routed
 from transports.sip.machine.routing import Router, same_address, target_of
-from transports.sip.wire.uri import parse_uri
+from transports.sip.wire.message import Request
+from transports.sip.wire.uri import SipUri, parse_uri
 
 
 def _listener(transport: str, host: str, advertised: str | None = None) -> Listener:
@@ -79,3 +81,44 @@ def test_names() -> None:
 def test_reasons_are_one_clean_line() -> None:
     assert clean_reason("a\r\nb\0c\u2028d\te") == "a b?c d e"
     assert len(clean_reason("x" * 1000)) == 160
+
+
+TARGET = SipUri("10.0.0.7", user="dora", port=5062)
+
+
+@pytest.mark.parametrize(
+    ("routes", "request_uri", "headers", "next_hop"),
+    [
+        ([], "sip:dora@10.0.0.7:5062", (), "sip:dora@10.0.0.7:5062"),
+        (
+            ["<sip:p1.test;lr>", "<sip:p2.test;lr>"], "sip:dora@10.0.0.7:5062",
+            ("<sip:p1.test;lr>", "<sip:p2.test;lr>"), "sip:p1.test;lr",
+        ),
+        # a strict router finds itself in the Request-URI (RFC 3261 12.2.1.1, 16.12.1.2)
+        (
+            ["<sip:p1.test:5070;method=X>", "<sip:p2.test;lr>"], "sip:p1.test:5070",
+            ("<sip:p2.test;lr>", "<sip:dora@10.0.0.7:5062>"), "sip:p1.test:5070;method=X",
+        ),
+        (["<mailto:x@y>"], "sip:dora@10.0.0.7:5062", ("<mailto:x@y>",), "sip:dora@10.0.0.7:5062"),
+    ],
+)  # fmt: skip
+def test_the_route_set_of_a_dialog(
+    routes: list[str], request_uri: str, headers: tuple[str, ...], next_hop: str
+) -> None:
+    assert routed(routes, TARGET) == (request_uri, headers, parse_uri(next_hop))
+
+
+@pytest.mark.parametrize("route", ["<sip:192.0.2.50:5070;lr>", "<sip:192.0.2.50:5070>"])
+def test_a_notify_goes_to_the_proxy_that_recorded_its_route(route: str) -> None:
+    """Not past it to the Contact, which may be where only the proxy can reach it."""
+    endpoint = make_endpoint()
+    proxy = Client(endpoint, "alice", host="192.0.2.50", port=5070)
+    headers = [("Event", "presence"), ("Contact", "<sip:alice@192.0.2.50:40000>"), ("Record-Route", route)]
+    assert proxy.ask("SUBSCRIBE", "sip:friend@aim.example.test", headers).status == 200
+    endpoint.handle_timer(1.0)
+    (notify,) = proxy.take(1.0)
+    assert isinstance(notify, Request)
+    loose = ";lr" in route
+    contact = "sip:alice@192.0.2.50:40000"
+    assert notify.uri_text == (contact if loose else "sip:192.0.2.50:5070")
+    assert notify.lines("Route") == [route if loose else f"<{contact}>"]

@@ -111,6 +111,14 @@ class ClientTransactions:
         for transaction in self._on_flow.pop(flow.id, ()):
             self._step(transaction, Event.TRANSPORT_ERROR, now, None)
 
+    def flow_to(self, target: Target) -> Flow | None:
+        """Returns the connection that was opened for a target, while it is up."""
+        return self._targets.get(target)
+
+    def waits(self, method: str, branch: str) -> bool:
+        """Whether a request of this branch waits for its answer."""
+        return (branch, method) in self._clients
+
     # -- requests -----------------------------------------------------------------------------------------------------
 
     def request(

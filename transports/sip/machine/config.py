@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from transports.sip.machine.quirks import DEFAULT, Quirks
 from transports.sip.machine.transactions import Timers
+from transports.sip.machine.trunkconfig import TrunkConfig
 
 MESSAGE_TYPES = (
     "text/plain",
@@ -172,6 +173,8 @@ class EndpointConfig:
     lifetimes: Lifetimes = field(factory=Lifetimes)
     timers: Timers = field(factory=Timers)
     quirks: Quirks = DEFAULT
+    trunks: TrunkConfig = field(factory=TrunkConfig)
+    """Other SIP servers, and the domains that are reached by them."""
 
     @property
     def auth_realm(self) -> str:

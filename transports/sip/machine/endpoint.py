@@ -45,6 +45,7 @@ from transports.sip.machine.routing import Router
 from transports.sip.machine.sender import Sender
 from transports.sip.machine.subscriptions import Notifier
 from transports.sip.machine.timers import TimerQueue
+from transports.sip.machine.trunking import Trunking
 from transports.sip.machine.typing import Heard, Told
 from transports.sip.machine.uas import Uas
 from transports.sip.wire.iscomposing import MIN_REFRESH, IsComposing, build_iscomposing
@@ -102,9 +103,17 @@ class Endpoint:
             lambda aor: bool(self.registrar.contacts(aor)), epoch, self._published,
         )  # fmt: skip
         self._lost = LostFlows(config, self._layer, self._queue, router, self.registrar, entropy)
-        self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
         self._heard = Heard(self._queue, self._ran_out)
         self._told = Told(self._queue, self._compose)
+        self.trunking: Trunking | None = None
+        """Other SIP servers, where there are any."""
+        if config.trunks.on:
+            self.trunking = Trunking(
+                config, self._layer, self._queue, names, router, secret, entropy, self._events.append
+            )  # fmt: skip
+            self.guard.trusted = self.trunking.trust.knows
+        upstream = None if self.trunking is None else self.trunking.upstream
+        self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent, upstream)
         self._challenged = Challenged(self._queue, config.lifetimes.challenge, config.limits, self._events.append)
         self._uas = Uas(
             config,
@@ -119,6 +128,7 @@ class Endpoint:
             self._events.append,
             self.guard,
             self._heard,
+            self.trunking,
         )
 
     def start(self, now: float) -> None:
@@ -126,12 +136,16 @@ class Endpoint:
         self.registrar.load(now)
         self._publications.load(now)
         self._notifier.load(now)
+        if self.trunking is not None:
+            self.trunking.start(now)
 
     # -- the wire -----------------------------------------------------------------------------------------------------
 
     def flow_opened(self, flow: Flow, now: float, target: Target | None = None) -> None:
         """A connection is up; ``target`` is what a `ConnectTo` asked for, where it was that."""
         self._layer.flow_opened(flow, now, target)
+        if self.trunking is not None and target is not None:
+            self.trunking.replies.flow_opened(target)
 
     def flow_lost(self, flow: Flow, now: float) -> None:
         """A connection is gone."""
@@ -142,11 +156,15 @@ class Endpoint:
 
     def connection_made(self, source: str, now: float) -> bool:
         """Somebody has connected to us. False: their address asks for too much, and the connection is to be dropped."""
+        if self.trunking is not None and self.trunking.trust.has_address(source):
+            return True
         return self.guard.connected(prefix_of(source), now)
 
     def connect_failed(self, target: Target, now: float) -> None:
         """What a `ConnectTo` asked for cannot be had."""
         self._layer.connect_failed(target, now)
+        if self.trunking is not None:
+            self.trunking.replies.connect_failed(target, now)
 
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes one datagram, or what a connection has read. Never raises for what a peer sent."""

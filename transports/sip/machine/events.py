@@ -85,6 +85,16 @@ class RequestRefused:
     challenged: bool = False
 
 
+@frozen
+class PeerChanged:
+    """A trusted peer does not answer any more, or again; ``domains`` are those whose people it has."""
+
+    name: str
+    up: bool
+    reason: str
+    domains: tuple[str, ...]
+
+
 EndpointEvent: TypeAlias = (
     MessageReceived
     | SendFinished
@@ -94,4 +104,5 @@ EndpointEvent: TypeAlias = (
     | SubscriptionOpened
     | SubscriptionClosed
     | RequestRefused
+    | PeerChanged
 )

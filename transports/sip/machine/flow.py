@@ -36,8 +36,8 @@ class Flow:
     """One way to a peer: a connection, or a UDP source address seen by one of our sockets.
 
     ``transport`` is ``udp``, ``tcp``, ``tls``, ``ws`` or ``wss``; ``id`` tells connections apart and is 0 for UDP;
-    ``identity`` is the domain or address that a peer's certificate proved, if it did. Compared by identity for
-    connections, by ``key`` for UDP.
+    ``identity`` is the domain or address that a peer's certificate proved, if it did, and ``identities`` are all of
+    them (RFC 5922 section 7.1). Compared by identity for connections, by ``key`` for UDP.
 
     ``whole``: what comes in is a whole message each time: a datagram, or a WebSocket message (RFC 7118 section 5).
     ``prefix``: what one party has of addresses: one of IPv4, a /64 of IPv6; limits are by it.
@@ -45,18 +45,25 @@ class Flow:
     """
 
     __slots__ = (
-        "callable_back", "id", "identity", "key", "local", "prefix", "reliable", "remote", "source", "transport",
-        "whole",
+        "callable_back", "id", "identities", "identity", "key", "local", "prefix", "reliable", "remote", "source",
+        "transport", "whole",
     )  # fmt: skip
 
     def __init__(
-        self, transport: str, local: HostPort, remote: HostPort, flow_id: int = 0, identity: str | None = None
+        self,
+        transport: str,
+        local: HostPort,
+        remote: HostPort,
+        flow_id: int = 0,
+        identity: str | None = None,
+        identities: tuple[str, ...] = (),
     ) -> None:
         self.transport = transport
         self.local = local
         self.remote = remote
         self.id = flow_id
         self.identity = identity
+        self.identities = identities or (() if identity is None else (identity,))
         self.reliable = transport != "udp"
         self.callable_back = transport not in WEBSOCKETS
         self.whole = transport == "udp" or not self.callable_back
@@ -69,11 +76,15 @@ class Flow:
 
 
 class Target(NamedTuple):
-    """Where a request is to go. ``host`` is an address, or a name that the connector resolves; without brackets."""
+    """Where a request is to go. ``host`` is an address, or a name that the connector resolves; without brackets.
+
+    ``proves``: the domain that the other end's certificate must prove (RFC 5922), where it was found by that name.
+    """
 
     transport: str
     host: str
     port: int
+    proves: str = ""
 
 
 class ConnectTo(NamedTuple):

@@ -115,6 +115,8 @@ class TransactionLayer:
         self._clients = ClientTransactions(timers, limits.client_transactions, queue, self.outputs, self._flows)
         self.bad_messages = 0
         self.absorbed = 0
+        self.on_stranded: Callable[[ServerTransaction], None] | None = None
+        """Takes answers whose connection is gone; without it nobody does."""
 
     # -- flows ----------------------------------------------------------------------------------------------------
 
@@ -395,6 +397,8 @@ class TransactionLayer:
         flow = transaction.reply_flow
         if transaction.last is not None and (not flow.reliable or flow.id in self._flows):
             self.outputs.append((flow, transaction.last))
+        elif self.on_stranded is not None:
+            self.on_stranded(transaction)
 
     def _start_server_timer(self, transaction: ServerTransaction, action: Action, now: float) -> None:
         length = self._timers.length(action, transaction.flow.reliable, transaction.starts)
@@ -477,6 +481,14 @@ class TransactionLayer:
     ) -> ClientTransaction | None:
         """Sends a request; see `ClientTransactions.request`."""
         return self._clients.request(method, branch, data, way, now, outcome)
+
+    def flow_to(self, target: Target) -> Flow | None:
+        """Returns the connection that was opened for a target, while it is up."""
+        return self._clients.flow_to(target)
+
+    def is_ours(self, request: Request) -> bool:
+        """Whether a request is one that we have sent ourselves and that waits for its answer."""
+        return self._clients.waits(request.method, request.top_via.branch or "")
 
     def adopt(self, method: str, branch: str, outcome: OnOutcome) -> None:
         """Has the outcome of a request that is under way told to another callback."""

@@ -24,7 +24,7 @@ class Names:
             if listener.advertised:
                 own.add(listener.advertised.lower())
         self._hosts = frozenset(own) | {self._domain}
-        self._networks = frozenset(name.lower() for name in config.network_domains)
+        self._networks = frozenset(name.lower() for name in config.network_domains | config.trunks.foreign)
 
     def is_local(self, uri: object) -> bool:
         """Whether a URI is of the corporate domain, by its name or an alias of it."""

@@ -64,10 +64,15 @@ def same_address(left: str, right: str) -> bool:
 class Router:
     """Fills in the Via and Contact of our requests, and makes UDP flows to targets."""
 
-    __slots__ = ("_config", "sent_by")
+    __slots__ = ("_config", "_proves", "sent_by")
 
     def __init__(self, config: EndpointConfig) -> None:
         self._config = config
+        self._proves = {
+            ("tls", peer.host, peer.port or DEFAULT_PORTS["tls"]): peer.proves
+            for peer in config.trunks.peers
+            if peer.transport == "tls"
+        }
         self.sent_by = lru_cache(256)(self._sent_by)
 
     def _sent_by(self, transport: str, host: str, local: tuple[str, int] | None) -> str | None:
@@ -96,6 +101,8 @@ class Router:
         sent_by = self.sent_by(way.transport, way.host, None)
         if sent_by is None:
             return None
+        if self._proves and not way.proves:
+            way = way._replace(proves=self._proves.get((way.transport, way.host, way.port), ""))
         if way.transport == "udp":
             listener = self._config.listener_for("udp", way.host)
             assert listener is not None

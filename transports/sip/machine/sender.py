@@ -20,15 +20,18 @@ from attrs import evolve
 from bridge.model.body import Failure as SendFailure
 from bridge.model.body import Stage
 from bridge.model.capabilities import RECIPIENT_OFFLINE, SendResult
+from transports.sip.machine.abilities import Abilities
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.gruu import same_instance
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.outbound import flow_has_failed, next_flow, one_flow_each
+from transports.sip.machine.quirks import NONE
 from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router, target_of
 from transports.sip.machine.timers import Timer, TimerQueue
+from transports.sip.machine.upstream import TOO_LARGE, Result, Upstream
 from transports.sip.wire.base import check_header
 from transports.sip.wire.cpim import CONTENT_TYPE as CPIM
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
@@ -69,6 +72,12 @@ UNREACHABLE = _failed("unreachable", "The recipient's device cannot be reached",
 OVERLOAD = _failed("overload", "Too many messages are under way", retryable=True)
 UNSUPPORTED = _failed("unsupported", "The recipient's device does not take this kind of content", retryable=False)
 
+_BY_FAILURE = {
+    Failure.TIMEOUT: NO_ANSWER,
+    Failure.TRANSPORT: LOST,
+    Failure.UNREACHABLE: UNREACHABLE,
+    Failure.OVERLOAD: OVERLOAD,
+}
 _BY_STATUS: dict[int, tuple[str, bool, bool]] = {
     # status: reason, retryable, certain
     401: ("unauthorized", False, True),
@@ -120,7 +129,8 @@ class Delivery:
     """One message on its way to the contacts of one person."""
 
     __slots__ = (
-        "aor", "busy", "deadline", "device", "done", "forms", "ids", "key", "results", "tried", "untold", "waiting"
+        "aor", "busy", "deadline", "device", "done", "forms", "ids", "key", "results", "sender", "tried", "untold",
+        "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -133,6 +143,8 @@ class Delivery:
         """The Call-IDs by which receipts may name it."""
         self.untold = False
         """Whether forms are tried that only those take who are known to: nobody is, and there is no other form."""
+        self.sender = ""
+        """Who has sent it, as a header value, where a server of others is told."""
         self.tried: set[str] = set()
         """The contacts that it was sent to, by their flow names."""
         self.device = device
@@ -151,8 +163,12 @@ class Delivery:
         """
         if self.device is not None and not same_instance(binding.instance, self.device):
             return -1
+        return self.form_taken(binding.abilities, after)
+
+    def form_taken(self, abilities: Abilities, after: int = -1) -> int:
+        """Returns the number of the first form behind ``after`` that who has these abilities takes, or -1."""
         for number in range(after + 1, len(self.forms)):
-            if binding.abilities.may_take(self.forms[number].media, untold=self.untold):
+            if abilities.may_take(self.forms[number].media, untold=self.untold):
                 return number
         return -1
 
@@ -174,6 +190,7 @@ class Sender:
     Args:
         secret: names of requests are derived with it; the same for every process of this bridge.
         finished: told of each message's result, once per key.
+        upstream: sends to those who are registered elsewhere; None: nobody is.
     """
 
     def __init__(
@@ -185,6 +202,7 @@ class Sender:
         registrar: Registrar,
         secret: bytes,
         finished: Finished,
+        upstream: Upstream | None = None,
     ) -> None:
         self._config = config
         self._layer = layer
@@ -193,6 +211,7 @@ class Sender:
         self._registrar = registrar
         self._secret = secret[:64]
         self._finished = finished
+        self._upstream = upstream
         self._deliveries: dict[str, Delivery] = {}
         self._by_aor: dict[str, list[Delivery]] = {}
         self._senders: Memo[str] = Memo()
@@ -204,6 +223,8 @@ class Sender:
         """Returns the longest body that every contact of ``aor`` can be sent now (RFC 3428 section 8)."""
         contacts = self._registrar.contacts(aor)
         most = self._config.limits.max_body if contacts else self._config.max_udp_message - HEADROOM
+        if not contacts and self._upstream is not None and self._upstream.by_connection(aor):
+            most = self._config.limits.max_body
         for binding in contacts:
             whole = self._config.max_udp_message
             if self._is_stream(binding.ways(self._layer.is_open)) or self._stream_way(binding) is not None:
@@ -229,7 +250,7 @@ class Sender:
         if device is not None:
             contacts = [binding for binding in contacts if same_instance(binding.instance, device)]
         if not contacts:
-            self._finished(key, OFFLINE, now)
+            self._send_away(message, key, (forms, ids), now, deadline)
             return
         delivery = Delivery(message.aor, key, forms, ids, device)
         takers = [binding for binding in contacts if delivery.form_for(binding) >= 0]
@@ -244,6 +265,9 @@ class Sender:
         self._deliveries[key] = delivery
         self._by_aor.setdefault(message.aor, []).append(delivery)
         self._fork(delivery, takers, now)
+        self._until(delivery, now, deadline)
+
+    def _until(self, delivery: Delivery, now: float, deadline: float | None) -> None:
         if deadline is not None and not delivery.done and deadline < now + self._config.timers.timeout:
             late = partial(self._late, delivery)
             delivery.deadline = self._queue.after(now, max(deadline - now, 0.0), late)
@@ -292,6 +316,50 @@ class Sender:
 
     def _call_id(self, key: str) -> str:
         return self._derived(key)[12:]
+
+    # -- other servers ------------------------------------------------------------------------------------------------
+
+    def _send_away(
+        self,
+        message: SipMessage,
+        key: str,
+        what: tuple[tuple[Form, ...], tuple[str, ...]],
+        now: float,
+        deadline: float | None,
+    ) -> None:
+        """Sends to the server of the recipient's domain, where there is one: nobody is registered here."""
+        upstream = self._upstream
+        if upstream is None or message.device is not None or not upstream.hops(message.aor):
+            self._finished(key, OFFLINE, now)
+            return
+        delivery = Delivery(message.aor, key, *what)
+        delivery.sender = self._sender(message)
+        unknown = Abilities(NONE)
+        number = delivery.form_taken(unknown)
+        if number < 0:
+            delivery.untold, number = True, 0
+        self._deliveries[key] = delivery
+        self._by_aor.setdefault(message.aor, []).append(delivery)
+        delivery.waiting = 1
+        self._ascend(delivery, upstream, unknown, number, now)
+        self._until(delivery, now, deadline)
+
+    def _ascend(self, delivery: Delivery, upstream: Upstream, abilities: Abilities, number: int, now: float) -> None:
+        media, tail = delivery.forms[number]
+        done = partial(self._ascended, delivery, upstream, abilities, number)
+        upstream.send("MESSAGE", delivery.aor, f"{delivery.key}\n{media}", delivery.sender, tail, now, done)
+
+    def _ascended(
+        self, delivery: Delivery, upstream: Upstream, abilities: Abilities, number: int, result: Result, now: float
+    ) -> None:
+        outcome = result.outcome
+        if isinstance(outcome, Response) and outcome.status in NOT_TAKEN:
+            abilities.refused(delivery.forms[number].media, outcome)
+            other = delivery.form_taken(abilities, number)
+            if other >= 0:
+                self._ascend(delivery, upstream, abilities, other, now)
+                return
+        self._settle(delivery, ascended(result), now)
 
     def _tail(self, message: SipMessage, key: str) -> bytes:
         """All of the request that is the same for every contact: what comes after Via, and the body."""
@@ -451,6 +519,23 @@ class Sender:
         if not delivery.done:
             delivery.results.append(NO_ANSWER)
             self._finish(delivery, delivery.worst(), now)
+
+
+def ascended(result: Result) -> SendResult:
+    """Returns what it means for the message that a server of another domain, or none, has taken it."""
+    outcome = result.outcome
+    if isinstance(outcome, Response):
+        found = result_of(outcome)
+    elif outcome == TOO_LARGE:
+        return _failed("too-large", "The message is too long for the way to the recipient", retryable=False)
+    elif outcome is Failure.UNREACHABLE:
+        found = _failed("unreachable", "The recipient's server cannot be reached", retryable=True)
+    else:
+        found = _BY_FAILURE.get(outcome, NO_ANSWER) if isinstance(outcome, Failure) else NO_ANSWER
+    failure = found.failure
+    if failure is not None and failure.certain and result.maybe:
+        return SendResult(stage=Stage.UNKNOWN, failure=evolve(failure, certain=False))
+    return found
 
 
 def _percent(char: str) -> str:

@@ -24,6 +24,7 @@ from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.names import Names
 from transports.sip.machine.ports import Entropy, SubscriptionStore
 from transports.sip.machine.registrar import Binding, Registrar
+from transports.sip.machine.routeset import routed
 from transports.sip.machine.routing import Router, uri_transport, way_to
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
@@ -416,11 +417,12 @@ class Notifier:
         if device is not None:
             return device.ways(self._layer.is_open)
         flow = subscription.flow
-        if flow.reliable and not self._layer.is_open(flow):
+        if flow.reliable and not subscription.routes and not self._layer.is_open(flow):
             for binding in self._registrar.contacts(subscription.watcher):
                 if binding.flow.reliable and binding.uri.equivalent(subscription.contact):
                     return binding.ways(self._layer.is_open)  # the client came back on another connection
-        return way_to(subscription.contact, flow, self._layer.is_open)
+        # The first of a route set is who has sent the SUBSCRIBE on to us, over this flow.
+        return way_to(routed(subscription.routes, subscription.contact).next_hop, flow, self._layer.is_open)
 
     def _build(self, subscription: Subscription, transport: str, sent_by: str, branch: str, now: float) -> bytes:
         left = max(round(subscription.expires_at - now), 0)
@@ -429,9 +431,12 @@ class Notifier:
         else:
             state = f"{subscription.subscription_state};expires={left}"
         device = self._device(subscription)
-        target = str(subscription.contact) if device is None else device.request_uri
-        path = () if device is None or subscription.routes else device.path
-        routes = "".join(f"Route: {route}\r\n" for route in (*path, *subscription.routes))
+        if device is None:
+            target, path, _ = routed(subscription.routes, subscription.contact)
+        else:
+            target = device.request_uri
+            path = (*(() if subscription.routes else device.path), *subscription.routes)
+        routes = "".join(f"Route: {route}\r\n" for route in path)
         kind, body = self._content(subscription, transport)
         head = (
             f"NOTIFY {target} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"

@@ -17,6 +17,9 @@ from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.subscriptions import Notifier
+from transports.sip.machine.trunkconfig import Peer
+from transports.sip.machine.trunking import Trunking
+from transports.sip.machine.trust import ANONYMITY_DISALLOWED, NotVouched
 from transports.sip.machine.typing import Heard
 from transports.sip.wire.coding import inflate
 from transports.sip.wire.errors import SipSyntaxError
@@ -70,6 +73,7 @@ class Uas:
     Args:
         emit: takes the endpoint's events.
         heard: takes note of who is composing.
+        trunking: other servers; None where there are none.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Uas:
         emit: Callable[[MessageReceived | RequestRefused], None],
         guard: Guard,
         heard: Heard,
+        trunking: Trunking | None = None,
     ) -> None:
         self._guard = guard
         self._config = config
@@ -98,6 +103,7 @@ class Uas:
         self._publications = publications
         self._emit = emit
         self._heard = heard
+        self._trunking = trunking
         self._pending: dict[int, ServerTransaction] = {}
         self._last = 0
         self._accept = ", ".join(config.message_types)
@@ -151,6 +157,8 @@ class Uas:
 
     def _check_way(self, request: Request) -> None:
         """RFC 3261 16.3 step 4, for what a B2BUA sends out and gets back."""
+        if self._trunking is not None and self._layer.is_ours(request):
+            raise Refusal(482, "Loop: this request comes from here")
         if request.one_via:
             return
         for via in request.vias[1:]:
@@ -170,6 +178,10 @@ class Uas:
     def _authenticate(self, transaction: ServerTransaction, now: float) -> str:
         """Returns who made a request whose From is their own; raises Refusal."""
         request = transaction.request
+        if self._trunking is not None:
+            vouched = self._vouched(transaction, self._trunking)
+            if vouched is not None:
+                return self._within_limits(transaction, vouched, now)
         verdict = self._auth.check(request, transaction.flow, now)
         if isinstance(verdict, Denied):
             self._denied(transaction, verdict, now)
@@ -183,6 +195,9 @@ class Uas:
             self._tell(transaction, 403, reason, aor)
             raise Refusal(403, reason)
         self._guard.proved(transaction.flow)
+        return self._within_limits(transaction, aor, now)
+
+    def _within_limits(self, transaction: ServerTransaction, aor: str, now: float) -> str:
         wait = self._guard.person(aor, now)
         if wait > 0:
             self._tell(transaction, 503, "Too many requests of one person", aor)
@@ -191,6 +206,32 @@ class Uas:
             raise refusal
         transaction.user = aor
         return aor
+
+    def _vouched(self, transaction: ServerTransaction, trunking: Trunking) -> str | None:
+        """Returns who has made a request by what a trusted peer says; None where it must be proved. Raises Refusal."""
+        request = transaction.request
+        peer = trunking.trust.peer_of(transaction.flow, request)
+        if peer is None:
+            return None
+        try:
+            aor = trunking.trust.sender(peer, request)
+            if aor is None:
+                return None
+            if request.method == "MESSAGE":
+                self._check_turn(trunking, peer, request)
+                if trunking.trust.hides(request, aor):
+                    # Whoever gets a message is shown who has sent it: by a screen name, if by nothing else.
+                    raise NotVouched(ANONYMITY_DISALLOWED, "A message cannot be sent anonymously")
+        except NotVouched as refused:
+            self._tell(transaction, refused.status, refused.reason, "")
+            raise Refusal(refused.status, refused.reason) from refused
+        return aor
+
+    def _check_turn(self, trunking: Trunking, peer: Peer, request: Request) -> None:
+        """A person whom we would look for at the peer that is asking: it would go to and fro without an end."""
+        aor = self._names.target(request.uri) if isinstance(request.uri, SipUri) else ""
+        if not self._registrar.contacts(aor) and trunking.upstream.leads_to(aor, peer):
+            raise NotVouched(480, "Not registered here")
 
     def _denied(self, transaction: ServerTransaction, denied: Denied, now: float) -> None:
         """Tells the owner of a refusal; a MESSAGE that is merely asked for credentials may still come with them."""
