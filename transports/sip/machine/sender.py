@@ -181,13 +181,16 @@ class Sender:
 
     def max_body(self, aor: str) -> int:
         """Returns the longest body that every contact of ``aor`` can be sent now (RFC 3428 section 8)."""
-        limits = [
-            self._config.limits.max_body
-            for binding in self._registrar.contacts(aor)
-            if self._is_stream(binding.ways(self._layer.is_open)) or self._stream_way(binding) is not None
-        ]
-        if limits and len(limits) == len(self._registrar.contacts(aor)):
-            return min(limits)
+        contacts = self._registrar.contacts(aor)
+        wide = lost = 0
+        for binding in contacts:
+            way = binding.ways(self._layer.is_open)
+            if self._is_stream(way) or self._stream_way(binding) is not None:
+                wide += 1
+            elif way is None and binding.reg_id:
+                lost += 1  # a dead flow: its device is reached by another one, or not at all
+        if wide and wide + lost == len(contacts):
+            return self._config.limits.max_body
         return self._config.max_udp_message - HEADROOM
 
     def send(self, message: SipMessage, key: str, now: float, deadline: float | None = None) -> None:
@@ -337,7 +340,7 @@ class Sender:
     @staticmethod
     def _stream_way(binding: Binding) -> Flow | Target | None:
         """Returns a connection to a contact that is reached over UDP, where its URI offers that."""
-        target = target_of(binding.uri)
+        target = None if binding.reg_id else target_of(binding.uri)
         return target if target is not None and target.transport != "udp" else None
 
     def _by_another_flow(self, delivery: Delivery, failed: Binding, now: float) -> bool:
