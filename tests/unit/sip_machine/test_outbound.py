@@ -252,6 +252,30 @@ def test_a_flow_that_comes_while_a_message_is_out_does_not_get_it_too(endpoint: 
     assert requests(endpoint, 10.5) == []
 
 
+def test_a_long_text_goes_whole_while_one_connection_lives(endpoint: Endpoint) -> None:
+    first, second = flows(endpoint)
+    alice = f"alice@{DOMAIN}"
+    assert endpoint.max_body(alice) == 65536
+    endpoint.flow_lost(second.flow, 9.0)
+    assert endpoint.max_body(alice) == 65536
+    endpoint.flow_lost(first.flow, 9.0)
+    assert endpoint.max_body(alice) == 600
+
+
+def test_a_long_text_does_not_leave_the_flow(endpoint: Endpoint) -> None:
+    """RFC 5626 5.3 goes before RFC 3428 section 8: what its Contact says of TCP does not lead to it."""
+    client = Client(endpoint, "alice", port=40_001)
+    contact = f'<sip:alice@192.0.2.9:40001;transport=tcp>;+sip.instance="{INSTANCE}";reg-id=1'
+    assert client.ask("REGISTER", f"sip:{DOMAIN}", [("Contact", contact), OUTBOUND]).status == 200
+    assert endpoint.max_body(f"alice@{DOMAIN}") == 600
+    native = SipMessage(
+        aor=f"alice@{DOMAIN}", peer=f"sip:bob@{DOMAIN}", call_id="", cseq=0, content_type="text/plain", body=b"x" * 2000
+    )
+    endpoint.send_message(native, "long", 2.0)
+    assert requests(endpoint, 2.0) == []
+    assert results(endpoint) == ["FAILED"]
+
+
 def test_a_lost_flow_ends_its_binding_alone(endpoint: Endpoint) -> None:
     _, second = flows(endpoint)
     endpoint.flow_lost(second.flow, 20.0)

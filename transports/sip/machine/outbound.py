@@ -82,7 +82,7 @@ def one_flow_each(bindings: Sequence[Binding]) -> list[Binding]:
         return list(bindings)
     chosen: dict[str, Binding] = {}
     for binding in bindings:
-        name = f"{binding.instance}" if binding.reg_id else f"\n{binding.contact}"
+        name = binding.instance if binding.reg_id else f"\n{binding.contact}"
         known = chosen.get(name)
         if known is None or _better(binding, known):
             chosen[name] = binding

@@ -222,18 +222,23 @@ class Sender:
     def max_body(self, aor: str) -> int:
         """Returns the longest body that every contact of ``aor`` can be sent now (RFC 3428 section 8)."""
         contacts = self._registrar.contacts(aor)
-        most = self._config.limits.max_body if contacts else self._config.max_udp_message - HEADROOM
         if not contacts and self._upstream is not None and self._upstream.by_connection(aor):
-            most = self._config.limits.max_body
-        for binding in contacts:
-            whole = self._config.max_udp_message
-            if self._is_stream(binding.ways(self._layer.is_open)) or self._stream_way(binding) is not None:
-                if binding.abilities.max_message is None:
-                    continue
-                whole = binding.abilities.max_message
-            names = len(binding.request_uri) + sum(len(route) + 9 for route in binding.path)
-            most = min(most, max(whole - HEADROOM - max(0, names - USUAL_CONTACT), LEAST_BODY))
-        return most
+            return self._config.limits.max_body
+        limits = [limit for binding in contacts if (limit := self._limit(binding)) is not None]
+        return min(limits, default=self._config.max_udp_message - HEADROOM)
+
+    def _limit(self, binding: Binding) -> int | None:
+        """Returns the longest body for a contact; None for a dead flow: its device is reached by another, or not."""
+        whole = self._config.max_udp_message
+        way = binding.ways(self._layer.is_open)
+        if self._is_stream(way) or self._stream_way(binding) is not None:
+            if binding.abilities.max_message is None:
+                return self._config.limits.max_body
+            whole = binding.abilities.max_message
+        elif way is None and binding.reg_id:
+            return None
+        names = len(binding.request_uri) + sum(len(route) + 9 for route in binding.path)
+        return min(self._config.limits.max_body, max(whole - HEADROOM - max(0, names - USUAL_CONTACT), LEAST_BODY))
 
     def send(self, message: SipMessage, key: str, now: float, deadline: float | None = None) -> None:
         """Sends a message. One whose key is under way already is the same message, and nothing happens."""
@@ -453,7 +458,7 @@ class Sender:
     @staticmethod
     def _stream_way(binding: Binding) -> Flow | Target | None:
         """Returns a connection to a contact that is reached over UDP, where its URI offers that."""
-        target = target_of(binding.uri)
+        target = None if binding.reg_id else target_of(binding.uri)
         return target if target is not None and target.transport != "udp" else None
 
     def _by_another_flow(self, delivery: Delivery, failed: Binding, now: float) -> bool:
