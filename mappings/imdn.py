@@ -6,7 +6,10 @@ from typing import Final
 
 from bridge.model.body import Failure, Receipt, Stage
 from bridge.model.ids import RemoteMessageId
+from mappings.content import ContentError
+from transports.sip.wire import imdn
 from transports.sip.wire.cpim import moment_of
+from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.imdn import Imdn, Kind, Status
 
 _STAGES: Final[dict[Status, Stage]] = {
@@ -27,6 +30,18 @@ _NOTIFICATIONS: Final[dict[Stage, tuple[Kind, Status]]] = {
     Stage.FAILED: ("delivery", "failed"),
     Stage.UNKNOWN: ("delivery", "error"),
 }
+
+
+def parse_imdn(data: bytes) -> Receipt:
+    """Reads a disposition notification.
+
+    Raises:
+        ContentError: it is too long, no XML, has a DTD, or names no message or no known status.
+    """
+    try:
+        return receipt_of(imdn.parse_imdn(data))
+    except SipSyntaxError as error:
+        raise ContentError("length" if error.status == 413 else "malformed", error.reason) from error
 
 
 def receipt_of(notification: Imdn) -> Receipt:

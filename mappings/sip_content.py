@@ -13,7 +13,7 @@ from bridge.model.body import Receipt, Stage, TextPart, Typing, TypingState
 from bridge.model.envelope import Loss
 from bridge.model.ids import RemoteMessageId
 from mappings.content import MAX_INFLATED, ContentError, decode, inflate, media_type
-from mappings.imdn import receipt_of
+from mappings.imdn import parse_imdn
 from mappings.richtext import from_html, to_part
 from mappings.text import clean
 from transports.sip.wire import cpim, imdn
@@ -113,7 +113,7 @@ class ContentReader:
         elif name == cpim.CONTENT_TYPE:
             self._cpim(body, depth)
         elif name == imdn.CONTENT_TYPE:
-            self.found.receipts.append(receipt_of(imdn.parse_imdn(body)))
+            self.found.receipts.append(parse_imdn(body))
         elif name == ISCOMPOSING:
             self.found.typing = Typing(state=_STATES[parse_iscomposing(body).state])
         elif name == "multipart/alternative":

@@ -17,14 +17,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from bridge.app.softphone.address import AddressError, peer_uri
 from bridge.model.presence import Activity, Basic, PersonPresence
 from mappings.content import ContentError, decode, media_type
-from mappings.imdn import receipt_of
+from mappings.imdn import parse_imdn
 from mappings.pidf import from_pidf, to_pidf
 from mappings.richtext import from_html, to_plain
 from transports.sip.machine.uac import Accepted, Arrived, Refused, Registered, Seen, Sent
 from transports.sip.phone import Lost, PhoneError, PhoneEvent
 from transports.sip.wire import iscomposing
 from transports.sip.wire.errors import SipSyntaxError
-from transports.sip.wire.imdn import parse_imdn
 
 Event = Mapping[str, Any]
 MAX_WATCHED: Final = 200
@@ -311,7 +310,7 @@ class Session:
                 self._on_composing(event)
                 return
             if kind.name == "message/imdn+xml":
-                receipt = receipt_of(parse_imdn(event.body))
+                receipt = parse_imdn(event.body)
                 self.show(
                     {"event": "receipt", "from": event.sender, "of": str(receipt.target), "stage": receipt.stage.value}
                 )
