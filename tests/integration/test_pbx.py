@@ -110,6 +110,33 @@ def test_a_colleagues_screen_name_reaches_them_at_the_pbx(world: PbxWorld) -> No
     assert not [event for event in world.friend.events[sent:] if event.get("event") == "message"]
 
 
+def test_people_of_the_pbx_are_judged_as_others_are(world: PbxWorld) -> None:
+    """No screen name, no message; and what policy does not allow is refused, with a word why, and on record."""
+    with Phone(world.pbx, "dave") as dave, Phone(world.pbx, "carol") as carol:
+        assert dave.register().status == carol.register().status == 200
+        unbound = dave.message(f"{FRIEND}@{AIM_DOMAIN}", "no name of mine")
+        assert unbound.status == 403
+        assert unbound.reason.startswith("you have no name on aim")
+        try:
+            _in_force(world, POLICY.replace('from = ["domain:{domain}"]\nto = ["network:aim"]', _ALICE_ALONE))
+            assert carol.message(f"{FRIEND}@{AIM_DOMAIN}", "not for carol").status == 403
+        finally:
+            _in_force(world, POLICY)
+    for text in ("no name of mine", "not for carol"):
+        assert [one for one in world.bridge.audit("show") if one.get("text") == text], text
+
+
+def _in_force(world: PbxWorld, policy: str) -> None:
+    """Puts a policy in force: it is when it is on record."""
+    before = world.bridge.status()["policy"]["digest"]
+    world.bridge.write_policy(policy)
+    world.bridge.reload()
+    until(lambda: world.bridge.status()["policy"]["digest"] != before, 5.0, "the policy")
+
+
+_ALICE_ALONE = 'from = ["person:alice@{domain}"]\nto = ["network:aim"]'
+
+
 def test_presence_goes_both_ways_through_the_pbx(world: PbxWorld) -> None:
     with Phone(world.pbx, "alice") as alice:
         assert alice.register().status == 200
