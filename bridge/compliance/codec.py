@@ -133,6 +133,10 @@ def _message(body: Message) -> Json:
         out["expires_at"] = _seconds(body.expires_at, "expires_at")
     if body.automatic:
         out["automatic"] = True
+    if body.message_id is not None:
+        out["message_id"] = body.message_id
+    if body.wants:
+        out["wants"] = [stage._value_ for stage in body.wants]
     return out
 
 
@@ -169,6 +173,8 @@ def _receipt(body: Receipt) -> Json:
             "certain": failure.certain,
             "user_text": failure.user_text,
         }
+    if body.sent_at is not None:
+        out["sent_at"] = _seconds(body.sent_at, "sent_at")
     return out
 
 
@@ -274,6 +280,12 @@ class _Reader:
             self.fail(name, "not a list")
         return [_Reader(item, f"{self._path}.{name}[{index}]") for index, item in enumerate(value)]
 
+    def texts(self, name: str) -> list[str]:
+        value = self._left.pop(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.fail(name, "not a list of texts")
+        return value
+
     def inner(self, name: str) -> "_Reader":
         return _Reader(self._left.pop(name, None), f"{self._path}.{name}")
 
@@ -344,7 +356,7 @@ def _read_part(reader: _Reader) -> Part:
 
 
 def _read_message(reader: _Reader) -> Message:
-    reply = reader.text_or_none("reply_to")
+    reply, name = reader.text_or_none("reply_to"), reader.text_or_none("message_id")
     return Message(
         parts=tuple(_read_part(part) for part in reader.items("parts")),
         reply_to=None if reply is None else RemoteMessageId(reply),
@@ -352,6 +364,8 @@ def _read_message(reader: _Reader) -> Message:
         subject=reader.text_or_none("subject"),
         expires_at=reader.number_or_none("expires_at"),
         automatic=reader.flag("automatic"),
+        message_id=None if name is None else RemoteMessageId(name),
+        wants=tuple(Stage(word) for word in reader.texts("wants")),
     )
 
 
@@ -398,6 +412,7 @@ def _read_receipt(reader: _Reader) -> Receipt:
         target=EventId(reader.text("target")),
         stage=Stage(reader.text("stage")),
         failure=_read_failure(reader.inner("failure")) if reader.has("failure") else None,
+        sent_at=reader.number_or_none("sent_at"),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 from cryptography import x509
@@ -23,6 +23,10 @@ from zope.interface import implementer
 
 class TlsError(ValueError):
     """A certificate or key cannot be used; the text says which file and why."""
+
+
+PROTOCOLS: Final = (b"sip/2", b"http/1.1")
+"""What clients may name in ALPN: SIP's own, and that of a WebSocket's handshake."""
 
 
 @frozen(kw_only=True)
@@ -83,6 +87,19 @@ def _verified(connection: SSL.Connection, certificate: X509, error: int, depth: 
     return bool(good)
 
 
+def _chosen(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    """Returns which protocol is spoken of those that a client names (RFC 7301), or none: it is not told then.
+
+    Browsers always name some. Twisted's own choice wants a factory that is not on our connections, and ends the
+    handshake of whoever names any.
+    """
+    del connection
+    for name in PROTOCOLS:
+        if name in offered:
+            return name
+    return SSL.NO_OVERLAPPING_PROTOCOLS
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTls:
     """Makes the TLS side of each new connection, with the certificate that was loaded last."""
@@ -94,6 +111,7 @@ class ServerTls:
     def _load(self) -> SSL.Context:
         context = load_options(self._files).getContext()
         assert isinstance(context, SSL.Context)
+        context.set_alpn_select_callback(_chosen)
         if self._files.client_authorities is not None:
             # Asked for, not demanded: softphones have none, trunks do.
             context.set_verify(SSL.VERIFY_PEER, _verified)

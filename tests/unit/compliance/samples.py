@@ -89,6 +89,8 @@ messages = st.builds(
     subject=maybe_texts,
     expires_at=maybe_times,
     automatic=st.booleans(),
+    message_id=maybe_texts,
+    wants=st.lists(st.sampled_from(Stage), max_size=3).map(tuple),
 )
 devices = st.builds(
     Device,
@@ -119,7 +121,7 @@ bodies = st.one_of(
     st.builds(Reaction, target=texts, emoji=texts, removed=st.booleans()),
     st.builds(Typing, state=st.sampled_from(TypingState)),
     st.builds(Membership, member=texts, change=st.sampled_from(MembershipChange)),
-    st.builds(Receipt, target=texts, stage=st.sampled_from(Stage), failure=st.none() | failures),
+    st.builds(Receipt, target=texts, stage=st.sampled_from(Stage), failure=st.none() | failures, sent_at=maybe_times),
     st.builds(PresenceUpdate, presence=presences),
 )
 envelopes = st.builds(

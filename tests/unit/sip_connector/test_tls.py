@@ -1,10 +1,12 @@
 """Certificates: what can be loaded, and whom they name (RFC 5922)."""
 
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from OpenSSL import SSL
 from OpenSSL.crypto import X509
 
 from tests.unit.sip_connector.pem import make_certificate, make_pair
@@ -45,6 +47,36 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     files.certificate.write_text("")
     with pytest.raises(TlsError, match=r"cert.pem"):
         load_options(files)
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ((), b""),
+        ((b"h2", b"http/1.1"), b"http/1.1"),  # a browser that opens a WebSocket
+        ((b"http/1.1", b"sip/2"), b"sip/2"),
+        ((b"h2", b"x"), b""),
+    ],
+)
+def test_a_client_may_name_protocols(tmp_path: Path, offered: tuple[bytes, ...], chosen: bytes) -> None:
+    """RFC 7301: whatever it names, the handshake is done; what neither side speaks is not chosen."""
+    server = ServerTls(make_pair(tmp_path)).serverConnectionForTLS(None)  # type: ignore[arg-type]
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    if offered:
+        context.set_alpn_protos(list(offered))
+    client = SSL.Connection(context, None)
+    client.set_connect_state()
+    server.set_accept_state()
+    for _ in range(6):
+        for one, other in ((client, server), (server, client)):
+            with suppress(SSL.WantReadError):
+                one.do_handshake()
+            with suppress(SSL.WantReadError):
+                other.bio_write(one.bio_read(65_536))
+    client.send(b"hello")
+    server.bio_write(client.bio_read(65_536))
+    assert server.recv(5) == b"hello"
+    assert client.get_alpn_proto_negotiated() == server.get_alpn_proto_negotiated() == chosen
 
 
 def test_client_authorities_are_loaded(tmp_path: Path) -> None:

@@ -224,10 +224,10 @@ class Sender:
         contacts = self._registrar.contacts(aor)
         if not contacts and self._upstream is not None and self._upstream.by_connection(aor):
             return self._config.limits.max_body
-        limits = [limit for binding in contacts if (limit := self._limit(binding)) is not None]
-        return min(limits, default=self._config.max_udp_message - HEADROOM)
+        rooms = [room for binding in contacts if (room := self._room(binding)) is not None]
+        return min(rooms, default=self._config.max_udp_message - HEADROOM)
 
-    def _limit(self, binding: Binding) -> int | None:
+    def _room(self, binding: Binding) -> int | None:
         """Returns the longest body for a contact; None for a dead flow: its device is reached by another, or not."""
         whole = self._config.max_udp_message
         way = binding.ways(self._layer.is_open)
