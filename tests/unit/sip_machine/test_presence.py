@@ -201,7 +201,12 @@ def test_the_owner_ends_it(alice: Watcher) -> None:
     ("expires", "headers", "status", "header"),
     [
         (30, (), 423, ("Min-Expires", "60")),
-        (600, (("Accept", "application/cpim-pidf+xml"),), 406, ("Accept", "application/pidf+xml")),
+        (
+            600,
+            (("Accept", "application/cpim-pidf+xml"),),
+            406,
+            ("Accept", "application/pidf+xml, application/xpidf+xml"),
+        ),
         (600, (("Require", "eventlist, 100rel"),), 420, ("Unsupported", "100rel")),
     ],
 )
@@ -214,7 +219,7 @@ def test_refusals(
 
 def test_unknown_events_and_missing_contacts(alice: Watcher) -> None:
     response = alice.ask("SUBSCRIBE", TARGET, [("Event", "dialog"), ("Contact", f"<{alice.contact}>")], now=1.0)
-    assert (response.status, response.first("Allow-Events")) == (489, "presence")
+    assert (response.status, response.first("Allow-Events")) == (489, "presence, presence.winfo, message-summary, reg")
     assert alice.ask("SUBSCRIBE", TARGET, [("Contact", f"<{alice.contact}>")], now=1.0).status == 489
     assert alice.ask("SUBSCRIBE", TARGET, [("Event", "presence")], now=1.0).status == 400
 

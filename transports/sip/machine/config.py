@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
@@ -141,6 +142,10 @@ class EndpointConfig:
     realm: str | None = None
     user_agent: str = "simplebridge"
     message_types: tuple[str, ...] = MESSAGE_TYPES
+    reg_watchers: frozenset[str] = frozenset()
+    """Who may watch everybody's registrations (RFC 3680), besides each person their own: addresses-of-record."""
+    lists: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    """Lists that are kept here (RFC 4662): the URIs of who is in one, by its address."""
     max_udp_message: int = 1300
     """RFC 3428 section 8: a larger MESSAGE goes over a congestion-controlled transport."""
     auth: AuthConfig = field(factory=AuthConfig)

@@ -12,6 +12,7 @@ from bridge.model.capabilities import SendResult
 from transports.sip.machine.auth import Authenticator
 from transports.sip.machine.challenged import Challenged
 from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.documents import NothingKnown, Surroundings
 from transports.sip.machine.events import (
     EndpointEvent,
     Published,
@@ -56,6 +57,7 @@ class Endpoint:
         bindings: keeps registrations.
         subscriptions: keeps subscriptions.
         publications: keeps publications.
+        surroundings: what the owner knows of a person's watchers and waiting messages.
         epoch: seconds since 1970 at this clock's 0; 0 where ``now`` is the time of day itself.
     """
 
@@ -69,6 +71,7 @@ class Endpoint:
         bindings: BindingStore | None = None,
         subscriptions: SubscriptionStore | None = None,
         publications: PublicationStore | None = None,
+        surroundings: Surroundings | None = None,
         epoch: float = 0.0,
     ) -> None:
         self.config = config
@@ -84,7 +87,7 @@ class Endpoint:
         self.registrar = Registrar(config, self._layer, self._queue, bindings or NoBindings(), self._registered, epoch)
         self._notifier = Notifier(
             config, self._layer, self._queue, names, router, self.registrar, subscriptions or NoSubscriptions(),
-            entropy, epoch, self._watched, self._events.append,
+            surroundings or NothingKnown(), entropy, epoch, self._watched, self._events.append,
         )  # fmt: skip
         self._publications = Publications(
             config, self._layer, self._queue, entropy, publications or NoPublications(),
@@ -185,6 +188,18 @@ class Endpoint:
         """Sets what subscriptions show. Returns how many were meant."""
         return self._notifier.notify(presence, now)
 
+    def watchers_changed(self, aor: str, now: float) -> None:
+        """Tells that ``surroundings`` has others watching a person than before (RFC 3857)."""
+        self._notifier.watchers_changed(aor, now)
+
+    def summary_changed(self, aor: str, now: float) -> None:
+        """Tells that ``surroundings`` has other messages waiting for a person than before (RFC 3842)."""
+        self._notifier.summary_changed(aor, now)
+
+    def summary_watchers(self) -> list[str]:
+        """Returns whose waiting messages are watched."""
+        return self._notifier.summary_watchers()
+
     def sign_off(self, aor: str, now: float, *, for_good: bool) -> None:
         """Ends a person's registrations, publications and subscriptions.
 
@@ -241,6 +256,7 @@ class Endpoint:
         self._events.append(RegistrationChanged(native))
         if not native.contacts:
             self._publications.signed_off(native.aor)
+        self._notifier.registered(native.aor, now)
         self._sender.registered(native.aor, now)
 
     def _published(self, native: SipPublished) -> None:

@@ -26,6 +26,7 @@ from transports.sip.machine.transactions import (
     State,
     Timers,
 )
+from transports.sip.machine.volley import OnShot, Shot, Volleys
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.framing import KEEPALIVE_PING, KEEPALIVE_PONG, StreamFramer
 from transports.sip.wire.message import (
@@ -118,6 +119,7 @@ class TransactionLayer:
         self._framers: dict[int, StreamFramer] = {}
         self._flows: dict[int, Flow] = {}
         self._clients = ClientTransactions(timers, limits.client_transactions, queue, self.outputs, self._flows)
+        self._volleys: Volleys | None = None
         self.bad_messages = 0
         self.absorbed = 0
 
@@ -165,6 +167,8 @@ class TransactionLayer:
     def receive(self, flow: Flow, data: bytes, now: float) -> None:
         """Takes a datagram, or what a connection has read."""
         if flow.whole:
+            if self._volleys is not None and self._volleys and self._volleys.quick(data, now):
+                return
             if data.strip(b"\r\n\0"):
                 self._message(flow, data, now)
             elif flow.reliable and data == KEEPALIVE_PING.value:
@@ -189,7 +193,8 @@ class TransactionLayer:
         try:
             message = parse_message(data)
             if isinstance(message, Response):
-                self._clients.response(message, now)
+                if self._volleys is None or not self._volleys.response(message, now):
+                    self._clients.response(message, now)
             else:
                 self._request(flow, message, now)
         except SipSyntaxError as error:
@@ -461,6 +466,15 @@ class TransactionLayer:
         """Sends a request; see `ClientTransactions.request`."""
         return self._clients.request(method, branch, data, way, now, outcome)
 
+    def on_shot(self, outcome: OnShot) -> None:
+        """Has the outcomes of what `volley` sends told to a callback. Call it once."""
+        self._volleys = Volleys(self._timers, self._limits.client_transactions, self._queue, self.outputs, outcome)
+
+    def volley(self, shots: list[Shot], now: float) -> None:
+        """Sends many requests of one moment over UDP; see `Volleys.send`."""
+        assert self._volleys is not None
+        self._volleys.send(shots, now)
+
     def adopt(self, method: str, branch: str, outcome: OnOutcome) -> None:
         """Has the outcome of a request that is under way told to another callback."""
         self._clients.adopt(method, branch, outcome)
@@ -471,7 +485,7 @@ class TransactionLayer:
         return {
             "server": self._ongoing,
             "finished": len(self._finished),
-            "client": len(self._clients),
+            "client": len(self._clients) + (0 if self._volleys is None else len(self._volleys)),
             "flows": len(self._flows),
             "sources": len(self._per_source),
             "merged": len(self._merged),

@@ -32,7 +32,7 @@ class Binding:
 
     __slots__ = (
         "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refreshed_at",
-        "refused", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
+        "refused", "reg_id", "renewed", "request_uri", "source", "transport", "uri", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
@@ -47,6 +47,8 @@ class Binding:
         self.expires_at = 0.0
         self.refreshed_at = float("-inf")
         """When this process saw its last REGISTER."""
+        self.renewed = False
+        """Whether that was a refresh."""
         self.call_id = ""
         self.cseq = 0
         self.instance = ""
@@ -219,6 +221,7 @@ class Registrar:
             _check_order(binding, request.call_id, request.cseq.number)
             after.remove(binding)
             new.refused = binding.refused
+            new.renewed = True
         if expires == 0:
             return
         new.q = _q(contact)

@@ -1,0 +1,246 @@
+"""NOTIFY: when it may leave, how it is written, and what its answer means for the subscription (RFC 6665 section 4.2.2).
+
+NOTIFYs of one subscription go out one at a time and no more often than the package has it, the last state winning; the
+end of a subscription waits for nothing. Those of one moment go together: what a dialog always says is kept with it, what
+they all show is written once, and over UDP they share their timers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from math import ceil
+
+from transports.sip.machine.clients import Failure, Outcome
+from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.contents import Contents
+from transports.sip.machine.dialogs import Subscription
+from transports.sip.machine.documents import Document
+from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.layer import MAGIC, TransactionLayer
+from transports.sip.machine.lists import Listing
+from transports.sip.machine.packages import PACKAGES
+from transports.sip.machine.registrar import Registrar
+from transports.sip.machine.routing import Router, uri_transport, way_to
+from transports.sip.machine.timers import TimerQueue
+from transports.sip.machine.volley import Shot
+from transports.sip.wire.errors import SipBuildError, SipSyntaxError
+from transports.sip.wire.message import Response
+
+OVER = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
+"""RFC 5057: what ends a subscription when a NOTIFY is answered so, unless it asks to be tried again (Retry-After)."""
+_GONE = 481
+FIRST_NOTIFY_AFTER = 0.01
+"""The 200 goes first, and the owner has a moment to say what the first NOTIFY shows."""
+_STEPS = 100
+"""NOTIFYs are due at steps of 10 ms: what falls due in one goes together."""
+SLICE = 400
+"""So many are written before others have their turn: some milliseconds."""
+_MAX_PREFIXES = 8192
+"""Dialogs whose NOTIFYs have their beginning kept, some 500 octets each: those that were told something last."""
+
+
+class Notifies:
+    """Sends the NOTIFYs of an endpoint.
+
+    Args:
+        contents: says what they hold.
+        known: whether a subscription still is one.
+        drop: told of those that are over, and why.
+    """
+
+    def __init__(
+        self,
+        config: EndpointConfig,
+        layer: TransactionLayer,
+        queue: TimerQueue,
+        router: Router,
+        registrar: Registrar,
+        contents: Contents,
+        known: Callable[[Subscription], bool],
+        drop: Callable[[Subscription, str, float], None],
+    ) -> None:
+        self._config = config
+        self._layer = layer
+        self._queue = queue
+        self._router = router
+        self._registrar = registrar
+        self._contents = contents
+        self._known = known
+        self._drop = drop
+        self._steps: dict[int, list[Subscription]] = {}
+        self._late: deque[tuple[int, Subscription]] = deque()
+        self._prefixed: deque[Subscription] = deque()
+        layer.on_shot(self._answered)
+
+    # -- when ---------------------------------------------------------------------------------------------------------
+
+    def plan(self, subscription: Subscription, now: float) -> None:
+        """Has a NOTIFY sent as soon as it may be: after the one under way, and not before its time."""
+        if subscription.busy:
+            subscription.dirty = True
+            return
+        due = now + FIRST_NOTIFY_AFTER
+        if subscription.next_at > due:
+            due = subscription.next_at
+        step = ceil(due * _STEPS - 1e-6)
+        planned = subscription.planned
+        if planned is not None and planned <= step:
+            return  # it will show the last state
+        subscription.planned = step
+        group = self._steps.get(step)
+        if group is None:
+            group = self._steps[step] = []
+            self._queue.after(now, max(step / _STEPS - now, 0.0), partial(self._due, step))
+        group.append(subscription)
+
+    def _due(self, step: int, now: float) -> None:
+        group = self._steps.pop(step, ())
+        if self._late:
+            self._late += [(step, subscription) for subscription in group]
+            return
+        self._fire([one for one in group[:SLICE] if one.planned == step], now)
+        if len(group) > SLICE:
+            self._late += [(step, subscription) for subscription in group[SLICE:]]
+            self._queue.after(now, 0.001, self._rest)
+
+    def _rest(self, now: float) -> None:
+        taken = [self._late.popleft() for _ in range(min(SLICE, len(self._late)))]
+        self._fire([one for step, one in taken if one.planned == step], now)
+        if self._late:
+            self._queue.after(now, 0.001, self._rest)
+
+    def _fire(self, subscriptions: list[Subscription], now: float) -> None:
+        shots: list[Shot] = []
+        for subscription in subscriptions:
+            subscription.planned = None
+            if not subscription.busy and self._known(subscription):
+                shot = self._send(subscription, now)
+                if shot is not None:
+                    shots.append(shot)
+        if shots:
+            self._layer.volley(shots, now)
+
+    # -- how ----------------------------------------------------------------------------------------------------------
+
+    def _send(self, subscription: Subscription, now: float) -> Shot | None:
+        """Writes a NOTIFY; it is sent here over a connection, and returned where it goes over UDP."""
+        prefix = subscription.prefix
+        way: Flow | Target
+        transport = "UDP"
+        if prefix is not None:
+            way = prefix[2]
+        else:
+            found = self._way(subscription)
+            resolved = None if found is None else self._router.resolve(found)
+            if resolved is None:
+                self._drop(subscription, "the watcher cannot be reached", now)
+                return None
+            way, transport, sent_by = resolved
+            prefix = self._prefix(subscription, way, transport, sent_by)
+        subscription.local_cseq += 1
+        try:
+            tail = self._contents.tail(subscription, transport, now)
+        except (SipBuildError, SipSyntaxError):
+            self._drop(subscription, "its state cannot be written", now)
+            return None
+        number = b"%d" % subscription.local_cseq
+        data = b"%b%b%b%b NOTIFY\r\nSubscription-State: %b\r\n%b" % (
+            prefix[0], number, prefix[1], number, _state(subscription, now), tail
+        )  # fmt: skip
+        listing = subscription.shows if isinstance(subscription.shows, Listing) else None
+        subscription.busy = True
+        subscription.dirty = listing is not None and listing.waits and not subscription.over
+        subscription.next_at = now + self._interval(subscription.package)
+        if isinstance(way, Flow) and not way.reliable:
+            return Shot(f"{MAGIC}{subscription.id}n{subscription.local_cseq}".encode(), data, way, subscription)
+        branch = f"{MAGIC}{subscription.id}n{subscription.local_cseq}"
+        self._layer.request("NOTIFY", branch, data, way, now, partial(self._answered, subscription))
+        return None
+
+    def _interval(self, package: str) -> float:
+        own = PACKAGES[package].interval
+        return self._config.lifetimes.notify_interval if own is None else own
+
+    def _prefix(
+        self, subscription: Subscription, way: Flow | Target, transport: str, sent_by: str
+    ) -> tuple[bytes, bytes, Flow]:
+        """What comes before and after the number in Via's branch.
+
+        The branch holds our tag, which is random and known to none but this watcher: nobody else can answer with it.
+        """
+        first = f"NOTIFY {subscription.contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={MAGIC}"
+        more = f"\r\nMax-Forwards: 70\r\n{subscription.head}\r\nContact: {self.contact(subscription.flow)}\r\nCSeq: "
+        if not isinstance(way, Flow):
+            return f"{first}{subscription.id}n".encode(), more.encode(), subscription.flow
+        prefix = (f"{first}{subscription.id}n".encode(), more.encode(), way)
+        if not way.reliable:
+            subscription.prefix = prefix
+            self._prefixed.append(subscription)
+            if len(self._prefixed) > _MAX_PREFIXES:
+                self._prefixed.popleft().prefix = None
+        return prefix
+
+    def contact(self, flow: Flow) -> str:
+        """Returns our Contact in a dialog over a flow."""
+        sent_by = self._router.sent_by(flow.transport, flow.remote[0], flow.local) or self._config.domain
+        return f"<sip:{sent_by};transport={uri_transport(flow.transport)}>"
+
+    def _way(self, subscription: Subscription) -> Flow | Target | None:
+        flow, uri = subscription.flow, subscription.uri
+        if flow.reliable and not self._layer.is_open(flow):
+            for binding in self._registrar.contacts(subscription.watcher):
+                if binding.flow.reliable and binding.uri.equivalent(uri):
+                    return binding.ways(self._layer.is_open)  # the client came back on another connection
+        return way_to(uri, flow, self._layer.is_open)
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+
+    def _answered(self, subscription: Subscription, outcome: Outcome | None, now: float) -> None:
+        """Takes the outcome of a NOTIFY; None is a success."""
+        subscription.busy = False
+        if not self._known(subscription):
+            return
+        if subscription.over and (subscription.fetch or not subscription.dirty):
+            self._drop(subscription, subscription.over, now)
+            return
+        if outcome is not None and not self._goes_on(subscription, outcome, now):
+            return
+        if subscription.dirty:
+            subscription.dirty = False
+            self.plan(subscription, now)
+
+    def _goes_on(self, subscription: Subscription, outcome: Outcome, now: float) -> bool:
+        """Whether a subscription lives on after this outcome of a NOTIFY. One that asks to be tried again is."""
+        if isinstance(outcome, Response) and outcome.status < 300:
+            return True
+        if isinstance(subscription.shows, Listing | Document):
+            subscription.shows.repeat()  # what was not taken is not told by what comes after it
+        if isinstance(outcome, Failure):
+            if outcome is Failure.OVERLOAD:
+                subscription.dirty = True
+                return True
+            self._drop(subscription, f"NOTIFY: {outcome.value}", now)
+            return False
+        after = _retry_after(outcome)
+        if outcome.status == _GONE or (outcome.status in OVER and after is None):
+            self._drop(subscription, f"NOTIFY was answered {outcome.status}", now)
+            return False
+        if after is not None or outcome.status == 503:
+            subscription.dirty = True
+            subscription.next_at = max(subscription.next_at, now + (60.0 if after is None else after))
+        return True
+
+
+def _state(subscription: Subscription, now: float) -> bytes:
+    if subscription.over:
+        return b"terminated;reason=" + subscription.over.encode()
+    left = max(round(subscription.expires_at - now), 0)
+    return b"%b;expires=%d" % (subscription.subscription_state.encode(), left)
+
+
+def _retry_after(response: Response) -> float | None:
+    """Seconds after which a request may be tried again (RFC 3261 section 20.33), an hour at most; None: not said."""
+    text = (response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
+    return min(float(text), 3600.0) if text.isascii() and text.isdigit() and len(text) <= 10 else None
