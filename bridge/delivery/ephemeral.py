@@ -185,11 +185,11 @@ class EphemeralDelivery:
 
 
 def _has_notes(presence: PersonPresence) -> bool:
-    return bool(presence.note) or any(device.note for device in presence.devices)
+    return bool(presence.words)
 
 
 def _without_notes(presence: PersonPresence) -> PersonPresence:
-    return evolve(presence, note="", devices=())
+    return evolve(presence, note="", devices=(), moods=(), places=(), sphere="", time_offset=None)
 
 
 def _own(person: PersonId, network: NetworkId, account: str) -> Identity:

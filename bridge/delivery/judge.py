@@ -177,6 +177,5 @@ def _readable(envelope: Envelope) -> tuple[str | None, str | None, int | None]:
     if isinstance(body, Reaction):
         return body.emoji, None, None
     if isinstance(body, PresenceUpdate):
-        notes = (body.presence.note, *(device.note for device in body.presence.devices))
-        return "\n".join(dict.fromkeys(note for note in notes if note)) or None, None, None
+        return "\n".join(dict.fromkeys(body.presence.words)) or None, None, None
     return None, None, None

@@ -25,6 +25,7 @@ from bridge.model.body import Stage
 from bridge.model.capabilities import Capabilities, SendResult, Support
 from transports.sip.connections import Connections
 from transports.sip.machine.config import Listener
+from transports.sip.machine.documents import Surroundings
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import (
     EndpointEvent,
@@ -38,6 +39,7 @@ from transports.sip.machine.events import (
 )
 from transports.sip.machine.flow import SECURED, CloseFlow, ConnectTo, Flow, HostPort
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
+from transports.sip.machine.subscriber import SubscriberEvent
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import (
     STATUS,
@@ -79,6 +81,8 @@ class SipTransport:
         bindings: keeps registrations; None: they end with the process.
         subscriptions: keeps subscriptions; None likewise.
         publications: keeps publications; None likewise.
+        surroundings: what the bridge knows of a person's watchers and waiting messages.
+        on_seen: told of what subscriptions of ours show (`Endpoint.subscriber`).
         on_refused: told of requests that were refused before they reached the bridge, for the record.
         entropy: random bytes.
         clock: seconds that never go back.
@@ -95,6 +99,8 @@ class SipTransport:
         bindings: Bindings | None = None,
         subscriptions: SubscriptionStore | None = None,
         publications: Publications | None = None,
+        surroundings: Surroundings | None = None,
+        on_seen: Callable[[SubscriberEvent], None] | None = None,
         on_refused: Callable[[RequestRefused], None] | None = None,
         entropy: Entropy = os.urandom,
         clock: Callable[[], float] = time.monotonic,
@@ -108,6 +114,8 @@ class SipTransport:
         self._subscriptions = subscriptions
         self._publications = publications
         self._on_refused = on_refused
+        self._surroundings = surroundings
+        self._on_seen = on_seen
         self._entropy = entropy
         self._clock = clock
         self._epoch = wall() - clock()
@@ -185,6 +193,7 @@ class SipTransport:
             publications=None
             if publications is None
             else TimedPublications(publications, self._clock, self._flush_soon),
+            surroundings=self._surroundings,
             epoch=self._epoch,
         )
         self.endpoint.start(self._clock())
@@ -264,6 +273,18 @@ class SipTransport:
         self.endpoint.sign_off(aor, self._clock(), for_good=for_good)
         self._flush_soon()
 
+    def watchers_changed(self, aor: str) -> None:
+        """Tells that others watch a person than before, or ask to: their lists of watchers are told anew."""
+        assert self.endpoint is not None
+        self.endpoint.watchers_changed(aor, self._clock())
+        self._flush_soon()
+
+    def summary_changed(self, aor: str) -> None:
+        """Tells that other messages wait for a person than before."""
+        assert self.endpoint is not None
+        self.endpoint.summary_changed(aor, self._clock())
+        self._flush_soon()
+
     def aors(self) -> set[str]:
         """Returns who has anything here: registrations, publications or subscriptions."""
         assert self.endpoint is not None
@@ -338,9 +359,10 @@ class SipTransport:
                 self._on_refused(event)
         elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened):
             sink.deliver(event.native, _ignore)
-        else:
-            assert isinstance(event, SubscriptionClosed)
+        elif isinstance(event, SubscriptionClosed):
             sink.deliver(SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0), _ignore)
+        elif self._on_seen is not None:
+            self._on_seen(event)
 
     # -- driving the endpoint -----------------------------------------------------------------------------------------
 

@@ -129,6 +129,16 @@ class Lifetimes:
 
 
 @frozen(kw_only=True)
+class StoredList:
+    """A list that people subscribe to by its address (RFC 4662)."""
+
+    members: tuple[str, ...]
+    """URIs, in the order in which they are told."""
+    watchers: frozenset[str] = frozenset()
+    """Who may subscribe to it, addresses-of-record; empty: whoever may sign on. Each sees what they may of each."""
+
+
+@frozen(kw_only=True)
 class EndpointConfig:
     """All that a `Endpoint` is told at its start."""
 
@@ -144,8 +154,8 @@ class EndpointConfig:
     message_types: tuple[str, ...] = MESSAGE_TYPES
     reg_watchers: frozenset[str] = frozenset()
     """Who may watch everybody's registrations (RFC 3680), besides each person their own: addresses-of-record."""
-    lists: Mapping[str, tuple[str, ...]] = field(factory=dict)
-    """Lists that are kept here (RFC 4662): the URIs of who is in one, by its address."""
+    lists: Mapping[str, StoredList] = field(factory=dict)
+    """Lists that are kept here (RFC 4662), by their addresses."""
     max_udp_message: int = 1300
     """RFC 3428 section 8: a larger MESSAGE goes over a congestion-controlled transport."""
     auth: AuthConfig = field(factory=AuthConfig)

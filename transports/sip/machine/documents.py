@@ -159,8 +159,8 @@ class Documents:
 def _contact(binding: Binding, now: float) -> RegContact:
     return RegContact(
         id=name_of("c", binding.contact), uri=binding.contact, state="active",
-        event="refreshed" if binding.renewed else "registered", expires=max(round(binding.expires_at - now), 0), q=binding.q,
-        call_id=binding.call_id, cseq=binding.cseq,
+        event="refreshed" if binding.renewed else "registered", expires=max(round(binding.expires_at - now), 0),
+        q=binding.q, call_id=binding.call_id, cseq=binding.cseq,
     )  # fmt: skip
 
 

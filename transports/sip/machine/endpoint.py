@@ -39,6 +39,7 @@ from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.sender import Sender
+from transports.sip.machine.subscriber import Subscriber
 from transports.sip.machine.subscriptions import Notifier
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.uas import Uas
@@ -96,6 +97,7 @@ class Endpoint:
         self._lost = LostFlows(config, self._layer, self._queue, router, self.registrar, entropy)
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent)
         self._challenged = Challenged(self._queue, config.lifetimes.challenge, config.limits, self._events.append)
+        self.subscriber = Subscriber(config, self._layer, self._queue, router, entropy, self._events.append)
         self._uas = Uas(
             config,
             self._layer,
@@ -106,6 +108,7 @@ class Endpoint:
             self.registrar,
             self._notifier,
             self._publications,
+            self.subscriber,
             self._events.append,
         )
 
@@ -237,6 +240,7 @@ class Endpoint:
             "bindings": len(self.registrar),
             "subscriptions": len(self._notifier),
             "publications": len(self._publications),
+            "watching": len(self.subscriber),
             "deliveries": len(self._sender),
             "pending": self._uas.pending,
             "challenged": len(self._challenged),

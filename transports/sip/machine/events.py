@@ -7,6 +7,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from bridge.model.capabilities import SendResult
+from transports.sip.machine.subscriber import SubscriberEvent
 from transports.sip.wire.native import SipMessage, SipPublished, SipRegistration, SipTyping, SipWatch
 
 
@@ -86,4 +87,5 @@ EndpointEvent: TypeAlias = (
     | SubscriptionOpened
     | SubscriptionClosed
     | RequestRefused
+    | SubscriberEvent
 )

@@ -1,8 +1,8 @@
-"""NOTIFY: when it may leave, how it is written, and what its answer means for the subscription (RFC 6665 section 4.2.2).
+"""NOTIFY: when it may leave, how it is written, and what its answer means (RFC 6665 section 4.2.2, RFC 5057).
 
 NOTIFYs of one subscription go out one at a time and no more often than the package has it, the last state winning; the
-end of a subscription waits for nothing. Those of one moment go together: what a dialog always says is kept with it, what
-they all show is written once, and over UDP they share their timers.
+end of a subscription waits for nothing. Those of one moment go together: what a dialog always says is kept with it,
+what they all show is written once, and over UDP they share their timers.
 """
 
 from __future__ import annotations
@@ -81,10 +81,7 @@ class Notifies:
         if subscription.busy:
             subscription.dirty = True
             return
-        due = now + FIRST_NOTIFY_AFTER
-        if subscription.next_at > due:
-            due = subscription.next_at
-        step = ceil(due * _STEPS - 1e-6)
+        step = ceil(max(now + FIRST_NOTIFY_AFTER, subscription.next_at) * _STEPS - 1e-6)
         planned = subscription.planned
         if planned is not None and planned <= step:
             return  # it will show the last state

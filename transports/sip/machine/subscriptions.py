@@ -27,7 +27,6 @@ from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.headers import NameAddr
-from transports.sip.wire.message import Request
 from transports.sip.wire.native import SipPresence, SipWatch
 from transports.sip.wire.uri import SipUri, parse_uri
 from transports.sip.wire.watcherinfo import WatcherEntry, WatcherEvent, WatcherStatus
@@ -407,7 +406,7 @@ class Notifier:
         for watched in tuple(subscription.watched):
             self._leave(subscription, watched, reason, now)
 
-    # -- what the endpoint knows by itself ------------------------------------------------------------------------------
+    # -- what the endpoint knows by itself ----------------------------------------------------------------------------
 
     def registered(self, aor: str, now: float) -> None:
         """Takes the news that a person's registrations have changed (RFC 3680)."""
