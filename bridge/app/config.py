@@ -21,8 +21,10 @@ ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
 PLACES: Final = (Path("simplebridge.toml"), Path("/etc/simplebridge/simplebridge.toml"))
 
 LARGEST: Final = 1_000_000_000
+MAX_LIST: Final = 500
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
+_ADDRESS = re.compile(r"[^\s@<>\"'/?;:]{1,128}@[a-z0-9.-]{1,253}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
@@ -266,6 +268,28 @@ class DeliverySection:
 
 
 @frozen(kw_only=True)
+class PresenceSection:
+    """``[presence]``"""
+
+    notify_interval: float = field(default=5.0, validator=not_negative)
+    """Seconds between two NOTIFYs of one subscription at the least; the last state is told (RFC 3856 section 6.10)."""
+    reg_watchers: tuple[str, ...] = ()
+    """Addresses that may watch everybody's registrations (RFC 3680); each person may watch their own."""
+
+
+@frozen(kw_only=True)
+class ListSection:
+    """``[[lists]]``: a list of people and contacts that is watched by one subscription to its address (RFC 4662)."""
+
+    address: str
+    """Of the corporate domain, such as ``team@corp.example``; not that of a person."""
+    members: tuple[str, ...]
+    """Addresses: ``bob@corp.example``, or those of contacts, such as ``theboogyman@aim.corp.example``."""
+    watchers: tuple[str, ...] = ()
+    """Who may subscribe to it; none named: whoever may sign on. Each sees of the members what policy lets them see."""
+
+
+@frozen(kw_only=True)
 class ComplianceSection:
     """``[compliance]``"""
 
@@ -292,11 +316,13 @@ class Config:
     networks: Mapping[str, NetworkSection]
     policy: PolicySection
     delivery: DeliverySection
+    presence: PresenceSection
+    lists: tuple[ListSection, ...]
     compliance: ComplianceSection
     metrics: MetricsSection
     source: TomlSource = field(eq=False, repr=False)
 
-    def error(self, key: Sequence[str], what: str) -> ConfigError:
+    def error(self, key: Sequence[str | int], what: str) -> ConfigError:
         """Returns the error that names a key of this configuration."""
         return _error(self.source, key, what)
 
@@ -356,8 +382,9 @@ def parse(text: str, path: Path) -> Config:
     for section, table in document.items():
         if section not in known:
             raise _error(source, (section,), f"not a section; known are {', '.join(sorted(known))}")
-        if not isinstance(table, dict):
-            raise _error(source, (section,), "must be a table")
+        if not isinstance(table, list if section == "lists" else dict):
+            what = "must be an array of tables: [[lists]]" if section == "lists" else "must be a table"
+            raise _error(source, (section,), what)
     if "bridge" not in document:
         raise ConfigError(f"{path}: [bridge] is missing: it names the corporate domain")
     base = path.absolute().parent
@@ -370,6 +397,8 @@ def parse(text: str, path: Path) -> Config:
         networks={name: _network(source, name, t) for name, t in document.get("networks", {}).items()},
         policy=_section(source, document, "policy", PolicySection),
         delivery=_section(source, document, "delivery", DeliverySection),
+        presence=_section(source, document, "presence", PresenceSection),
+        lists=tuple(_list(source, n, table) for n, table in enumerate(document.get("lists", ()))),
         compliance=_section(source, document, "compliance", ComplianceSection),
         metrics=_section(source, document, "metrics", MetricsSection),
     )
@@ -377,7 +406,7 @@ def parse(text: str, path: Path) -> Config:
     return _absolute(config, base)
 
 
-def structure(source: TomlSource, where: Sequence[str], table: Mapping[str, Any], cls: type[Any]) -> Any:
+def structure(source: TomlSource, where: Sequence[str | int], table: Mapping[str, Any], cls: type[Any]) -> Any:
     """Makes an attrs value of a table, for the options of a kind of network too.
 
     Raises:
@@ -394,6 +423,14 @@ def structure(source: TomlSource, where: Sequence[str], table: Mapping[str, Any]
 
 def _section(source: TomlSource, document: Mapping[str, Any], name: str, cls: type[Any]) -> Any:
     return structure(source, (name,), document.get(name, {}), cls)
+
+
+def _list(source: TomlSource, number: int, table: object) -> ListSection:
+    where = ("lists", number)
+    if not isinstance(table, dict):
+        raise _error(source, where, "must be a table")
+    section: ListSection = structure(source, where, table, ListSection)
+    return section
 
 
 _COMMON_NETWORK_KEYS: Final = ("kind", "domain")
@@ -417,12 +454,34 @@ def _check_whole(config: Config) -> None:
         other = domains.setdefault(network.domain, f"networks.{name}.domain")
         if other != f"networks.{name}.domain":
             raise config.error(("networks", name, "domain"), f"{network.domain!r} is {other} already")
+    _check_lists(config)
     url = config.store.url
     if url and not url.startswith("sqlite:///"):
         raise config.error(("store", "url"), f"only sqlite:///FILE can be used, not {_shown(url)}")
     metrics = config.metrics.listen
     if metrics is not None and not (metrics.host in {"::1", "localhost"} or metrics.host.startswith("127.")):
         raise config.error(("metrics", "listen"), f"metrics are served on a loopback address only, not {metrics}")
+
+
+def _check_lists(config: Config) -> None:
+    seen: set[str] = set()
+    for number, one in enumerate(config.lists):
+        where = ("lists", number)
+        user, at, domain = one.address.rpartition("@")
+        if not (user and at) or domain != config.bridge.domain or not _ADDRESS.fullmatch(one.address):
+            raise config.error((*where, "address"), f"not an address of {config.bridge.domain}: {_shown(one.address)}")
+        if one.address in seen:
+            raise config.error((*where, "address"), f"{one.address} is a list already")
+        seen.add(one.address)
+        served = {config.bridge.domain, *(network.domain for network in config.networks.values())}
+        for name in one.members:
+            if not _ADDRESS.fullmatch(name) or name.rpartition("@")[2] not in served:
+                raise config.error((*where, "members"), f"not an address of a domain that is served: {_shown(name)}")
+        if not 0 < len(one.members) <= MAX_LIST:
+            raise config.error((*where, "members"), f"must be 1 to {MAX_LIST}, not {len(one.members)}")
+    for number, one in enumerate(config.lists):
+        if seen & set(one.members):
+            raise config.error(("lists", number, "members"), "a list cannot hold a list")
 
 
 def _absolute(config: Config, base: Path) -> Config:
@@ -444,7 +503,7 @@ def _absolute(config: Config, base: Path) -> Config:
     )
 
 
-def _error(source: TomlSource, key: Sequence[str], what: str) -> ConfigError:
+def _error(source: TomlSource, key: Sequence[str | int], what: str) -> ConfigError:
     line = source.line_of(tuple(key))
     shown = ".".join(part if _BARE_KEY.fullmatch(part) else _shown(part) for part in map(str, key))
     return ConfigError(f"{source.name}:{line}: {shown}: {_one_line(what)}")

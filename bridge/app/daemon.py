@@ -15,6 +15,8 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from bridge.app import control_server
+from bridge.app.approvals import PresenceRequests, SipSurroundings, StoredApprovals, SummaryWatch
+from bridge.app.approvals import load as load_approvals
 from bridge.app.config import load
 from bridge.app.control import ControlError
 from bridge.app.errors import ERRORS
@@ -39,6 +41,7 @@ from bridge.identity.vault import Vault
 from bridge.model.capabilities import LinkState
 from bridge.model.ids import SIP, EventIdMint, NetworkId, PersonId
 from bridge.policy.snapshot import Snapshot
+from bridge.presence.approvals import Approvals
 from bridge.presence.hub import PresenceHub
 from bridge.store import housekeeping
 from bridge.store import identity as identity_store
@@ -59,6 +62,8 @@ SIP_DUPLICATE_SECONDS = 64.0
 """Twice the life of a transaction (RFC 3261 section 17.1.2.2): libpurple makes the same Call-IDs anew at each start."""
 EDGE_POLL = 5.0
 """Seconds between looks whether a minute's allowance of refusals on record is over."""
+SUMMARY_POLL = 1.0
+"""Seconds until those who watch it are told that other messages wait for a person."""
 HOUSEKEEPING = 60.0
 """Seconds between looks at what has expired in the store."""
 IDENTITY_POLL = 1.0
@@ -84,6 +89,8 @@ class Daemon:
     pipeline: Pipeline = field(init=False)
     ephemeral: EphemeralDelivery = field(init=False)
     hub: PresenceHub = field(init=False)
+    approvals: Approvals = field(init=False)
+    requests: PresenceRequests = field(init=False)
     sip: SipTransport = field(init=False)
     networks: dict[NetworkId, Network] = field(init=False, factory=dict)
     ingresses: dict[NetworkId, Ingress] = field(init=False, factory=dict)
@@ -169,7 +176,13 @@ class Daemon:
         )
         links = self.pipeline.links
         self.ephemeral = EphemeralDelivery(links, judge, mint, clock, monotonic)
-        self.hub = PresenceHub(self.ephemeral, self.ephemeral.may_see)
+        self.approvals = Approvals(StoredApprovals(self.journal), clock)
+        self.approvals.load(load_approvals(self._reading))
+        self.hub = PresenceHub(self.ephemeral, self.ephemeral.sight, self.approvals, clock)
+        self.ephemeral.answered = self.approvals.was_told
+        self.requests = PresenceRequests(self.journal, self.approvals, self.hub, self.ephemeral.answer, clock)
+        addresses = self.home.addresses()
+        around = SipSurroundings(lambda: self.people, self.approvals, self.hub, self.pipeline.lanes, addresses)
         self.refusals = EdgeRefusals(self.pipeline)
         self.reviews = Reviews(self.journal, self.pipeline, clock)
         self.sip = build_sip(
@@ -179,12 +192,14 @@ class Daemon:
             people=lambda: self.people,
             tls=tls_files(config),
             on_refused=self.refusals.refused,
+            surroundings=around,
             now=clock(),
         )
-        mapping = SipMapping(addresses=self.home.addresses(), clock=clock)
+        self.approvals.changed = self.sip.watchers_changed
+        mapping = SipMapping(addresses=addresses, clock=clock)
         self._add(SIP, Link(transport=self.sip, mapping=mapping, duplicate_seconds=SIP_DUPLICATE_SECONDS))
         for name, section in config.networks.items():
-            around = Surroundings(
+            built_with = Surroundings(
                 network=NetworkId(name),
                 section=section,
                 options=self.home.options[name],
@@ -192,7 +207,7 @@ class Daemon:
                 clock=clock,
             )
             try:
-                network = KINDS[section.kind].build(around)
+                network = KINDS[section.kind].build(built_with)
             except ValueError as e:
                 raise config.error(("networks", name), str(e)) from e
             self.networks[NetworkId(name)] = network
@@ -219,6 +234,7 @@ class Daemon:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
         self._every(IDENTITY_POLL, self._look_at_people)
         self._every(EDGE_POLL, self.refusals.tick)
+        self._every(SUMMARY_POLL, SummaryWatch(self.sip, self.pipeline.lanes).tick)
         self._every(HOUSEKEEPING, self._keep_house)
         if self.home.config.metrics.listen is not None:
             from bridge.app.metrics import serve
@@ -404,12 +420,18 @@ class Daemon:
             "status": lambda _: self.status(),
             "reload": lambda _: {"problems": self.reload()},
             "hold": self._review,
+            "presence": self._presence_requests,
         }
 
     def _review(self, asked: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         if not hasattr(self, "reviews") or self._stopping:
             raise ControlError("the daemon is starting or stopping: try again in a moment")
         return self.reviews.answer(asked)
+
+    def _presence_requests(self, asked: Mapping[str, Any]) -> Mapping[str, Any] | Deferred[Mapping[str, Any]]:
+        if not self._up or self._stopping:
+            raise ControlError("the daemon is starting or stopping: try again in a moment")
+        return self.requests.ask(asked)
 
     def status(self) -> dict[str, Any]:
         """Returns what ``simplebridge status`` shows."""
@@ -463,7 +485,7 @@ def _loop_failed(failure: Failure) -> None:
 
 def _reloaded(old: Home, fresh: Home, problems: list[str]) -> Home:
     """Returns the home after a reload: what needs new sockets or links stays as it was, and is told."""
-    fixed = ("bridge", "store", "sip", "networks", "delivery", "compliance", "metrics")
+    fixed = ("bridge", "store", "sip", "networks", "delivery", "presence", "lists", "compliance", "metrics")
     changed = [name for name in fixed if getattr(old.config, name) != getattr(fresh.config, name)]
     problems += [f"{fresh.config.path}: [{name}] has changed: that needs a restart" for name in changed]
     config = evolve(old.config, policy=fresh.config.policy, source=fresh.config.source)

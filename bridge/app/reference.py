@@ -22,6 +22,8 @@ _SECTIONS = (
     ("sip", config.SipSection),
     ("policy", config.PolicySection),
     ("delivery", config.DeliverySection),
+    ("presence", config.PresenceSection),
+    ("[lists]", config.ListSection),
     ("compliance", config.ComplianceSection),
     ("metrics", config.MetricsSection),
     ("networks.NAME", config.NetworkSection),

@@ -13,6 +13,7 @@ from transports.sip.machine.config import (
     Lifetimes,
     Limits,
     Listener,
+    StoredList,
 )
 from transports.sip.machine.flow import SECURED
 
@@ -38,7 +39,19 @@ def endpoint_config(config: Config) -> EndpointConfig:
             uri_aliases=frozenset(hosts | {str(at.at) for at in sip.listen}),
         ),
         limits=Limits(contacts_per_aor=sip.max_contacts, max_body=sip.max_body),
-        lifetimes=Lifetimes(minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max),
+        lifetimes=Lifetimes(
+            minimum=sip.expires_min,
+            default=sip.expires_default,
+            maximum=sip.expires_max,
+            notify_interval=config.presence.notify_interval,
+        ),
+        reg_watchers=frozenset(config.presence.reg_watchers),
+        lists={
+            one.address: StoredList(
+                members=tuple(f"sip:{name}" for name in one.members), watchers=frozenset(one.watchers)
+            )
+            for one in config.lists
+        },
     )
 
 

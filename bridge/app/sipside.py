@@ -17,6 +17,7 @@ from bridge.identity.snapshot import IdentitySnapshot
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.schema import publication, registration, subscription
 from transports.sip.connector import SipTransport
+from transports.sip.machine.documents import Surroundings
 from transports.sip.machine.events import RequestRefused
 from transports.sip.machine.ports import Account, StoredBinding, StoredPublication, StoredSubscription
 from transports.sip.seams import ConnectionLimits, SipTransportConfig
@@ -180,6 +181,7 @@ def build_sip(
     people: Callable[[], IdentitySnapshot],
     tls: TlsFiles | None,
     on_refused: Callable[[RequestRefused], None],
+    surroundings: Surroundings,
     now: float,
 ) -> SipTransport:
     """Builds the SIP transport of a bridge."""
@@ -205,4 +207,5 @@ def build_sip(
         subscriptions=subscriptions,
         publications=publications,
         on_refused=on_refused,
+        surroundings=surroundings,
     )

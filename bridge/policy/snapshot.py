@@ -230,6 +230,7 @@ class Snapshot:
             would_effect=would,
             notify=self._ids(matched & self._alerting),
             policy_digest=self.digest,
+            polite=effect == "forbid" and rule is not None and bool(rule.polite),
         )
 
     def _strongest(self, matched: int) -> tuple[Effect, int | None]:

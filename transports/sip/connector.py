@@ -285,6 +285,11 @@ class SipTransport:
         self.endpoint.summary_changed(aor, self._clock())
         self._flush_soon()
 
+    def summary_watchers(self) -> list[str]:
+        """Returns whose waiting messages are watched."""
+        assert self.endpoint is not None
+        return self.endpoint.summary_watchers()
+
     def aors(self) -> set[str]:
         """Returns who has anything here: registrations, publications or subscriptions."""
         assert self.endpoint is not None

@@ -23,6 +23,7 @@ from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, LinkChange, 
 from bridge.model.envelope import Draft, Unmappable
 from bridge.model.ids import SIP, NetworkId, PersonId, RemoteMessageId
 from bridge.model.presence import OFFLINE, Basic, PersonPresence
+from bridge.presence.approvals import Approvals, Request
 from bridge.presence.hub import PresenceHub
 from tests.kit import values
 from tests.kit.delivery import FakeNetwork
@@ -57,10 +58,13 @@ class Doors:
         ephemeral = EphemeralDelivery(
             pipeline.links, pipeline.judge, pipeline.mint, lambda: self.world.now, lambda: self.world.now
         )
-        self.hub = PresenceHub(ephemeral, ephemeral.may_see)
+        self.hub = PresenceHub(ephemeral, ephemeral.sight, Approvals(self, lambda: 0.0), lambda: 0.0)
         self.sip, self.aim = (
             Ingress(network, pipeline.links[network], pipeline, ephemeral, self.hub) for network in (SIP, AIM)
         )
+
+    def put(self, request: Request) -> None:
+        """Requests are kept in memory alone."""
 
     def take(self, draft: Draft | Unmappable, door: Ingress | None = None) -> Intake:
         """Hands an event in; it must be answered exactly once."""
@@ -211,7 +215,7 @@ def test_a_contacts_state_reaches_who_watches_and_nobody_else() -> None:
     doors.take(news, doors.aim)
     told = [native for native, _ in doors.world.sip.sent[before:]]
     assert [(envelope.body, recipient) for envelope, recipient, _ in told] == [
-        (PresenceUpdate(presence=OPEN, watch="w1"), ALICE)
+        (PresenceUpdate(presence=OPEN, watches=("w1",)), ALICE)
     ]
 
 
@@ -219,7 +223,7 @@ def test_a_watch_begins_with_the_state_and_puts_the_contact_on_the_list() -> Non
     doors = Doors()
     assert doors.take(values.draft(ALICE, BOOGY, Watch(id="w1", expires=600.0))).accepted
     assert doors.shown(doors.world.aim) == [ContactEdit(wanted=True)]
-    assert doors.shown(doors.world.sip) == [PresenceUpdate(presence=OFFLINE, watch="w1")]
+    assert doors.shown(doors.world.sip) == [PresenceUpdate(presence=OFFLINE, watches=("w1",))]
     assert doors.take(values.draft(ALICE, BOOGY, Watch(id="w1", expires=0.0))).accepted
     doors.take(values.draft(BOOGY, values.contact("alicework"), PresenceUpdate(presence=OPEN)), doors.aim)
     assert len(doors.world.sip.sent) == 1
@@ -229,7 +233,7 @@ def test_one_look_is_one_look() -> None:
     doors = Doors()
     doors.take(values.draft(ALICE, BOB, Watch(id="w1", expires=0.0, once=True)))
     doors.take(publication("bob"))
-    assert doors.shown(doors.world.sip) == [PresenceUpdate(presence=OFFLINE, watch="w1")]
+    assert doors.shown(doors.world.sip) == [PresenceUpdate(presence=OFFLINE, watches=("w1",))]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +296,7 @@ def test_a_link_that_goes_down_hides_what_it_showed() -> None:
     doors.take(values.draft(ALICE, BOOGY, Watch(id="w", expires=600.0)))
     doors.take(values.draft(BOOGY, values.contact("alicework"), PresenceUpdate(presence=OPEN)), doors.aim)
     doors.link(LinkState.TRANSIENT)
-    assert doors.shown(doors.world.sip)[-1] == PresenceUpdate(presence=OFFLINE, watch="w")
+    assert doors.shown(doors.world.sip)[-1] == PresenceUpdate(presence=OFFLINE, watches=("w",))
 
 
 def test_a_link_of_an_account_that_nobody_has_any_more_is_noted_alone() -> None:

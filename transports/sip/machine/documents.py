@@ -59,6 +59,7 @@ class Document(Watched):
 
     def __init__(self, watch_id: str, uri_text: str, target: str) -> None:
         super().__init__(watch_id, uri_text, target)
+        self.hidden = False
         self.state = "active"
         self.version = -1
         self.full = True

@@ -33,8 +33,8 @@ class Watched:
         self.target = target
         self.state: Literal["active", "pending", "terminated"] = "pending"
         self.pidf: bytes | None = None
-        self.hidden = False
-        """Policy has whom it watches not learn of it: it is on no list of watchers."""
+        self.hidden = True
+        """Whom it watches is not to learn of it: it is on no list of watchers. So it is until its owner says else."""
 
     def silence(self) -> None:
         """Forgets what was shown."""
