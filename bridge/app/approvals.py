@@ -121,7 +121,7 @@ class PresenceRequests:
     clock: Callable[[], float]
 
     def ask(self, asked: Mapping[str, Any]) -> "Mapping[str, Any] | Deferred[Mapping[str, Any]]":
-        """Answers the control socket's question ``presence``: ``do``, ``target``, ``watcher``, ``actor`` and ``reason``.
+        """Answers the control socket's ``presence``: ``do``, ``target``, ``watcher``, ``actor``, ``reason``.
 
         Raises:
             ControlError: it asks for nothing that can be done.

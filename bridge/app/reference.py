@@ -41,6 +41,8 @@ _EXAMPLES = {
     "domain": '"corp.example"',
     "NetworkSection.domain": '"aim.corp.example"',
     "kind": '"oscar"',
+    "address": '"team@corp.example"',
+    "members": '["bob@corp.example", "theboogyman@aim.corp.example"]',
     "server": '"127.0.0.1:5190"',
 }
 

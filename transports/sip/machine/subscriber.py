@@ -307,7 +307,7 @@ class Subscriber:
             return
         self._stop(watch)
         self._by_tag.pop(watch.tag, None)
-        watch.remote = ""
+        watch.tag = watch.remote = ""  # what still comes of this dialog is late
         pause = watch.again if after is None else after
         watch.again = min(2 * watch.again, AGAIN_AT_MOST)
         watch.refresh = self._queue.after(now, pause, partial(self._anew, watch))

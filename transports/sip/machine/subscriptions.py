@@ -339,7 +339,7 @@ class Notifier:
                 watched.state = presence.state
                 watched.pidf = presence.pidf
                 self._notifies.plan(subscription, now)
-            if before != (watched.state, watched.hidden):
+            if before != (watched.state, watched.hidden) and not (before[1] and watched.hidden):
                 told = subscription.local_cseq > 0 and before[0] == "pending"
                 self._watching_changed(subscription, watched, None, "approved" if told else "subscribe", now)
         return len(found)
