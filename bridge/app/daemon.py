@@ -178,7 +178,7 @@ class Daemon:
         self.ephemeral = EphemeralDelivery(links, judge, mint, clock, monotonic)
         self.approvals = Approvals(StoredApprovals(self.journal), clock)
         self.approvals.load(load_approvals(self._reading))
-        self.hub = PresenceHub(self.ephemeral, self.ephemeral.sight, self.approvals, clock)
+        self.hub = PresenceHub(self.ephemeral, self.ephemeral.sight, self.approvals, clock, self.ephemeral.age)
         self.ephemeral.answered = self.approvals.was_told
         self.requests = PresenceRequests(self.journal, self.approvals, self.hub, self.ephemeral.answer, clock)
         addresses = self.home.addresses()

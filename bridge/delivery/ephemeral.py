@@ -97,6 +97,11 @@ class EphemeralDelivery:
             return Sight.ASKS
         return Sight.POLITE if decision.polite else Sight.HIDDEN
 
+    def age(self) -> object:
+        """Returns what is another value when `sight` may answer otherwise: another policy, other hours, other people."""
+        policy = self.judge.policy
+        return id(policy), policy.in_force(self.clock()), self.judge.directory.version
+
     # The outlet of the presence hub
 
     def notify(

@@ -31,6 +31,9 @@ class Policy(Protocol):
     def decide(self, subject: Subject, preceding: str = "") -> Decision:
         """Judges one event; ``preceding`` is what the same sender wrote just before."""
 
+    def in_force(self, at: float) -> object:
+        """Returns what is the same at all times at which the same rules hold."""
+
     def find(self, text: str, lexicons: Sequence[str] | None = None, preceding: str = "") -> tuple[Hit, ...]:
         """Returns what the lexicons find in a text."""
 

@@ -77,12 +77,12 @@ class _Person:
 
 @define(eq=False)
 class _Watch:
-    """A watch, and what it was found to see; that holds for as long as ``of`` is the hub's ``_age``."""
+    """A watch, and what it was found to see; that holds for as long as the hub has the same ``of``."""
 
     watcher: Watcher
     opened: bool = False
     """It was shown something: what is hidden from it now is told as offline."""
-    of: tuple[int, int] = (-1, -1)
+    of: object = None
     sight: Sight = Sight.HIDDEN
     hidden: bool = True
 
@@ -98,13 +98,15 @@ class PresenceHub:
         outlet: is told what has changed.
         sight: what policy lets a watcher see of a target now.
         approvals: what people have answered to those who wait for it.
-        clock: seconds since the epoch. What policy says is asked once a minute for each watch, as its hours go.
+        clock: seconds since the epoch.
+        age: returns what is another value when policy may say something else than before, such as at other hours.
     """
 
     _outlet: Outlet
     _sight: Callable[[Identity, Identity], Sight]
     _approvals: Approvals
     _clock: Callable[[], float]
+    _age: Callable[[], object]
     _persons: dict[PersonId, _Person] = field(init=False, factory=dict)
     _contacts: dict[PersonId, dict[Address, PersonPresence]] = field(init=False, factory=dict)
     _consents: dict[PersonId, dict[Address, Consent]] = field(init=False, factory=dict)
@@ -115,6 +117,7 @@ class PresenceHub:
     _wanted: set[tuple[PersonId, Address]] = field(init=False, factory=set)
     _count_by: dict[PersonId, int] = field(init=False, factory=dict)
     _generation: int = field(init=False, default=0)
+    _of: object = field(init=False, default=None)
 
     # What is known of people
 
@@ -210,7 +213,7 @@ class PresenceHub:
     def look(self, watcher: Watcher) -> Sight:
         """Tells a watcher the state once, without a watch."""
         watch = _Watch(watcher)
-        sight = self._see(watch)
+        sight = self._see(watch, self._now())
         if sight is not Sight.ASKS:
             self._tell((watch,), self._state_of(watcher))
         return sight
@@ -298,10 +301,16 @@ class PresenceHub:
         for watch in tuple(watches):
             self._tell((watch,), self._state_of(watch.watcher))
 
-    def _see(self, watch: _Watch) -> Sight:
-        """Returns what a watch may see now. What was found holds for a minute, or until something is reviewed."""
-        age = self._generation, int(self._clock() // 60)
-        if watch.of != age:
+    def _now(self) -> object:
+        """Returns what stays the same object until something is reviewed or policy may say something else."""
+        age = self._generation, self._age()
+        if age != self._of:
+            self._of = age
+        return self._of
+
+    def _see(self, watch: _Watch, age: object) -> Sight:
+        """Returns what a watch may see at an age of the hub."""
+        if watch.of is not age:
             watcher, target = watch.watcher.identity, watch.watcher.target
             watch.sight = self._of_both(watcher, target)
             # Who watches is on the list of those who watch a person, unless policy hides them from that person.
@@ -323,10 +332,18 @@ class PresenceHub:
 
     def _tell(self, watches: Sequence[_Watch], presence: PersonPresence) -> None:
         """Tells watches of one target its presence, or what of it they are to see."""
+        age = self._now()
         groups: dict[tuple[Sight, bool, bool], list[_Watch]] = {}
+        usual: list[_Watch] = []
         for watch in watches:
-            sight = self._see(watch)
-            groups.setdefault((sight, watch.hidden, watch.opened), []).append(watch)
+            if watch.of is not age:
+                self._see(watch, age)
+            if watch.sight is Sight.SEEN and watch.opened and not watch.hidden:
+                usual.append(watch)
+            else:
+                groups.setdefault((watch.sight, watch.hidden, watch.opened), []).append(watch)
+        if usual:
+            groups[Sight.SEEN, False, True] = usual
         for (sight, _, opened), group in groups.items():
             if sight in {Sight.HIDDEN, Sight.ASKS}:
                 # To who was shown something it is offline; others wait, those who ask with the person's knowledge.

@@ -58,7 +58,7 @@ class Doors:
         ephemeral = EphemeralDelivery(
             pipeline.links, pipeline.judge, pipeline.mint, lambda: self.world.now, lambda: self.world.now
         )
-        self.hub = PresenceHub(ephemeral, ephemeral.sight, Approvals(self, lambda: 0.0), lambda: 0.0)
+        self.hub = PresenceHub(ephemeral, ephemeral.sight, Approvals(self, lambda: 0.0), lambda: 0.0, ephemeral.age)
         self.sip, self.aim = (
             Ingress(network, pipeline.links[network], pipeline, ephemeral, self.hub) for network in (SIP, AIM)
         )

@@ -52,6 +52,9 @@ class ScriptedPolicy:
         self.asked.append(subject)
         return self.answer(subject)
 
+    def in_force(self, at: float) -> object:
+        return self.answer, at // 60
+
     hits: tuple[Hit, ...] = ()
     """What its lexicons find in every text."""
 

@@ -67,7 +67,7 @@ class World:
 
     def __attrs_post_init__(self) -> None:
         self.approvals = Approvals(self, lambda: self.now)
-        self.hub = PresenceHub(self.outlet, self.sight, self.approvals, lambda: self.now)
+        self.hub = PresenceHub(self.outlet, self.sight, self.approvals, lambda: self.now, lambda: self.now // 60)
 
     def put(self, request: Request) -> None:
         self.kept.append(request)

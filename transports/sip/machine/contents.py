@@ -8,7 +8,7 @@ from transports.sip.machine.admission import room
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.dialogs import Subscription
 from transports.sip.machine.documents import Document, Documents
-from transports.sip.machine.lists import Listing
+from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.packages import AS_XPIDF, DEFLATED
 from transports.sip.machine.ports import Entropy
 from transports.sip.wire.pidf import CONTENT_TYPE as PIDF
@@ -44,6 +44,9 @@ class Contents:
         """
         shows = subscription.shows
         form = subscription.form
+        if type(shows) is Watched and shows.pidf:
+            known = self._tails.get((shows.pidf, form))
+            return known if known is not None else self._written(shows.pidf, form)
         if isinstance(shows, Listing):
             most = room(self._config.limits, reliable=transport != "UDP")
             kind, body = shows.compose(
@@ -52,16 +55,14 @@ class Contents:
             return "{}: {}\r\n".format(*LISTS).encode() + written(kind, body, form)
         if isinstance(shows, Document):
             return written(*self._documents.compose(subscription.package, shows, now), form)
-        pidf = shows.pidf
-        if not pidf:
-            return NOTHING
-        known = self._tails.get((pidf, form))
-        if known is None:
-            known = written(*_presence(pidf, form), form)
-            if len(self._tails) >= _MAX_TAILS:
-                self._tails.clear()
-            self._tails[pidf, form] = known
-        return known
+        return NOTHING
+
+    def _written(self, pidf: bytes, form: int) -> bytes:
+        tail = written(*_presence(pidf, form), form)
+        if len(self._tails) >= _MAX_TAILS:
+            self._tails.clear()
+        self._tails[pidf, form] = tail
+        return tail
 
 
 def _presence(pidf: bytes, form: int) -> tuple[str, bytes]:

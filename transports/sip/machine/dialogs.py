@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from transports.sip.machine.flow import Flow
+from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.packages import DEFLATED, PRESENCE
 from transports.sip.machine.ports import StoredSubscription
@@ -24,6 +24,10 @@ RESUMED_CSEQ = 10_000
 _FROM, _TO, _CALL_ID, _EVENT, _ROUTES = range(5)
 _ACCEPTS: Memo[tuple[str, ...]] = Memo(1024)
 """Most clients of a kind send the same Accept: they share it."""
+
+
+Prefix = tuple[bytes, bytes, bytes, Flow | Target]
+"""How a NOTIFY begins: before Via's branch, the branch without its number, after it; and which way it goes."""
 
 
 class Subscription:
@@ -60,7 +64,7 @@ class Subscription:
         self.planned: int | None = None
         """Of its next NOTIFY: see `notifies`."""
         self.next_at = 0.0
-        self.prefix: tuple[bytes, bytes, Flow] | None = None
+        self.prefix: Prefix | None = None
         """How a NOTIFY begins, and which way it goes, where that is known beforehand."""
 
     # -- the dialog ---------------------------------------------------------------------------------------------------

@@ -8,14 +8,14 @@ what they all show is written once, and over UDP they share their timers.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import ceil
 
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.contents import Contents
-from transports.sip.machine.dialogs import Subscription
+from transports.sip.machine.dialogs import Prefix, Subscription
 from transports.sip.machine.documents import Document
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.layer import MAGIC, TransactionLayer
@@ -46,7 +46,7 @@ class Notifies:
 
     Args:
         contents: says what they hold.
-        known: whether a subscription still is one.
+        known: all subscriptions, by their ids.
         drop: told of those that are over, and why.
     """
 
@@ -58,7 +58,7 @@ class Notifies:
         router: Router,
         registrar: Registrar,
         contents: Contents,
-        known: Callable[[Subscription], bool],
+        known: Mapping[str, Subscription],
         drop: Callable[[Subscription, str, float], None],
     ) -> None:
         self._config = config
@@ -69,6 +69,10 @@ class Notifies:
         self._contents = contents
         self._known = known
         self._drop = drop
+        usual = config.lifetimes.notify_interval
+        self._intervals = {
+            name: usual if package.interval is None else package.interval for name, package in PACKAGES.items()
+        }
         self._steps: dict[int, list[Subscription]] = {}
         self._late: deque[tuple[int, Subscription]] = deque()
         self._prefixed: deque[Subscription] = deque()
@@ -92,6 +96,19 @@ class Notifies:
             self._queue.after(now, max(step / _STEPS - now, 0.0), partial(self._due, step))
         group.append(subscription)
 
+    def plan_all(self, subscriptions: Iterable[Subscription], now: float) -> None:
+        """The same for many."""
+        due = now + FIRST_NOTIFY_AFTER
+        step = ceil(due * _STEPS - 1e-6)
+        group = self._steps.get(step)
+        for subscription in subscriptions:
+            if group is None or subscription.busy or subscription.planned is not None or subscription.next_at > due:
+                self.plan(subscription, now)
+                group = self._steps.get(step)
+            else:
+                subscription.planned = step
+                group.append(subscription)
+
     def _due(self, step: int, now: float) -> None:
         group = self._steps.pop(step, ())
         if self._late:
@@ -112,7 +129,7 @@ class Notifies:
         shots: list[Shot] = []
         for subscription in subscriptions:
             subscription.planned = None
-            if not subscription.busy and self._known(subscription):
+            if not subscription.busy and self._known.get(subscription.id) is subscription:
                 shot = self._send(subscription, now)
                 if shot is not None:
                     shots.append(shot)
@@ -126,9 +143,7 @@ class Notifies:
         prefix = subscription.prefix
         way: Flow | Target
         transport = "UDP"
-        if prefix is not None:
-            way = prefix[2]
-        else:
+        if prefix is None:
             found = self._way(subscription)
             resolved = None if found is None else self._router.resolve(found)
             if resolved is None:
@@ -136,6 +151,8 @@ class Notifies:
                 return None
             way, transport, sent_by = resolved
             prefix = self._prefix(subscription, way, transport, sent_by)
+        else:
+            way = prefix[3]
         subscription.local_cseq += 1
         try:
             tail = self._contents.tail(subscription, transport, now)
@@ -143,36 +160,30 @@ class Notifies:
             self._drop(subscription, "its state cannot be written", now)
             return None
         number = b"%d" % subscription.local_cseq
+        first, branch, more, _ = prefix
+        branch += number
         data = b"%b%b%b%b NOTIFY\r\nSubscription-State: %b\r\n%b" % (
-            prefix[0], number, prefix[1], number, _state(subscription, now), tail
+            first, branch, more, number, _state(subscription, now), tail
         )  # fmt: skip
-        listing = subscription.shows if isinstance(subscription.shows, Listing) else None
+        shows = subscription.shows
         subscription.busy = True
-        subscription.dirty = listing is not None and listing.waits and not subscription.over
-        subscription.next_at = now + self._interval(subscription.package)
+        subscription.dirty = isinstance(shows, Listing) and shows.waits and not subscription.over
+        subscription.next_at = now + self._intervals[subscription.package]
         if isinstance(way, Flow) and not way.reliable:
-            return Shot(f"{MAGIC}{subscription.id}n{subscription.local_cseq}".encode(), data, way, subscription)
-        branch = f"{MAGIC}{subscription.id}n{subscription.local_cseq}"
-        self._layer.request("NOTIFY", branch, data, way, now, partial(self._answered, subscription))
+            return branch, data, way, subscription
+        self._layer.request("NOTIFY", branch.decode(), data, way, now, partial(self._answered, subscription))
         return None
 
-    def _interval(self, package: str) -> float:
-        own = PACKAGES[package].interval
-        return self._config.lifetimes.notify_interval if own is None else own
-
-    def _prefix(
-        self, subscription: Subscription, way: Flow | Target, transport: str, sent_by: str
-    ) -> tuple[bytes, bytes, Flow]:
-        """What comes before and after the number in Via's branch.
+    def _prefix(self, subscription: Subscription, way: Flow | Target, transport: str, sent_by: str) -> Prefix:
+        """What comes before Via's branch, the branch without its number, what comes after it, and the way.
 
         The branch holds our tag, which is random and known to none but this watcher: nobody else can answer with it.
         """
-        first = f"NOTIFY {subscription.contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={MAGIC}"
+        first = f"NOTIFY {subscription.contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch="
+        branch = f"{MAGIC}{subscription.id}n"
         more = f"\r\nMax-Forwards: 70\r\n{subscription.head}\r\nContact: {self.contact(subscription.flow)}\r\nCSeq: "
-        if not isinstance(way, Flow):
-            return f"{first}{subscription.id}n".encode(), more.encode(), subscription.flow
-        prefix = (f"{first}{subscription.id}n".encode(), more.encode(), way)
-        if not way.reliable:
+        prefix = first.encode(), branch.encode(), more.encode(), way
+        if isinstance(way, Flow) and not way.reliable:
             subscription.prefix = prefix
             self._prefixed.append(subscription)
             if len(self._prefixed) > _MAX_PREFIXES:
@@ -197,7 +208,7 @@ class Notifies:
     def _answered(self, subscription: Subscription, outcome: Outcome | None, now: float) -> None:
         """Takes the outcome of a NOTIFY; None is a success."""
         subscription.busy = False
-        if not self._known(subscription):
+        if self._known.get(subscription.id) is not subscription:
             return
         if subscription.over and (subscription.fetch or not subscription.dirty):
             self._drop(subscription, subscription.over, now)

@@ -73,7 +73,7 @@ class Notifier:
         documents = Documents(self._watchers, registrar.contacts, surroundings)
         self._notifies = Notifies(
             config, layer, queue, router, registrar, Contents(config, documents, entropy),
-            lambda subscription: self._by_id.get(subscription.id) is subscription, self._drop,
+            self._by_id, self._drop,
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -327,7 +327,17 @@ class Notifier:
     def notify(self, presence: SipPresence, now: float) -> int:
         """Sets what subscriptions show. Returns how many were meant: one, a watcher's, or all of the target."""
         found = self._find(presence)
+        usual: list[Subscription] = []
         for subscription, watched in found:
+            if (
+                watched.state == "active" == presence.state
+                and watched.hidden is presence.hidden
+                and subscription.shows is watched
+            ):  # what nearly all are: another state to the same watch
+                if watched.pidf != presence.pidf or subscription.fetch:
+                    watched.pidf = presence.pidf
+                    usual.append(subscription)
+                continue
             before = watched.state, watched.hidden
             watched.hidden = presence.hidden
             if subscription.listing is not None:
@@ -342,6 +352,7 @@ class Notifier:
             if before != (watched.state, watched.hidden) and not (before[1] and watched.hidden):
                 told = subscription.local_cseq > 0 and before[0] == "pending"
                 self._watching_changed(subscription, watched, None, "approved" if told else "subscribe", now)
+        self._notifies.plan_all(usual, now)
         return len(found)
 
     def _show(
@@ -375,7 +386,7 @@ class Notifier:
         ]
 
     def _find_one(self, watch_id: str) -> tuple[Subscription, Watched] | None:
-        owner = self._by_id.get(_owner(watch_id))
+        owner = self._by_id.get(watch_id) or self._by_id.get(_owner(watch_id))
         one = None if owner is None or owner.package != PRESENCE else owner.find(watch_id)
         return None if owner is None or one is None or (owner.over and not owner.fetch) else (owner, one)
 

@@ -22,19 +22,8 @@ _TAKEN = re.compile(rb"SIP/2\.0 2[0-9][0-9] [^\r\n]*\r\nVia:[^\r\n,]*?;branch=(z
 _VIA = re.compile(rb"\r\nv(?:ia)?[ \t]*:", re.IGNORECASE)
 
 
-class Shot:
-    """One request of a volley. ``owner`` is handed back with its outcome."""
-
-    __slots__ = ("branch", "data", "flow", "owner", "proceeding")
-
-    def __init__(self, branch: bytes, data: bytes, flow: Flow, owner: Any) -> None:
-        self.branch = branch
-        self.data = data
-        self.flow = flow
-        self.owner = owner
-        self.proceeding = False
-
-
+Shot = tuple[bytes, bytes, Flow, Any]
+"""One request of a volley: its branch, its octets, where they go, and what is handed back with the outcome."""
 OnShot = Callable[[Any, Outcome | None, float], None]
 """Takes an owner, the final response (None: a success that was not read further) or why there is none, and the time."""
 
@@ -50,7 +39,7 @@ class Volleys:
         outcome: told once of each request.
     """
 
-    __slots__ = ("_limit", "_outcome", "_outputs", "_queue", "_timers", "_waiting")
+    __slots__ = ("_limit", "_outcome", "_outputs", "_proceeding", "_queue", "_timers", "_waiting")
 
     def __init__(self, timers: Timers, limit: int, queue: TimerQueue, outputs: list[Output], outcome: OnShot) -> None:
         self._timers = timers
@@ -59,6 +48,8 @@ class Volleys:
         self._outputs = outputs
         self._outcome = outcome
         self._waiting: dict[bytes, Shot] = {}
+        self._proceeding: set[bytes] = set()
+        """Branches of those that were answered provisionally."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -66,33 +57,33 @@ class Volleys:
     def send(self, shots: list[Shot], now: float) -> None:
         """Sends requests over UDP; their branches are new."""
         waiting, outputs = self._waiting, self._outputs
-        room = self._limit - len(waiting)
-        for shot in shots[:room]:
-            waiting[shot.branch] = shot
-            outputs.append((shot.flow, shot.data))
-        if shots[:room]:
+        room = max(self._limit - len(waiting), 0)
+        sent, refused = (shots, []) if room >= len(shots) else (shots[:room], shots[room:])
+        for shot in sent:
+            waiting[shot[0]] = shot
+            outputs.append((shot[2], shot[1]))
+        if sent:
             t1 = self._timers.t1
-            self._queue.after(now, t1, lambda at: self._again(shots[:room], t1, now, at))
-        for shot in shots[max(room, 0) :]:
-            self._outcome(shot.owner, Failure.OVERLOAD, now)
+            self._queue.after(now, t1, lambda at: self._again(sent, t1, now, at))
+        for _, _, _, owner in refused:
+            self._outcome(owner, Failure.OVERLOAD, now)
 
     def _again(self, shots: list[Shot], interval: float, began: float, now: float) -> None:
-        waiting = self._waiting
-        left = [shot for shot in shots if waiting.get(shot.branch) is shot]
+        waiting, proceeding = self._waiting, self._proceeding
+        left = [shot for shot in shots if waiting.get(shot[0]) is shot]
         if not left:
             return
         if now >= began + self._timers.timeout:
-            for shot in left:
-                del waiting[shot.branch]
-                self._outcome(shot.owner, Failure.TIMEOUT, now)
+            for branch, _, _, owner in left:
+                del waiting[branch]
+                proceeding.discard(branch)
+                self._outcome(owner, Failure.TIMEOUT, now)
             return
         slow = interval >= self._timers.t2
-        for shot in left:
-            if slow or not shot.proceeding:
-                self._outputs.append((shot.flow, shot.data))
-        after = min(2 * interval, self._timers.t2, began + self._timers.timeout - now)
+        self._outputs += [(flow, data) for branch, data, flow, _ in left if slow or branch not in proceeding]
         following = min(2 * interval, self._timers.t2)
-        self._queue.after(now, max(after, 0.0), lambda at: self._again(left, following, began, at))
+        after = max(min(following, began + self._timers.timeout - now), 0.0)
+        self._queue.after(now, after, lambda at: self._again(left, following, began, at))
 
     def quick(self, data: bytes, now: float) -> bool:
         """Takes a datagram that is a success to one of the requests; any other is left alone, and False returned."""
@@ -102,7 +93,8 @@ class Volleys:
         shot = self._waiting.pop(found[1], None)
         if shot is None:
             return False
-        self._outcome(shot.owner, None, now)
+        self._proceeding.discard(shot[0])
+        self._outcome(shot[3], None, now)
         return True
 
     def response(self, response: Response, now: float) -> bool:
@@ -114,8 +106,9 @@ class Volleys:
         if shot is None or response.cseq.method != "NOTIFY":
             return False
         if response.status < 200:
-            shot.proceeding = True
+            self._proceeding.add(branch)
             return True
         del self._waiting[branch]
-        self._outcome(shot.owner, response, now)
+        self._proceeding.discard(branch)
+        self._outcome(shot[3], response, now)
         return True
