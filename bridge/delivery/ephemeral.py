@@ -98,7 +98,7 @@ class EphemeralDelivery:
         return Sight.POLITE if decision.polite else Sight.HIDDEN
 
     def age(self) -> object:
-        """Returns what is another value when `sight` may answer otherwise: another policy, other hours, other people."""
+        """Returns what is another value when `sight` may answer otherwise: for policy, hours or people are others."""
         policy = self.judge.policy
         return id(policy), policy.in_force(self.clock()), self.judge.directory.version
 

@@ -7,8 +7,6 @@ written as, and taken apart where it is needed otherwise: at a refresh, and for 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
-
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.packages import DEFLATED, PRESENCE
@@ -138,11 +136,6 @@ class Subscription:
     def for_linphone(self) -> bool:
         """Whether a list is told to linphone 5.1, which finds a part only where its Content-ID has no brackets."""
         return self.event.startswith(_LINPHONES_PACKAGE)
-
-    @property
-    def subscription_state(self) -> Literal["active", "pending", "terminated"]:
-        """The state to tell. That of a list says nothing of those in it (RFC 4662 section 4.5)."""
-        return "active" if isinstance(self.shows, Listing) else self.shows.state
 
     def find(self, watch_id: str) -> Watched | None:
         """Returns the watch of this id."""

@@ -37,6 +37,7 @@ _STEPS = 100
 """NOTIFYs are due at steps of 10 ms: what falls due in one goes together."""
 SLICE = 400
 """So many are written before others have their turn: some milliseconds."""
+_ACTIVE, _PENDING = b"active;expires=%d", b"pending;expires=%d"
 _MAX_PREFIXES = 8192
 """Dialogs whose NOTIFYs have their beginning kept, some 500 octets each: those that were told something last."""
 
@@ -242,10 +243,13 @@ class Notifies:
 
 
 def _state(subscription: Subscription, now: float) -> bytes:
+    """Subscription-State. That of a list says nothing of those in it (RFC 4662 section 4.5)."""
     if subscription.over:
         return b"terminated;reason=" + subscription.over.encode()
-    left = max(round(subscription.expires_at - now), 0)
-    return b"%b;expires=%d" % (subscription.subscription_state.encode(), left)
+    shows = subscription.shows
+    state = _ACTIVE if isinstance(shows, Listing) or shows.state == "active" else _PENDING
+    left = int(subscription.expires_at - now + 0.5)
+    return state % (left if left > 0 else 0)
 
 
 def _retry_after(response: Response) -> float | None:
