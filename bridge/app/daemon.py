@@ -43,6 +43,7 @@ from bridge.model.ids import SIP, EventIdMint, NetworkId, PersonId
 from bridge.policy.snapshot import Snapshot
 from bridge.presence.approvals import Approvals
 from bridge.presence.hub import PresenceHub
+from bridge.runtime import memory
 from bridge.store import housekeeping
 from bridge.store import identity as identity_store
 from bridge.store.database import connect_readonly, sqlalchemy_over
@@ -62,6 +63,7 @@ SIP_DUPLICATE_SECONDS = 64.0
 """Twice the life of a transaction (RFC 3261 section 17.1.2.2): libpurple makes the same Call-IDs anew at each start."""
 EDGE_POLL = 5.0
 """Seconds between looks whether a minute's allowance of refusals on record is over."""
+MEMORY_POLL = 0.5
 SUMMARY_POLL = 1.0
 """Seconds until those who watch it are told that other messages wait for a person."""
 HOUSEKEEPING = 60.0
@@ -234,6 +236,7 @@ class Daemon:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
         self._every(IDENTITY_POLL, self._look_at_people)
         self._every(EDGE_POLL, self.refusals.tick)
+        self._every(MEMORY_POLL, memory.tend)
         self._every(SUMMARY_POLL, SummaryWatch(self.sip, self.pipeline.lanes).tick)
         self._every(HOUSEKEEPING, self._keep_house)
         if self.home.config.metrics.listen is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from bridge.model.address import Address, Identity
 from bridge.model.body import Consent, Standing
@@ -37,14 +37,20 @@ class Sight(Enum):
     """Nothing, and they are told that the person does not want it."""
 
 
-@frozen(kw_only=True)
+@define(kw_only=True, eq=False)
 class Watcher:
-    """A live watch: who looks, and at whom. ``target.person`` is set for a colleague."""
+    """A live watch: who looks, and at whom. ``target.person`` is set for a colleague. The rest is the hub's."""
 
     id: str
     identity: Identity
     target: Identity
     by: PersonId
+    opened: bool = field(init=False, default=False)
+    """It was shown something: what is hidden from it now is told as offline."""
+    of: object = field(init=False, default=None)
+    """When it was found what it may see: that holds for as long as the hub has the same."""
+    sight: Sight = field(init=False, default=Sight.HIDDEN)
+    hidden: bool = field(init=False, default=True)
 
 
 class Outlet(Protocol):
@@ -76,21 +82,6 @@ class _Person:
 
 
 @define(eq=False)
-class _Watch:
-    """A watch, and what it was found to see; that holds for as long as the hub has the same ``of``."""
-
-    watcher: Watcher
-    opened: bool = False
-    """It was shown something: what is hidden from it now is told as offline."""
-    of: object = None
-    sight: Sight = Sight.HIDDEN
-    hidden: bool = True
-
-
-_SHOWS = {Sight.SEEN: Standing.ACTIVE, Sight.POLITE: Standing.ACTIVE, Sight.REFUSED: Standing.REJECTED}
-
-
-@define(eq=False)
 class PresenceHub:
     """All presence of one process.
 
@@ -111,9 +102,9 @@ class PresenceHub:
     _contacts: dict[PersonId, dict[Address, PersonPresence]] = field(init=False, factory=dict)
     _consents: dict[PersonId, dict[Address, Consent]] = field(init=False, factory=dict)
     """Of contacts who are asked to let a person see them, or have refused it."""
-    _watches: dict[str, _Watch] = field(init=False, factory=dict)
-    _by_person: dict[PersonId, dict[str, _Watch]] = field(init=False, factory=dict)
-    _by_contact: dict[tuple[PersonId, Address], dict[str, _Watch]] = field(init=False, factory=dict)
+    _watches: dict[str, Watcher] = field(init=False, factory=dict)
+    _by_person: dict[PersonId, dict[str, Watcher]] = field(init=False, factory=dict)
+    _by_contact: dict[tuple[PersonId, Address], dict[str, Watcher]] = field(init=False, factory=dict)
     _wanted: set[tuple[PersonId, Address]] = field(init=False, factory=set)
     _count_by: dict[PersonId, int] = field(init=False, factory=dict)
     _generation: int = field(init=False, default=0)
@@ -175,7 +166,7 @@ class PresenceHub:
         else:
             self._outlet_notify(watches, OFFLINE, Standing.REJECTED)
             for watch in watches:
-                self.unwatch(watch.watcher.id)
+                self.unwatch(watch.id)
 
     def _consent(self, person: PersonId, contact: Address, consent: Consent | None) -> None:
         known = self._consents.setdefault(person, {})
@@ -200,7 +191,7 @@ class PresenceHub:
             if count >= MAX_WATCHES_PER_PERSON:
                 return None
             self._count_by[watcher.by] = count + 1
-            watch = self._watches[watcher.id] = _Watch(watcher)
+            watch = self._watches[watcher.id] = watcher
             index, key = self._index_of(watcher)
             index.setdefault(key, {})[watcher.id] = watch
         if watcher.target.person is None and self._consents.get(watcher.by, {}).get(watcher.target.address):
@@ -212,10 +203,9 @@ class PresenceHub:
 
     def look(self, watcher: Watcher) -> Sight:
         """Tells a watcher the state once, without a watch."""
-        watch = _Watch(watcher)
-        sight = self._see(watch, self._now())
+        sight = self._see(watcher, self._now())
         if sight is not Sight.ASKS:
-            self._tell((watch,), self._state_of(watcher))
+            self._tell((watcher,), self._state_of(watcher))
         return sight
 
     def unwatch(self, watch_id: str) -> None:
@@ -223,7 +213,7 @@ class PresenceHub:
         watch = self._watches.pop(watch_id, None)
         if watch is None:
             return
-        watcher = watch.watcher
+        watcher = watch
         left = self._count_by[watcher.by] - 1
         if left:
             self._count_by[watcher.by] = left
@@ -245,7 +235,7 @@ class PresenceHub:
         """Takes a person's answer to one who watches them, or asks to."""
         self._generation += 1
         watches = self._by_person.get(request.target, {}).values()
-        self._review([watch for watch in watches if watcher_key(watch.watcher.identity) == request.watcher])
+        self._review([watch for watch in watches if watcher_key(watch.identity) == request.watcher])
 
     def asked(self, person: PersonId, watcher: Identity, words: str, account: str) -> Sight:
         """Takes the wish of somebody on a network to see a person; what policy settles is answered at once."""
@@ -297,9 +287,9 @@ class PresenceHub:
             return self.presence_of(target.person)
         return self._contacts.get(watcher.by, {}).get(target.address, OFFLINE)
 
-    def _review(self, watches: Iterable[_Watch]) -> None:
+    def _review(self, watches: Iterable[Watcher]) -> None:
         for watch in tuple(watches):
-            self._tell((watch,), self._state_of(watch.watcher))
+            self._tell((watch,), self._state_of(watch))
 
     def _now(self) -> object:
         """Returns what stays the same object until something is reviewed or policy may say something else."""
@@ -308,10 +298,10 @@ class PresenceHub:
             self._of = age
         return self._of
 
-    def _see(self, watch: _Watch, age: object) -> Sight:
+    def _see(self, watch: Watcher, age: object) -> Sight:
         """Returns what a watch may see at an age of the hub."""
         if watch.of is not age:
-            watcher, target = watch.watcher.identity, watch.watcher.target
+            watcher, target = watch.identity, watch.target
             watch.sight = self._of_both(watcher, target)
             # Who watches is on the list of those who watch a person, unless policy hides them from that person.
             watch.hidden = target.person is not None and self._sight(target, watcher) not in {Sight.SEEN, Sight.ASKS}
@@ -330,11 +320,11 @@ class PresenceHub:
             return Sight.REFUSED
         return Sight.SEEN if verdict is Verdict.APPROVED else sight
 
-    def _tell(self, watches: Sequence[_Watch], presence: PersonPresence) -> None:
+    def _tell(self, watches: Sequence[Watcher], presence: PersonPresence) -> None:
         """Tells watches of one target its presence, or what of it they are to see."""
         age = self._now()
-        groups: dict[tuple[Sight, bool, bool], list[_Watch]] = {}
-        usual: list[_Watch] = []
+        groups: dict[tuple[Sight, bool, bool], list[Watcher]] = {}
+        usual: list[Watcher] = []
         for watch in watches:
             if watch.of is not age:
                 self._see(watch, age)
@@ -353,12 +343,12 @@ class PresenceHub:
             if sight is Sight.REFUSED:
                 self._outlet_notify(group, OFFLINE, Standing.REJECTED)
                 for watch in group:
-                    self.unwatch(watch.watcher.id)
+                    self.unwatch(watch.id)
                 continue
             self._open(group, presence if sight is Sight.SEEN else OFFLINE, sight)
 
-    def _open(self, group: list[_Watch], presence: PersonPresence, sight: Sight) -> None:
-        watcher = group[0].watcher
+    def _open(self, group: list[Watcher], presence: PersonPresence, sight: Sight) -> None:
+        watcher = group[0]
         target = watcher.target
         if target.person is None and sight is Sight.SEEN:
             key = (watcher.by, target.address)
@@ -371,11 +361,11 @@ class PresenceHub:
             watch.opened = True
         self._outlet_notify(group, presence, Standing.ACTIVE)
 
-    def _outlet_notify(self, group: Sequence[_Watch], presence: PersonPresence, standing: Standing) -> None:
+    def _outlet_notify(self, group: Sequence[Watcher], presence: PersonPresence, standing: Standing) -> None:
         if group:
-            self._outlet.notify([watch.watcher for watch in group], presence, standing, hidden=group[0].hidden)
+            self._outlet.notify(group, presence, standing, hidden=group[0].hidden)
 
-    def _index_of(self, watcher: Watcher) -> tuple[dict[object, dict[str, _Watch]], object]:
+    def _index_of(self, watcher: Watcher) -> tuple[dict[object, dict[str, Watcher]], object]:
         target = watcher.target
         if target.person is not None:
             return self._by_person, target.person  # type: ignore[return-value]  # two indexes of one shape

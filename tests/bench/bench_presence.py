@@ -32,6 +32,7 @@ from bridge.presence.approvals import Approvals
 from bridge.presence.hub import PresenceHub, Watcher
 from bridge.runtime import memory
 from mappings.identity import SipAddressBook
+from mappings.pidf import to_pidf
 from mappings.sip import SipMapping
 from tests.kit.sip import DOMAIN, PASSWORD, Client, make_endpoint
 from transports.sip.connector import CAPABILITIES
@@ -82,8 +83,12 @@ class _Transport:
 class _Accounts:
     """Everybody, made when asked for: who may sign on is the directory's to keep, and not measured here."""
 
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
     def find(self, aor: str) -> Account | None:
         user = aor.partition("@")[0]
+        aor = self._names.setdefault(aor, aor)
         return Account(aor=aor, ha1={"MD5": ha1(user, DOMAIN, PASSWORD, "MD5")})
 
 
@@ -94,6 +99,7 @@ class Bridge:
         self.endpoint = make_endpoint(people=_Accounts(), entropy=os.urandom, **changes)  # type: ignore[arg-type]
         self.transport = _Transport(self.endpoint)
         self.clock = time.time()
+        self.alone = False
         rules = IdentityRules(domains=frozenset({DOMAIN}), normal_name=lambda _, name: name, accounts_required=False)
         directory = IdentitySnapshot(version=1, rules=rules, accounts=(), bindings=(), groups={})
         policy = load_text(POLICY, file="bench", surroundings=Surroundings(networks=(), domains=[DOMAIN]))
@@ -128,7 +134,14 @@ class Bridge:
     def events(self) -> None:
         """Takes what the endpoint has to tell."""
         while (event := self.endpoint.next_event()) is not None:
-            if isinstance(event, SubscriptionOpened):
+            if not isinstance(event, SubscriptionOpened):
+                continue
+            if self.alone:
+                target = event.native.target
+                pidf, _ = to_pidf(PersonPresence(basic=Basic.OPEN), target)
+                state = SipPresence(target=target, watcher=None, pidf=pidf, subscription=event.native.id)
+                self.endpoint.notify(state, self.transport.now)
+            else:
                 self.watch(event)
 
 
@@ -257,11 +270,15 @@ class _Stalls:
             self.longest, self.where = took, where
 
 
-def many(registrations: int) -> dict[str, Any]:
-    """Fills this process, and returns its memory in MiB and the longest stall in milliseconds."""
+def many(registrations: int, *, alone: bool) -> dict[str, Any]:
+    """Fills this process, and returns its memory in MiB and the longest stall in milliseconds.
+
+    ``alone``: the SIP endpoint without the hub, which has each subscription shown its state directly.
+    """
     memory.settle()
     limits = Limits(server_transactions_per_source=1 << 30, finished_transactions=65536)
     bridge = Bridge(registrations, limits=limits)
+    bridge.alone = alone
     endpoint = bridge.endpoint
     base = _rss()
     stalls = _Stalls()
@@ -273,7 +290,9 @@ def many(registrations: int) -> dict[str, Any]:
         client.challenge = challenge
         client.register(now)
         challenge = client.challenge
-        bridge.hub.reachable(PersonId(f"user{number}@{DOMAIN}"), 1)
+        bridge.transport.now = now
+        if not alone:
+            bridge.hub.reachable(PersonId(f"user{number}@{DOMAIN}"), 1)
         for each in range(SUBSCRIPTIONS_EACH):
             other = (number * 7919 + each * 104_729 + 1) % registrations
             _subscribe(bridge, client, f"user{other}", f"w{each}", now)
@@ -283,25 +302,31 @@ def many(registrations: int) -> dict[str, Any]:
         if number % 20_000 == 0:
             print(number, _rss() / 2**20, stalls.longest, stalls.where, file=sys.stderr, flush=True)
         if number % 10 == 0:
+            begun = time.thread_time()
+            memory.tend()
+            stalls.step("looking for garbage", begun)
             _answer_all(endpoint, now, stalls)
     for _ in range(400):
         now += 0.1
         _answer_all(endpoint, now, stalls)
-    gc.freeze()
+    memory.tend()
     filled = _rss()
     counts = endpoint.counts
     for step in range(2000):  # a tenth of the people change their state
         number = (step * 4057) % registrations
         bridge.transport.now = now
         begun = time.thread_time()
-        bridge.hub.published(
-            PersonId(f"user{number}@{DOMAIN}"), "desk", PersonPresence(basic=Basic.OPEN, activity=Activity.AWAY)
-        )
+        away = PersonPresence(basic=Basic.OPEN, activity=Activity.AWAY)
+        if alone:
+            target = f"sip:user{number}@{DOMAIN}"
+            endpoint.notify(SipPresence(target=target, watcher=None, pidf=to_pidf(away, target)[0]), now)
+        else:
+            bridge.hub.published(PersonId(f"user{number}@{DOMAIN}"), "desk", away)
         stalls.step("a change of state", begun)
         now += 0.01
         _answer_all(endpoint, now, stalls)
-    now += 4000.0  # everything runs out at once
-    for _ in range(4000):
+    now += 4000.0  # everything runs out at once, as after a machine that slept
+    for _ in range(20_000):
         begun = time.thread_time()
         endpoint.handle_timer(now)
         stalls.step("everything runs out", begun)
@@ -336,10 +361,10 @@ def _answer_all(endpoint: Endpoint, now: float, stalls: _Stalls) -> None:
         pass
 
 
-def run_many(registrations: int = REGISTRATIONS) -> dict[str, Any]:
+def run_many(registrations: int = REGISTRATIONS, *, alone: bool) -> dict[str, Any]:
     """Runs `many` in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.bench_presence", str(registrations)],
+        [sys.executable, "-m", "tests.bench.bench_presence", str(registrations), "alone" if alone else "whole"],
         capture_output=True, text=True, check=True, timeout=1800,
     )  # fmt: skip
     figures: dict[str, Any] = json.loads(done.stdout)
@@ -349,7 +374,7 @@ def run_many(registrations: int = REGISTRATIONS) -> dict[str, Any]:
 if __name__ == "__main__":
     gc.collect()
     if len(sys.argv) > 1:
-        print(json.dumps(many(int(sys.argv[1]))))
+        print(json.dumps(many(int(sys.argv[1]), alone=sys.argv[2:] == ["alone"])))
     else:
         for name, value in run_fanout().items():
             print(f"{value:8.2f} µs  {name}")

@@ -7,6 +7,7 @@ written as, and taken apart where it is needed otherwise: at a refresh, and for 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.packages import DEFLATED, PRESENCE

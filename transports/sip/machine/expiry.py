@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from math import ceil
 from typing import Generic, TypeVar
@@ -11,6 +12,10 @@ from transports.sip.machine.timers import TimerQueue
 K = TypeVar("K", bound=Hashable)
 
 
+SLICE = 500
+"""So many are looked at in one go: some milliseconds. What ran out in the same moment follows a millisecond later."""
+
+
 class Expiries(Generic[K]):
     """Calls back about keys whose time has come.
 
@@ -18,32 +23,55 @@ class Expiries(Generic[K]):
     None where the key is done with. Each key is looked at once per deadline, whatever was added.
     """
 
-    __slots__ = ("_buckets", "_check", "_queue", "_when")
+    __slots__ = ("_buckets", "_check", "_drained_at", "_late", "_queue", "_waits", "_when")
 
     def __init__(self, queue: TimerQueue, check: Callable[[K, float], float | None]) -> None:
         self._queue = queue
         self._check = check
-        self._buckets: dict[int, set[K]] = {}
+        self._buckets: dict[int, list[K]] = {}
         self._when: dict[K, int] = {}
+        self._late: deque[tuple[int, K]] = deque()
+        self._drained_at: float | None = None
+        self._waits = False
 
     def add(self, key: K, deadline: float, now: float) -> None:
         """Has ``key`` looked at when ``deadline`` has passed, within a second, unless it is to be sooner already."""
         second = ceil(deadline)
         planned = self._when.get(key)
-        if planned is not None:
-            if planned <= second:
-                return
-            self._buckets[planned].discard(key)
-        self._when[key] = second
+        if planned is not None and planned <= second:
+            return
         bucket = self._buckets.get(second)
         if bucket is None:
-            bucket = self._buckets[second] = set()
+            bucket = self._buckets[second] = []
             self._queue.after(now, max(second - now, 0.0), lambda at: self._fire(second, at))
-        bucket.add(key)
+        self._when[key] = second
+        bucket.append(key)
 
     def _fire(self, second: int, now: float) -> None:
-        for key in self._buckets.pop(second, ()):
+        self._late += [(second, key) for key in self._buckets.pop(second, ()) if self._when.get(key) == second]
+        if now != self._drained_at:
+            self._drain(now)
+        elif self._late:
+            self._wait(now)
+
+    def _wait(self, now: float) -> None:
+        if not self._waits:
+            self._waits = True
+            self._queue.after(now, 0.001, self._resume)
+
+    def _resume(self, now: float) -> None:
+        self._waits = False
+        self._drain(now)
+
+    def _drain(self, now: float) -> None:
+        self._drained_at = now
+        for _ in range(min(SLICE, len(self._late))):
+            second, key = self._late.popleft()
+            if self._when.get(key) != second:
+                continue
             del self._when[key]
             deadline = self._check(key, now)
             if deadline is not None:
                 self.add(key, max(deadline, now + 0.001), now)
+        if self._late:
+            self._wait(now)

@@ -249,7 +249,7 @@ def _state(subscription: Subscription, now: float) -> bytes:
     shows = subscription.shows
     state = _ACTIVE if isinstance(shows, Listing) or shows.state == "active" else _PENDING
     left = int(subscription.expires_at - now + 0.5)
-    return state % (left if left > 0 else 0)
+    return state % (max(0, left))
 
 
 def _retry_after(response: Response) -> float | None:

@@ -38,7 +38,8 @@ class Binding:
     def __init__(self, uri: SipUri, flow: Flow) -> None:
         self.uri = uri
         self.contact = str(uri)
-        self.request_uri = _request_uri(uri)
+        request_uri = _request_uri(uri)
+        self.request_uri = self.contact if request_uri == self.contact else request_uri
         self.flow = flow
         self.transport = flow.transport
         self.local = flow.local

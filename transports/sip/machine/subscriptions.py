@@ -8,6 +8,7 @@ of which is to the owner as a subscription of its own. What the other packages t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from transports.sip.machine.admission import Refused, refusal, too_long
 from transports.sip.machine.config import EndpointConfig
@@ -101,12 +102,16 @@ class Notifier:
             else:
                 shows = self._shown(package, row.id, row.target, self._names.target(uri))
             subscription = resumed(row, package.name, shows, self._epoch)
+            self._share(subscription)
             self._insert(subscription, now)
             self._tell(subscription, now, resumed=True)
 
-    @staticmethod
-    def _shown(package: Package, watch_id: str, uri_text: str, target: str) -> Watched:
+    def _shown(self, package: Package, watch_id: str, uri_text: str, target: str) -> Watched:
         kind = Watched if package.name == PRESENCE else Document
+        for other in self._by_target[package.name].get(target, {}).values():
+            target = other.target  # the same texts once, however many watch
+            uri_text = other.uri_text if other.uri_text == uri_text else uri_text
+            break
         return kind(watch_id, uri_text, target)
 
     # -- SUBSCRIBE ----------------------------------------------------------------------------------------------------
@@ -218,19 +223,22 @@ class Notifier:
     def _renew(self, subscription: Subscription, transaction: ServerTransaction, expires: int, now: float) -> None:
         request = transaction.request
         subscription.remote_cseq = request.cseq.number
-        subscription.flow = self._flow(subscription.watcher, transaction.flow)
         subscription.expires_at = now + expires
         contact = request.contacts[0]
         assert isinstance(contact, NameAddr)
-        subscription.contact = str(contact.uri)
+        subscription.flow, subscription.contact = transaction.flow, str(contact.uri)
         subscription.prefix = None
+        self._share(subscription)
 
-    def _flow(self, watcher: str, flow: Flow) -> Flow:
-        """The same as the registration's, where it came the same way: there are as many as there are clients."""
-        for binding in self._registrar.contacts(watcher):
-            if binding.flow.key == flow.key and binding.flow.id == flow.id and binding.flow.local == flow.local:
-                return binding.flow
-        return flow
+    def _share(self, subscription: Subscription) -> None:
+        """Has a subscription hold the same flow and address as its client's registration: there are very many."""
+        flow = subscription.flow
+        for binding in self._registrar.contacts(subscription.watcher):
+            its = binding.flow
+            if its.key == flow.key and its.id == flow.id and its.local == flow.local:
+                subscription.flow = its
+            if binding.contact == subscription.contact:
+                subscription.contact = binding.contact
 
     def _open(
         self,
@@ -328,14 +336,15 @@ class Notifier:
         """Sets what subscriptions show. Returns how many were meant: one, a watcher's, or all of the target."""
         found = self._find(presence)
         usual: list[Subscription] = []
+        pidf = self._shared(presence.pidf, found)
         for subscription, watched in found:
             if (
                 watched.state == "active" == presence.state
                 and watched.hidden is presence.hidden
                 and subscription.shows is watched
             ):  # what nearly all are: another state to the same watch
-                if watched.pidf != presence.pidf or subscription.fetch:
-                    watched.pidf = presence.pidf
+                if watched.pidf != pidf or subscription.fetch:
+                    watched.pidf = pidf
                     usual.append(subscription)
                 continue
             before = watched.state, watched.hidden
@@ -347,13 +356,21 @@ class Notifier:
                 self._end(subscription, presence.reason or "noresource", now)
             elif watched.state != presence.state or watched.pidf != presence.pidf or subscription.fetch:
                 watched.state = presence.state
-                watched.pidf = presence.pidf
+                watched.pidf = pidf
                 self._notifies.plan(subscription, now)
             if before != (watched.state, watched.hidden) and not (before[1] and watched.hidden):
                 told = subscription.local_cseq > 0 and before[0] == "pending"
                 self._watching_changed(subscription, watched, None, "approved" if told else "subscribe", now)
         self._notifies.plan_all(usual, now)
         return len(found)
+
+    def _shared(self, pidf: bytes | None, found: list[tuple[Subscription, Watched]]) -> bytes | None:
+        """The same octets as others are shown already of the same person: they are there once, however many watch."""
+        if pidf is not None and len(found) == 1:
+            for other in islice(self._by_target[PRESENCE].get(found[0][1].target, {}).values(), 4):
+                if other.pidf == pidf:
+                    return other.pidf
+        return pidf
 
     def _show(
         self, subscription: Subscription, listing: Listing, watched: Watched, presence: SipPresence, now: float
