@@ -1,5 +1,7 @@
 """SUBSCRIBE, NOTIFY and PUBLISH: RFC 6665, 3856 and 3903."""
 
+import zlib
+
 import pytest
 
 from tests.kit.sip import DOMAIN, Client, counting_entropy, make_endpoint
@@ -462,3 +464,15 @@ def test_a_watcher_that_asks_for_time_gets_it(alice: Watcher) -> None:
 def test_too_large_a_document() -> None:
     alice = _watcher(limits=Limits(max_body=100))
     assert _publish(alice, OPEN).status == 413
+
+
+def test_a_deflated_document_is_inflated_under_a_cap() -> None:
+    alice = _watcher(limits=Limits(max_body=2000))
+    deflated = ("Content-Encoding", "deflate")
+    assert _publish(alice, zlib.compress(OPEN), 1.0, deflated).status == 200
+    (event,) = _published(alice.endpoint)
+    assert event.native.pidf == OPEN
+    assert _publish(alice, zlib.compress(OPEN + b" " * 4000), 2.0, deflated).status == 413
+    assert _publish(alice, OPEN, 3.0, deflated).status == 400
+    refused = _publish(alice, OPEN, 4.0, ("Content-Encoding", "br"))
+    assert (refused.status, refused.first("Accept-Encoding")) == (415, "deflate")

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from tests.fuzz import (
+    fuzz_sip_events,
     fuzz_sip_headers,
     fuzz_sip_lists,
     fuzz_sip_message,
@@ -16,7 +17,15 @@ from tests.fuzz import (
     fuzz_sip_uri,
 )
 
-TARGETS = [fuzz_sip_headers, fuzz_sip_lists, fuzz_sip_message, fuzz_sip_pidf, fuzz_sip_stream, fuzz_sip_uri]
+TARGETS = [
+    fuzz_sip_events,
+    fuzz_sip_headers,
+    fuzz_sip_lists,
+    fuzz_sip_message,
+    fuzz_sip_pidf,
+    fuzz_sip_stream,
+    fuzz_sip_uri,
+]
 PIECES = [
     b"\r\n",
     b";",
