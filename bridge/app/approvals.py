@@ -169,19 +169,20 @@ class SummaryTransport(Protocol):
 
 @define(eq=False)
 class SummaryWatch:
-    """Looks now and then whether other messages wait for those who watch that (RFC 3842)."""
+    """Looks now and then whether other messages wait for those who watch that than they were told (RFC 3842)."""
 
     sip: SummaryTransport
-    lanes: Lanes
-    _last: dict[str, int] = field(init=False, factory=dict)
+    surroundings: "SipSurroundings"
 
     def tick(self) -> None:
         """Looks."""
-        found = {aor: self.lanes.waiting_for(SIP, aor) for aor in self.sip.summary_watchers()}
-        changed = [aor for aor, count in found.items() if self._last.get(aor, count) != count]
-        self._last = found
-        for aor in changed:
-            self.sip.summary_changed(aor)
+        around = self.surroundings
+        watched = self.sip.summary_watchers()
+        for aor in around.told.keys() - set(watched):
+            del around.told[aor]
+        for aor in watched:
+            if around.told.get(aor) != around.lanes.waiting_for(SIP, aor):
+                self.sip.summary_changed(aor)
 
 
 @define(eq=False)
@@ -201,6 +202,8 @@ class SipSurroundings:
     hub: PresenceHub
     lanes: Lanes
     addresses: SipAddressBook
+    told: dict[str, int] = field(init=False, factory=dict)
+    """How many messages somebody was told of last."""
 
     def watchers(self, aor: str) -> Sequence[WatcherEntry]:
         """Returns those on other networks who may see a person or have asked to, and colleagues who still wait."""
@@ -234,4 +237,5 @@ class SipSurroundings:
 
     def waiting(self, aor: str) -> tuple[int, int]:
         """Returns how many messages wait for a person; none of them was seen before, so all are new."""
-        return self.lanes.waiting_for(SIP, aor), 0
+        count = self.told[aor] = self.lanes.waiting_for(SIP, aor)
+        return count, 0

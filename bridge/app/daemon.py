@@ -93,6 +93,7 @@ class Daemon:
     hub: PresenceHub = field(init=False)
     approvals: Approvals = field(init=False)
     requests: PresenceRequests = field(init=False)
+    around: SipSurroundings = field(init=False)
     sip: SipTransport = field(init=False)
     networks: dict[NetworkId, Network] = field(init=False, factory=dict)
     ingresses: dict[NetworkId, Ingress] = field(init=False, factory=dict)
@@ -184,7 +185,7 @@ class Daemon:
         self.ephemeral.answered = self.approvals.was_told
         self.requests = PresenceRequests(self.journal, self.approvals, self.hub, self.ephemeral.answer, clock)
         addresses = self.home.addresses()
-        around = SipSurroundings(lambda: self.people, self.approvals, self.hub, self.pipeline.lanes, addresses)
+        self.around = SipSurroundings(lambda: self.people, self.approvals, self.hub, self.pipeline.lanes, addresses)
         self.refusals = EdgeRefusals(self.pipeline)
         self.reviews = Reviews(self.journal, self.pipeline, clock)
         self.sip = build_sip(
@@ -194,14 +195,14 @@ class Daemon:
             people=lambda: self.people,
             tls=tls_files(config),
             on_refused=self.refusals.refused,
-            surroundings=around,
+            surroundings=self.around,
             now=clock(),
         )
         self.approvals.changed = self.sip.watchers_changed
         mapping = SipMapping(addresses=addresses, clock=clock)
         self._add(SIP, Link(transport=self.sip, mapping=mapping, duplicate_seconds=SIP_DUPLICATE_SECONDS))
         for name, section in config.networks.items():
-            built_with = Surroundings(
+            around = Surroundings(
                 network=NetworkId(name),
                 section=section,
                 options=self.home.options[name],
@@ -209,7 +210,7 @@ class Daemon:
                 clock=clock,
             )
             try:
-                network = KINDS[section.kind].build(built_with)
+                network = KINDS[section.kind].build(around)
             except ValueError as e:
                 raise config.error(("networks", name), str(e)) from e
             self.networks[NetworkId(name)] = network
@@ -237,7 +238,7 @@ class Daemon:
         self._every(IDENTITY_POLL, self._look_at_people)
         self._every(EDGE_POLL, self.refusals.tick)
         self._every(MEMORY_POLL, memory.tend)
-        self._every(SUMMARY_POLL, SummaryWatch(self.sip, self.pipeline.lanes).tick)
+        self._every(SUMMARY_POLL, SummaryWatch(self.sip, self.around).tick)
         self._every(HOUSEKEEPING, self._keep_house)
         if self.home.config.metrics.listen is not None:
             from bridge.app.metrics import serve
