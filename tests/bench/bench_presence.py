@@ -298,7 +298,7 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
             _subscribe(bridge, client, f"user{other}", f"w{each}", now)
         endpoint.to_send(now)
         stalls.step("a registration and its subscriptions", begun)
-        now += 0.003
+        now += 0.006
         if number % 20_000 == 0:
             print(number, _rss() / 2**20, stalls.longest, stalls.where, file=sys.stderr, flush=True)
         if number % 10 == 0:

@@ -30,7 +30,7 @@ class Expiries(Generic[K]):
         self._check = check
         self._buckets: dict[int, list[K]] = {}
         self._when: dict[K, int] = {}
-        self._late: deque[tuple[int, K]] = deque()
+        self._late: deque[tuple[int, list[K]]] = deque()
         self._drained_at: float | None = None
         self._waits = False
 
@@ -48,7 +48,7 @@ class Expiries(Generic[K]):
         bucket.append(key)
 
     def _fire(self, second: int, now: float) -> None:
-        self._late += [(second, key) for key in self._buckets.pop(second, ()) if self._when.get(key) == second]
+        self._late.append((second, self._buckets.pop(second)))
         if now != self._drained_at:
             self._drain(now)
         elif self._late:
@@ -65,8 +65,14 @@ class Expiries(Generic[K]):
 
     def _drain(self, now: float) -> None:
         self._drained_at = now
-        for _ in range(min(SLICE, len(self._late))):
-            second, key = self._late.popleft()
+        left = SLICE
+        while left and self._late:
+            second, bucket = self._late[0]
+            if not bucket:
+                self._late.popleft()
+                continue
+            left -= 1
+            key = bucket.pop()
             if self._when.get(key) != second:
                 continue
             del self._when[key]

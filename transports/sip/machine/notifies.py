@@ -38,7 +38,7 @@ _STEPS = 100
 SLICE = 400
 """So many are written before others have their turn: some milliseconds."""
 _ACTIVE, _PENDING = b"active;expires=%d", b"pending;expires=%d"
-_MAX_PREFIXES = 8192
+_MAX_PREFIXES = 4096
 """Dialogs whose NOTIFYs have their beginning kept, some 500 octets each: those that were told something last."""
 
 

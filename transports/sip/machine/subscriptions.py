@@ -67,7 +67,7 @@ class Notifier:
         self._opened = opened
         self._closed = closed
         self._by_id: dict[str, Subscription] = {}
-        self._by_target: dict[str, dict[str, dict[str, Watched]]] = {name: {} for name in PACKAGES}
+        self._by_target: dict[str, dict[str, list[Watched]]] = {name: {} for name in PACKAGES}
         self._per_watcher: dict[str, int] = {}
         self._size = 0
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
@@ -108,7 +108,7 @@ class Notifier:
 
     def _shown(self, package: Package, watch_id: str, uri_text: str, target: str) -> Watched:
         kind = Watched if package.name == PRESENCE else Document
-        for other in self._by_target[package.name].get(target, {}).values():
+        for other in self._by_target[package.name].get(target, ()):
             target = other.target  # the same texts once, however many watch
             uri_text = other.uri_text if other.uri_text == uri_text else uri_text
             break
@@ -218,7 +218,7 @@ class Notifier:
         for watched in over:
             self._leave(subscription, watched, "taken off the list", now)
         for watched in begun:
-            self._by_target[PRESENCE].setdefault(watched.target, {})[watched.id] = watched
+            self._by_target[PRESENCE].setdefault(watched.target, []).append(watched)
 
     def _renew(self, subscription: Subscription, transaction: ServerTransaction, expires: int, now: float) -> None:
         request = transaction.request
@@ -285,7 +285,7 @@ class Notifier:
         self._by_id[subscription.id] = subscription
         index = self._by_target[subscription.package]
         for watched in subscription.watched:
-            index.setdefault(watched.target, {})[watched.id] = watched
+            index.setdefault(watched.target, []).append(watched)
         self._count(subscription.watcher, subscription.size)
         if not subscription.fetch:
             self._expiries.add(subscription.id, subscription.expires_at, now)
@@ -322,7 +322,7 @@ class Notifier:
         """A watch is over."""
         index = self._by_target[subscription.package]
         watchers = index[watched.target]
-        del watchers[watched.id]
+        watchers.remove(watched)
         if not watchers:
             del index[watched.target]
         if subscription.package != PRESENCE or subscription.fetch:
@@ -367,7 +367,7 @@ class Notifier:
     def _shared(self, pidf: bytes | None, found: list[tuple[Subscription, Watched]]) -> bytes | None:
         """The same octets as others are shown already of the same person: they are there once, however many watch."""
         if pidf is not None and len(found) == 1:
-            for other in islice(self._by_target[PRESENCE].get(found[0][1].target, {}).values(), 4):
+            for other in islice(self._by_target[PRESENCE].get(found[0][1].target, ()), 4):
                 if other.pidf == pidf:
                     return other.pidf
         return pidf
@@ -395,7 +395,7 @@ class Notifier:
             return [] if one is None else [one]
         uri = parse_uri(presence.target)
         target = self._names.target(uri) if isinstance(uri, SipUri) else presence.target
-        every = [(self._by_id[_owner(one.id)], one) for one in self._by_target[PRESENCE].get(target, {}).values()]
+        every = [(self._by_id[_owner(one.id)], one) for one in self._by_target[PRESENCE].get(target, ())]
         return [
             (owner, one)
             for owner, one in every
@@ -453,7 +453,7 @@ class Notifier:
         self._renewed(WINFO, aor, now)
 
     def _renewed(self, package: str, target: str, now: float) -> None:
-        for watched in self._by_target[package].get(target, {}).values():
+        for watched in self._by_target[package].get(target, ()):
             assert isinstance(watched, Document)
             watched.repeat()
             subscription = self._by_id[watched.id]
@@ -462,7 +462,7 @@ class Notifier:
 
     def _watchers(self, target: str, now: float) -> Iterator[WatcherEntry]:
         """Yields who watches a person's presence; not those that policy has them not learn of."""
-        for watched in self._by_target[PRESENCE].get(target, {}).values():
+        for watched in self._by_target[PRESENCE].get(target, ()):
             subscription = self._by_id[_owner(watched.id)]
             if not watched.hidden and not subscription.fetch:
                 yield _entry(subscription, watched, watched.state, "subscribe", now)
@@ -485,7 +485,7 @@ class Notifier:
         if watched.hidden:
             status, event = "terminated", "timeout"
         entry = _entry(subscription, watched, status or watched.state, event, now)
-        for observer in observers.values():
+        for observer in observers:
             assert isinstance(observer, Document)
             observer.change(entry)
             its = self._by_id[observer.id]
