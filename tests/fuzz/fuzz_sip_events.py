@@ -20,13 +20,13 @@ SEEDS: list[bytes] = [
     ),
     b"Messages-Waiting: yes\r\nMessage-Account: sip:a@b\r\nPager-Message: 1/2 (0/0)\r\n\r\nTo: x\r\n",
     (
-        b'<?xml version="1.0"?><!DOCTYPE presence PUBLIC "-//X//DTD" "x.dtd"><presence><presentity uri="sip:a@b;method=S"/>'
-        b'<atom id="1"><address uri="sip:a@b;user=ip"><status status="open"/><msnsubstatus substatus="online"/></address>'
-        b"</atom></presence>"
+        b'<?xml version="1.0"?><!DOCTYPE presence PUBLIC "-//X//DTD" "x.dtd"><presence>'
+        b'<presentity uri="sip:a@b;method=S"/><atom id="1"><address uri="sip:a@b;user=ip"><status status="open"/>'
+        b'<msnsubstatus substatus="online"/></address></atom></presence>'
     ),
     (
-        b'<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:a@b"><tuple id="t"><status><basic>open</basic></status>'
-        b"</tuple></presence>"
+        b'<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:a@b"><tuple id="t">'
+        b"<status><basic>open</basic></status></tuple></presence>"
     ),
 ]
 

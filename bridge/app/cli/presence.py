@@ -19,7 +19,7 @@ _COLUMNS = ("person", "watcher", "verdict", "since", "words")
 
 @click.group()
 def presence() -> None:
-    """Requests to see somebody's presence: those that a rule of the policy holds wait for the person's answer."""
+    """Requests to see somebody's presence."""
 
 
 @presence.command()

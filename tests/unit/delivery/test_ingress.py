@@ -9,12 +9,15 @@ from bridge.delivery.ephemeral import EphemeralDelivery
 from bridge.delivery.ingress import Ingress
 from bridge.delivery.ports import Intake
 from bridge.model.body import (
+    Authorization,
     Body,
+    Consent,
     ContactEdit,
     PresenceUpdate,
     Reachability,
     Receipt,
     Stage,
+    Standing,
     Typing,
     TypingState,
     Watch,
@@ -23,7 +26,8 @@ from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, LinkChange, 
 from bridge.model.envelope import Draft, Unmappable
 from bridge.model.ids import SIP, NetworkId, PersonId, RemoteMessageId
 from bridge.model.presence import OFFLINE, Basic, PersonPresence
-from bridge.presence.approvals import Approvals, Request
+from bridge.policy.values import Effect
+from bridge.presence.approvals import Approvals, Request, Verdict
 from bridge.presence.hub import PresenceHub
 from tests.kit import values
 from tests.kit.delivery import FakeNetwork
@@ -63,8 +67,11 @@ class Doors:
             Ingress(network, pipeline.links[network], pipeline, ephemeral, self.hub) for network in (SIP, AIM)
         )
 
+    requests: list[Request] = field(factory=list)
+
     def put(self, request: Request) -> None:
         """Requests are kept in memory alone."""
+        self.requests.append(request)
 
     def take(self, draft: Draft | Unmappable, door: Ingress | None = None) -> Intake:
         """Hands an event in; it must be answered exactly once."""
@@ -328,3 +335,54 @@ def test_a_person_is_told_when_a_name_is_taken_back(seconds: float, about: str) 
     doors.aim.link_changed(LinkChange(network=AIM, account="alicework", state=elsewhere, reason="x", retry_in=seconds))
     (told,) = [text for text in doors.world.sip.texts if text]
     assert f"signed on here again in {about}, which signs the other one off. What you send there waits." in told
+
+
+# Who may see whom
+
+
+def _asks(words: str = "") -> Draft:
+    body = Authorization(consent=Consent.ASKED, wanted=True, words=words)
+    return values.draft(BOOGY, values.contact("alicework"), body, account="alicework")
+
+
+@pytest.mark.parametrize(("effect", "consent"), [("allow", Consent.GRANTED), ("forbid", Consent.REFUSED)])
+def test_who_asks_to_see_a_person_is_answered_by_policy(effect: Effect, consent: Consent) -> None:
+    doors = Doors()
+    doors.world.policy.answer = lambda _: decision(effect)
+    assert doors.take(_asks(), doors.aim).accepted
+    ((envelope, recipient, account), _) = doors.world.aim.sent[-1]
+    assert (envelope.body, recipient.address, account) == (Authorization(consent=consent), BOOGY.address, "alicework")
+    asked = doors.world.policy.asked[-1]
+    assert (asked.kind, asked.direction, asked.sender.address) == ("presence", "outbound", "alice@corp.example")
+
+
+def test_who_is_held_waits_and_is_told_when_the_link_is_up() -> None:
+    doors = Doors()
+    doors.world.policy.answer = lambda _: decision("hold")
+    doors.take(_asks("it is me"), doors.aim)
+    assert doors.shown(doors.world.aim) == []
+    (request,) = doors.requests
+    assert (request.watcher, request.account, request.words) == ("aim/theboogyman", "alicework", "it is me")
+    doors.hub._approvals.decide(request, Verdict.APPROVED)
+    doors.link(LinkState.UP)
+    assert Authorization(consent=Consent.GRANTED) in doors.shown(doors.world.aim)
+
+
+def test_a_contact_who_lets_us_see_them_or_not() -> None:
+    doors = Doors()
+    doors.take(values.draft(ALICE, BOOGY, Watch(id="w1", expires=600.0)))
+    own = values.contact("alicework")
+    for consent, standing in (
+        (Consent.ASKED, Standing.PENDING), (Consent.GRANTED, Standing.ACTIVE), (Consent.REFUSED, Standing.REJECTED),
+    ):  # fmt: skip
+        doors.take(values.draft(BOOGY, own, Authorization(consent=consent), account="alicework"), doors.aim)
+        told = doors.shown(doors.world.sip)[-1]
+        assert isinstance(told, PresenceUpdate)
+        assert (told.watches, told.standing, told.presence) == (("w1",), standing, OFFLINE)
+
+
+def test_a_request_for_nobody_of_ours_is_refused() -> None:
+    draft = values.draft(BOOGY, values.contact("stranger"), Authorization(consent=Consent.ASKED, wanted=True))
+    refusal = Doors().take(draft).refusal
+    assert refusal is not None
+    assert refusal.code == "not-found"
