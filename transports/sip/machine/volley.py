@@ -17,7 +17,9 @@ from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.transactions import Timers
 from transports.sip.wire.message import Response
 
-_TAKEN = re.compile(rb"SIP/2\.0 2[0-9][0-9] [^\r\n]*\r\nVia:[^\r\n,]*?;branch=(z9hG4bK[0-9a-z]+)[;\r][^\r\n,]*")
+_TAKEN = re.compile(
+    rb"SIP/2\.0 2[0-9][0-9] [^\r\n]*\r\nVia:[^\r\n,]*?;branch=(z9hG4bK[0-9a-z]+)(?=[;\r])[^\r\n,]*(?=\r\n)"
+)
 """A success as nearly all write it, its one Via first. The branch is ours and cannot be guessed: no more is needed."""
 _VIA = re.compile(rb"\r\nv(?:ia)?[ \t]*:", re.IGNORECASE)
 
