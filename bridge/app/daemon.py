@@ -63,7 +63,6 @@ SIP_DUPLICATE_SECONDS = 64.0
 """Twice the life of a transaction (RFC 3261 section 17.1.2.2): libpurple makes the same Call-IDs anew at each start."""
 EDGE_POLL = 5.0
 """Seconds between looks whether a minute's allowance of refusals on record is over."""
-MEMORY_POLL = 0.5
 SUMMARY_POLL = 1.0
 """Seconds until those who watch it are told that other messages wait for a person."""
 HOUSEKEEPING = 60.0
@@ -91,7 +90,6 @@ class Daemon:
     pipeline: Pipeline = field(init=False)
     ephemeral: EphemeralDelivery = field(init=False)
     hub: PresenceHub = field(init=False)
-    approvals: Approvals = field(init=False)
     requests: PresenceRequests = field(init=False)
     around: SipSurroundings = field(init=False)
     sip: SipTransport = field(init=False)
@@ -179,13 +177,13 @@ class Daemon:
         )
         links = self.pipeline.links
         self.ephemeral = EphemeralDelivery(links, judge, mint, clock, monotonic)
-        self.approvals = Approvals(StoredApprovals(self.journal), clock)
-        self.approvals.load(load_approvals(self._reading))
-        self.hub = PresenceHub(self.ephemeral, self.ephemeral.sight, self.approvals, clock, self.ephemeral.age)
-        self.ephemeral.answered = self.approvals.was_told
-        self.requests = PresenceRequests(self.journal, self.approvals, self.hub, self.ephemeral.answer, clock)
+        approvals = Approvals(StoredApprovals(self.journal), clock)
+        approvals.load(load_approvals(self._reading))
+        self.hub = PresenceHub(self.ephemeral, self.ephemeral.sight, approvals, clock, self.ephemeral.age)
+        self.ephemeral.answered = approvals.was_told
+        self.requests = PresenceRequests(self.journal, approvals, self.hub, self.ephemeral.answer, clock)
         addresses = self.home.addresses()
-        self.around = SipSurroundings(lambda: self.people, self.approvals, self.hub, self.pipeline.lanes, addresses)
+        self.around = SipSurroundings(lambda: self.people, approvals, self.hub, self.pipeline.lanes, addresses)
         self.refusals = EdgeRefusals(self.pipeline)
         self.reviews = Reviews(self.journal, self.pipeline, clock)
         self.sip = build_sip(
@@ -198,7 +196,7 @@ class Daemon:
             surroundings=self.around,
             now=clock(),
         )
-        self.approvals.changed = self.sip.watchers_changed
+        approvals.changed = self.sip.watchers_changed
         mapping = SipMapping(addresses=addresses, clock=clock)
         self._add(SIP, Link(transport=self.sip, mapping=mapping, duplicate_seconds=SIP_DUPLICATE_SECONDS))
         for name, section in config.networks.items():
@@ -237,7 +235,7 @@ class Daemon:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
         self._every(IDENTITY_POLL, self._look_at_people)
         self._every(EDGE_POLL, self.refusals.tick)
-        self._every(MEMORY_POLL, memory.tend)
+        self._every(TICK, memory.tend)
         self._every(SUMMARY_POLL, SummaryWatch(self.sip, self.around).tick)
         self._every(HOUSEKEEPING, self._keep_house)
         if self.home.config.metrics.listen is not None:
@@ -389,11 +387,16 @@ class Daemon:
     def _review_presence(self) -> None:
         """Tells everybody anew what they may see: policy or people have changed."""
         self.hub.review()
+        self._go_on()
         for binding in self.people.bindings():
             network = self.networks.get(binding.network)
             if network is not None and network.states().get(binding.account) is LinkState.UP:
                 presence = self.hub.presence_of(binding.person)
                 self.ephemeral.show_on(binding.person, binding.network, binding.account, presence)
+
+    def _go_on(self) -> None:
+        if self.hub.go_on() and not self._stopping:
+            self.reactor.callLater(0, self._go_on)
 
     # Record
 

@@ -6,6 +6,7 @@ answered yet; where policy wants it polite it is offline to them all. Neither ca
 like.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Protocol
@@ -21,6 +22,8 @@ from bridge.presence.compose import compose
 
 MAX_CONTACTS_PER_PERSON = 5000
 MAX_WATCHES_PER_PERSON = 5000
+SLICE = 500
+"""Watches that are looked at anew in one go, when all of them are."""
 
 
 class Sight(Enum):
@@ -109,6 +112,7 @@ class PresenceHub:
     _count_by: dict[PersonId, int] = field(init=False, factory=dict)
     _generation: int = field(init=False, default=0)
     _of: object = field(init=False, default=None)
+    _to_review: deque[Watcher] = field(init=False, factory=deque)
 
     # What is known of people
 
@@ -213,23 +217,33 @@ class PresenceHub:
         watch = self._watches.pop(watch_id, None)
         if watch is None:
             return
-        watcher = watch
-        left = self._count_by[watcher.by] - 1
+        left = self._count_by[watch.by] - 1
         if left:
-            self._count_by[watcher.by] = left
+            self._count_by[watch.by] = left
         else:
-            del self._count_by[watcher.by]
-        index, key = self._index_of(watcher)
+            del self._count_by[watch.by]
+        index, key = self._index_of(watch)
         index[key].pop(watch_id, None)
         if not index[key]:
             del index[key]
-            if watcher.target.person is None:
-                self._wanted.discard((watcher.by, watcher.target.address))
+            if watch.target.person is None:
+                self._wanted.discard((watch.by, watch.target.address))
 
     def review(self) -> None:
         """Tells every watcher anew: the policy or the people have changed, and with them what may be seen."""
         self._generation += 1
-        self._review(tuple(self._watches.values()))
+        self._to_review = deque(self._watches.values())
+        self.go_on()
+
+    def go_on(self) -> bool:
+        """Goes on with a review, some watches at a time. Returns whether there is more: call it again soon.
+
+        A change of state meanwhile is told by what holds now.
+        """
+        waiting = self._to_review
+        some = [waiting.popleft() for _ in range(min(SLICE, len(waiting)))]
+        self._review([watch for watch in some if self._watches.get(watch.id) is watch])
+        return bool(waiting)
 
     def decided(self, request: Request) -> None:
         """Takes a person's answer to one who watches them, or asks to."""

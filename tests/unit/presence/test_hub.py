@@ -286,6 +286,19 @@ def test_requests_are_bounded_and_their_words_too() -> None:
     assert {len(request.words) for request in w.approvals.all()} == {300}
 
 
+def test_a_review_of_many_goes_on_bit_by_bit() -> None:
+    w = World()
+    count = hub_module.SLICE + 10
+    for number in range(count):
+        w.watch(f"w{number}", "alice", values.person("bob"))
+    w.outlet.told.clear()
+    w.hub.review()
+    assert len(w.outlet.told) == hub_module.SLICE
+    w.hub.unwatch(f"w{count - 1}")
+    assert not w.hub.go_on()
+    assert len(w.outlet.told) == count - 1
+
+
 def test_what_policy_says_is_asked_again_after_a_minute() -> None:
     w = World()
     w.watch("w1", "alice", values.person("bob"))

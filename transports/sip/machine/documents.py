@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Protocol
 
+from transports.sip.machine.dialogs import Subscription
 from transports.sip.machine.lists import Watched
 from transports.sip.machine.packages import MESSAGE_SUMMARY, PRESENCE, REG, WINFO
 from transports.sip.machine.registrar import Binding
 from transports.sip.wire import messagesummary, reginfo, watcherinfo
 from transports.sip.wire.messagesummary import MessageSummary
 from transports.sip.wire.reginfo import RegContact, RegInfo
-from transports.sip.wire.watcherinfo import WatcherEntry, WatcherEvent, WatcherInfo
+from transports.sip.wire.watcherinfo import WatcherEntry, WatcherEvent, WatcherInfo, WatcherStatus
 
 MAX_CHANGES = 1000
 """Of a list of watchers, kept one by one; beyond it the whole list is told."""
@@ -162,6 +163,17 @@ def _contact(binding: Binding, now: float) -> RegContact:
         id=name_of("c", binding.contact), uri=binding.contact, state="active",
         event="refreshed" if binding.renewed else "registered", expires=max(round(binding.expires_at - now), 0),
         q=binding.q, call_id=binding.call_id, cseq=binding.cseq,
+    )  # fmt: skip
+
+
+def watcher_entry(
+    subscription: Subscription, watched: Watched, status: WatcherStatus, event: WatcherEvent, now: float
+) -> WatcherEntry:
+    """Returns what a list of watchers says of one."""
+    left = max(round(subscription.expires_at - now), 0)
+    return WatcherEntry(
+        id=name_of("w", watched.id), uri=f"sip:{subscription.watcher}", status=status, event=event,
+        expiration=None if status == "terminated" else left,
     )  # fmt: skip
 
 

@@ -32,11 +32,10 @@ class Binding:
 
     __slots__ = (
         "call_id", "contact", "cseq", "expires_at", "flow", "instance", "local", "path", "q", "refreshed_at",
-        "refused", "reg_id", "renewed", "request_uri", "source", "transport", "uri", "user_agent",
+        "refused", "reg_id", "renewed", "request_uri", "source", "transport", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
-        self.uri = uri
         self.contact = str(uri)
         request_uri = _request_uri(uri)
         self.request_uri = self.contact if request_uri == self.contact else request_uri
@@ -58,6 +57,13 @@ class Binding:
         self.path: tuple[str, ...] = ()
         self.refused: frozenset[str] = frozenset()
         """Media types that this contact answered 415 to."""
+
+    @property
+    def uri(self) -> SipUri:
+        """The contact's URI. Its parts are not kept: there are very many, and those in use are known by their text."""
+        uri = parse_uri(self.contact)
+        assert isinstance(uri, SipUri)
+        return uri
 
     def ways(self, is_open: Callable[[Flow], bool]) -> Flow | Target | None:
         """Returns how to reach this contact now, or None where there is no way."""

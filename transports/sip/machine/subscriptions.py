@@ -14,7 +14,7 @@ from transports.sip.machine.admission import Refused, refusal, too_long
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.contents import LISTS, Contents
 from transports.sip.machine.dialogs import Subscription, accept_of, event_of, package_of, resumed
-from transports.sip.machine.documents import Document, Documents, Surroundings, ended_by, name_of
+from transports.sip.machine.documents import Document, Documents, Surroundings, ended_by, watcher_entry
 from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow
@@ -465,7 +465,7 @@ class Notifier:
         for watched in self._by_target[PRESENCE].get(target, ()):
             subscription = self._by_id[_owner(watched.id)]
             if not watched.hidden and not subscription.fetch:
-                yield _entry(subscription, watched, watched.state, "subscribe", now)
+                yield watcher_entry(subscription, watched, watched.state, "subscribe", now)
 
     def _watching_changed(
         self,
@@ -484,23 +484,13 @@ class Notifier:
             return
         if watched.hidden:
             status, event = "terminated", "timeout"
-        entry = _entry(subscription, watched, status or watched.state, event, now)
+        entry = watcher_entry(subscription, watched, status or watched.state, event, now)
         for observer in observers:
             assert isinstance(observer, Document)
             observer.change(entry)
             its = self._by_id[observer.id]
             if not its.over:
                 self._notifies.plan(its, now)
-
-
-def _entry(
-    subscription: Subscription, watched: Watched, status: WatcherStatus, event: WatcherEvent, now: float
-) -> WatcherEntry:
-    left = max(round(subscription.expires_at - now), 0)
-    return WatcherEntry(
-        id=name_of("w", watched.id), uri=f"sip:{subscription.watcher}", status=status, event=event,
-        expiration=None if status == "terminated" else left,
-    )  # fmt: skip
 
 
 def _owner(watch_id: str) -> str:
