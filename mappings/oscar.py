@@ -14,7 +14,9 @@ from attrs import field, frozen
 
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import (
+    Authorization,
     Body,
+    Consent,
     ContactEdit,
     Message,
     PresenceUpdate,
@@ -29,7 +31,7 @@ from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unm
 from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
 from mappings.identity import AddressError, is_uin, normalise, safe_display_name
 from mappings.oscar_errors import failure_of
-from mappings.oscar_notices import notice_of
+from mappings.oscar_notices import consent_of, notice_of
 from mappings.oscar_presence import from_buddy, to_own
 from mappings.richtext import Rich, from_html, from_part, plain, split_rich, to_aim, to_part, to_plain
 from mappings.text import Cost, latin1_cost, utf16_cost
@@ -87,12 +89,16 @@ class OscarMapping:
             return (self._draft(native.account, native.to, _receipt(native)),)
         if isinstance(native, wire.ImUnreadable):
             return Unmappable(feature="malformed", reason=f"a message that cannot be read: {native.reason}")
+        consent = consent_of(native)
         notice = notice_of(native)
+        drafts: tuple[Draft, ...] = ()
+        if consent is not None and notice is not None:
+            drafts = (self._draft(native.account, notice.about, consent),)
         if notice is not None:
             body = Message(parts=(to_part(plain(notice.text)),), automatic=True)
             remote_id = None if notice.again is None else RemoteMessageId(notice.again)
-            return (self._draft(native.account, notice.about, body, remote_id=remote_id),)
-        return ()
+            drafts = (*drafts, self._draft(native.account, notice.about, body, remote_id=remote_id))
+        return drafts
 
     def _identity(self, name: str) -> Identity:
         known = self._identities.get(name)
@@ -171,6 +177,9 @@ class OscarMapping:
         if isinstance(body, PresenceUpdate):
             own, losses = to_own(account, body.presence, event.received_at)
             return Translated(natives=(own,), losses=losses)
+        if isinstance(body, Authorization):
+            accepted = body.consent is Consent.GRANTED
+            return Translated(natives=(wire.AuthorizationAnswer(account=account, to=to, accepted=accepted),))
         if isinstance(body, ContactEdit):
             edit = wire.BuddyAdd if body.wanted else wire.BuddyRemove
             return Translated(natives=(edit(account=account, screen_name=to),))

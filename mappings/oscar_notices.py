@@ -6,6 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
+from bridge.model.body import Authorization, Consent
 from mappings.identity import normalise
 from mappings.text import clean
 from transports.oscar.wire import caps, feedbag
@@ -59,6 +60,17 @@ def notice_of(native: wire.Inbound) -> Notice | None:
         return Notice(about=native.by, text=f"[has warned you: your warning level is {native.level / 10:g} %]")
     if isinstance(native, wire.RosterEditFailed):
         return _edit_failed(native)
+    return None
+
+
+def consent_of(native: wire.Inbound) -> Authorization | None:
+    """Returns what an event says of who may see whom; None where it says nothing of it."""
+    if isinstance(native, wire.AuthorizationRequest):
+        return Authorization(consent=Consent.ASKED, wanted=True, words=clean(native.reason)[0].strip()[:MAX_QUOTED])
+    if isinstance(native, wire.AuthorizationAnswered):
+        return Authorization(consent=Consent.GRANTED if native.accepted else Consent.REFUSED)
+    if isinstance(native, wire.RosterEditFailed) and native.needs_authorization:
+        return Authorization(consent=Consent.ASKED)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from attrs import evolve
 
@@ -19,6 +19,8 @@ from transports.sip.wire.pidf import Note, Person, Pidf, PidfTuple, build_pidf, 
 
 MAX_NOTE: Final = 1024
 MAX_DEVICES: Final = 32
+MAX_WORDS: Final = 8
+MAX_WORD: Final = 100
 _PERSON_ID: Final = "p1"
 _NO_XML: Final = {0xFFFE: None, 0xFFFF: None}
 
@@ -52,8 +54,7 @@ def to_pidf(presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, .
         presence = PersonPresence(basic=Basic.CLOSED)
     activity, note, losses = _told(presence.activity, presence.note)
     last_input = _timestamp(presence.idle_since) if presence.basic is Basic.OPEN else None
-    unsaid = presence.idle_since is not None and last_input is None
-    if unsaid or any(device.idle_since not in {None, presence.idle_since} for device in presence.devices):
+    if presence.idle_since is not None and last_input is None:
         losses = (*losses, Loss(feature="idle", detail="the document does not say since when"))
     devices = presence.devices if presence.basic is Basic.OPEN else ()
     if not any(device.basic is Basic.OPEN for device in devices):
@@ -73,6 +74,7 @@ def to_pidf(presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, .
             notes=_notes(note),
             timestamp=_timestamp(presence.since),
             last_input=last_input,
+            **_rich(presence if presence.basic is Basic.OPEN else PersonPresence(basic=Basic.CLOSED)),
         ),
     )
     return build_pidf(document), losses
@@ -111,8 +113,22 @@ def from_pidf(data: bytes, now: float) -> tuple[PersonPresence, tuple[Loss, ...]
         note=_note(_first_note(document) or text),
         idle_since=None if idle is None else min(idle, now),
         since=None if since is None else min(since, now),
-        devices=tuple(_device(item) for item in document.tuples[:MAX_DEVICES]),
+        devices=tuple(_device(item, now) for item in document.tuples[:MAX_DEVICES]),
+        moods=() if person is None else tuple(_note(word) for word in person.moods),
+        places=() if person is None else tuple(_note(word) for word in person.places),
+        sphere="" if person is None or person.sphere is None else _note(person.sphere),
+        time_offset=None if person is None else person.time_offset,
     ), losses
+
+
+def _rich(presence: PersonPresence) -> dict[str, Any]:
+    """What of RPID is no activity. A word of one's own is bounded and cleaned as a note is."""
+    return {
+        "moods": tuple(word for mood in presence.moods[:MAX_WORDS] if (word := _note(mood)[:MAX_WORD])),
+        "places": tuple(word for place in presence.places[:MAX_WORDS] if (word := _note(place)[:MAX_WORD])),
+        "sphere": _note(presence.sphere)[:MAX_WORD] or None,
+        "time_offset": presence.time_offset,
+    }
 
 
 def _first_note(document: Pidf) -> str:
@@ -151,6 +167,7 @@ def _tuples(devices: tuple[Device, ...], target: str, composed: Activity) -> tup
                 priority=None if device.priority is None else min(1.0, max(0.0, device.priority)),
                 notes=_notes(note),
                 timestamp=_timestamp(device.timestamp),
+                last_input=_timestamp(device.idle_since) if device.basic is Basic.OPEN else None,
                 activities=_elements(device.activity),
                 # a reader takes a <show/> for the person's: a device that says otherwise than the person has none
                 show=SHOWS.get(device.activity) if device.activity is composed else None,
@@ -167,7 +184,7 @@ def _is_id(text: str) -> bool:
     )
 
 
-def _device(item: PidfTuple) -> Device:
+def _device(item: PidfTuple, now: float) -> Device:
     activity, text = _activity(item.activities, item.show)
     return Device(
         id=item.id[:64],
@@ -175,6 +192,7 @@ def _device(item: PidfTuple) -> Device:
         activity=activity,
         note=_note(next((note.text for note in item.notes if note.text), text)),
         priority=item.priority,
+        idle_since=None if (idle := _moment(item.last_input)) is None else min(idle, now),
         timestamp=_moment(item.timestamp),
     )
 

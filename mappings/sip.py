@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
-from typing import Final
+from typing import Final, Literal
 
 from attrs import evolve
 
@@ -20,6 +20,7 @@ from bridge.model.body import (
     PresenceUpdate,
     Reachability,
     Receipt,
+    Standing,
     TextPart,
     Typing,
     TypingState,
@@ -28,7 +29,7 @@ from bridge.model.body import (
 from bridge.model.capabilities import Capabilities, Support
 from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
 from bridge.model.ids import SIP, RemoteConversationId, RemoteMessageId
-from bridge.model.presence import OFFLINE
+from bridge.model.presence import OFFLINE, PersonPresence
 from mappings.content import ContentError
 from mappings.identity import AddressError, SipAddressBook, safe_display_name
 from mappings.pidf import from_pidf, to_pidf
@@ -51,6 +52,7 @@ from transports.sip.wire.uri import SipUri, parse_uri
 
 MEMO_ENTRIES: Final = 16_384
 MEMO_KEY: Final = 512
+MEMO_DOCUMENTS: Final = 1024
 MAX_REMOTE_ID: Final = 200
 
 _ANONYMOUS: Final = re.compile(r"(?:sips?|im):anonymous@anonymous\.invalid", re.IGNORECASE)
@@ -72,6 +74,7 @@ class SipMapping:
         self.clock = clock
         self._parties_of: dict[tuple[str, str, str], Parties] = {}
         self._routes = RouteMemo()
+        self._documents: dict[tuple[PersonPresence, str], tuple[bytes, tuple[Loss, ...]]] = {}
 
     # From the wire
 
@@ -352,11 +355,34 @@ class SipMapping:
         if caps.presence is Support.DROPPED:
             return Unmappable(feature="presence", reason="this contact takes no presence")
         target = self.addresses.to_uri(event.sender.address)
-        document, losses = to_pidf(body.presence, target)
+        document, losses = self._document(body.presence, target) if body.standing is Standing.ACTIVE else (None, ())
+        many = len(body.watches) > 1
         native = SipPresence(
-            target=target, watcher=recipient.address.user, pidf=document, subscription=body.watch or None
+            target=target,
+            watcher=None if many else recipient.address.user,
+            pidf=document,
+            state=_STATES[body.standing],
+            reason="rejected" if body.standing is Standing.REJECTED else None,
+            subscription=body.watches[0] if len(body.watches) == 1 else None,
+            subscriptions=body.watches if many else (),
+            hidden=body.hidden,
         )
         return Translated(natives=(native,), losses=losses)
+
+    def _document(self, presence: PersonPresence, target: str) -> tuple[bytes, tuple[Loss, ...]]:
+        """The same octets for the same state, so that they are written to many watchers once."""
+        known = self._documents.get((presence, target))
+        if known is None:
+            known = to_pidf(presence, target)
+            if len(self._documents) >= MEMO_DOCUMENTS:
+                self._documents.clear()
+            self._documents[presence, target] = known
+        return known
+
+
+_STATES: Final[dict[Standing, Literal["active", "pending", "terminated"]]] = {
+    Standing.ACTIVE: "active", Standing.PENDING: "pending", Standing.REJECTED: "terminated",
+}  # fmt: skip
 
 
 _GRUU: Final = ";gr="

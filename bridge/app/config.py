@@ -19,9 +19,11 @@ from bridge.app.sections import (
     BridgeSection,
     ComplianceSection,
     DeliverySection,
+    ListSection,
     MetricsSection,
     NetworkSection,
     PolicySection,
+    PresenceSection,
     SipSection,
     StoreSection,
 )
@@ -32,7 +34,9 @@ from bridge.policy.positions import locate
 ENVIRONMENT: Final = "SIMPLEBRIDGE_CONFIG"
 PLACES: Final = (Path("simplebridge.toml"), Path("/etc/simplebridge/simplebridge.toml"))
 
+MAX_LIST: Final = 500
 _MAX_BYTES: Final = 4 * 1024 * 1024
+_ADDRESS = re.compile(r"[^\s@<>\"'/?;:]{1,128}@[a-z0-9.-]{1,253}")
 _TABLES = (PeerSection, RouteSection)
 """What lists of tables are made of."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -67,6 +71,8 @@ class Config:
     networks: Mapping[str, NetworkSection]
     policy: PolicySection
     delivery: DeliverySection
+    presence: PresenceSection
+    lists: tuple[ListSection, ...]
     compliance: ComplianceSection
     metrics: MetricsSection
     source: TomlSource = field(eq=False, repr=False)
@@ -131,8 +137,9 @@ def parse(text: str, path: Path) -> Config:
     for section, table in document.items():
         if section not in known:
             raise _error(source, (section,), f"not a section; known are {', '.join(sorted(known))}")
-        if not isinstance(table, dict):
-            raise _error(source, (section,), "must be a table")
+        if not isinstance(table, list if section == "lists" else dict):
+            what = "must be an array of tables: [[lists]]" if section == "lists" else "must be a table"
+            raise _error(source, (section,), what)
     if "bridge" not in document:
         raise ConfigError(f"{path}: [bridge] is missing: it names the corporate domain")
     base = path.absolute().parent
@@ -145,6 +152,8 @@ def parse(text: str, path: Path) -> Config:
         networks={name: _network(source, name, t) for name, t in document.get("networks", {}).items()},
         policy=_section(source, document, "policy", PolicySection),
         delivery=_section(source, document, "delivery", DeliverySection),
+        presence=_section(source, document, "presence", PresenceSection),
+        lists=tuple(_list(source, n, table) for n, table in enumerate(document.get("lists", ()))),
         compliance=_section(source, document, "compliance", ComplianceSection),
         metrics=_section(source, document, "metrics", MetricsSection),
     )
@@ -152,7 +161,7 @@ def parse(text: str, path: Path) -> Config:
     return _absolute(config, base)
 
 
-def structure(source: TomlSource, where: Sequence[str], table: Mapping[str, Any], cls: type[Any]) -> Any:
+def structure(source: TomlSource, where: Sequence[str | int], table: Mapping[str, Any], cls: type[Any]) -> Any:
     """Makes an attrs value of a table, for the options of a kind of network too.
 
     Raises:
@@ -169,6 +178,14 @@ def structure(source: TomlSource, where: Sequence[str], table: Mapping[str, Any]
 
 def _section(source: TomlSource, document: Mapping[str, Any], name: str, cls: type[Any]) -> Any:
     return structure(source, (name,), document.get(name, {}), cls)
+
+
+def _list(source: TomlSource, number: int, table: object) -> ListSection:
+    where = ("lists", number)
+    if not isinstance(table, dict):
+        raise _error(source, where, "must be a table")
+    section: ListSection = structure(source, where, table, ListSection)
+    return section
 
 
 _COMMON_NETWORK_KEYS: Final = ("kind", "domain")
@@ -193,12 +210,34 @@ def _check_whole(config: Config) -> None:
         if other != f"networks.{name}.domain":
             raise config.error(("networks", name, "domain"), f"{network.domain!r} is {other} already")
     trunk_config(config)
+    _check_lists(config)
     url = config.store.url
     if url and not url.startswith("sqlite:///"):
         raise config.error(("store", "url"), f"only sqlite:///FILE can be used, not {shown(url)}")
     metrics = config.metrics.listen
     if metrics is not None and not (metrics.host in {"::1", "localhost"} or metrics.host.startswith("127.")):
         raise config.error(("metrics", "listen"), f"metrics are served on a loopback address only, not {metrics}")
+
+
+def _check_lists(config: Config) -> None:
+    seen: set[str] = set()
+    for number, one in enumerate(config.lists):
+        where = ("lists", number)
+        user, at, domain = one.address.rpartition("@")
+        if not (user and at) or domain != config.bridge.domain or not _ADDRESS.fullmatch(one.address):
+            raise config.error((*where, "address"), f"not an address of {config.bridge.domain}: {shown(one.address)}")
+        if one.address in seen:
+            raise config.error((*where, "address"), f"{one.address} is a list already")
+        seen.add(one.address)
+        served = {config.bridge.domain, *(network.domain for network in config.networks.values())}
+        for name in one.members:
+            if not _ADDRESS.fullmatch(name) or name.rpartition("@")[2] not in served:
+                raise config.error((*where, "members"), f"not an address of a domain that is served: {shown(name)}")
+        if not 0 < len(one.members) <= MAX_LIST:
+            raise config.error((*where, "members"), f"must be 1 to {MAX_LIST}, not {len(one.members)}")
+    for number, one in enumerate(config.lists):
+        if seen & set(one.members):
+            raise config.error(("lists", number, "members"), "a list cannot hold a list")
 
 
 def _absolute(config: Config, base: Path) -> Config:

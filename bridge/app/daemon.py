@@ -15,6 +15,8 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from bridge.app import control_server
+from bridge.app.approvals import PresenceRequests, SipSurroundings, StoredApprovals, SummaryWatch
+from bridge.app.approvals import load as load_approvals
 from bridge.app.config import load
 from bridge.app.control import ControlError
 from bridge.app.errors import ERRORS
@@ -39,7 +41,9 @@ from bridge.identity.vault import Vault
 from bridge.model.capabilities import LinkState
 from bridge.model.ids import SIP, EventIdMint, NetworkId, PersonId
 from bridge.policy.snapshot import Snapshot
+from bridge.presence.approvals import Approvals
 from bridge.presence.hub import PresenceHub
+from bridge.runtime import memory
 from bridge.store import housekeeping
 from bridge.store import identity as identity_store
 from bridge.store.database import connect_readonly, sqlalchemy_over
@@ -60,6 +64,8 @@ SIP_DUPLICATE_SECONDS = 64.0
 """Twice the life of a transaction (RFC 3261 section 17.1.2.2): libpurple makes the same Call-IDs anew at each start."""
 EDGE_POLL = 5.0
 """Seconds between looks whether a minute's allowance of refusals on record is over."""
+SUMMARY_POLL = 1.0
+"""Seconds until those who watch it are told that other messages wait for a person."""
 HOUSEKEEPING = 60.0
 """Seconds between looks at what has expired in the store."""
 IDENTITY_POLL = 1.0
@@ -85,6 +91,8 @@ class Daemon:
     pipeline: Pipeline = field(init=False)
     ephemeral: EphemeralDelivery = field(init=False)
     hub: PresenceHub = field(init=False)
+    requests: PresenceRequests = field(init=False)
+    around: SipSurroundings = field(init=False)
     sip: SipTransport = field(init=False)
     networks: dict[NetworkId, Network] = field(init=False, factory=dict)
     ingresses: dict[NetworkId, Ingress] = field(init=False, factory=dict)
@@ -171,7 +179,13 @@ class Daemon:
         links = self.pipeline.links
         self.ephemeral = EphemeralDelivery(links, judge, mint, clock, monotonic)
         self.pipeline.receipts.tell = self.ephemeral.tell_back
-        self.hub = PresenceHub(self.ephemeral, self.ephemeral.may_see)
+        approvals = Approvals(StoredApprovals(self.journal), clock)
+        approvals.load(load_approvals(self._reading))
+        self.hub = PresenceHub(self.ephemeral, self.ephemeral.sight, approvals, clock, self.ephemeral.age)
+        self.ephemeral.answered = approvals.was_told
+        self.requests = PresenceRequests(self.journal, approvals, self.hub, self.ephemeral.answer, clock)
+        addresses = self.home.addresses()
+        self.around = SipSurroundings(lambda: self.people, approvals, self.hub, self.pipeline.lanes, addresses)
         self.refusals = EdgeRefusals(self.pipeline)
         self.reviews = Reviews(self.journal, self.pipeline, clock)
         self.sip = build_sip(
@@ -182,9 +196,11 @@ class Daemon:
             tls=tls_files(config),
             on_refused=self.refusals.refused,
             on_peer=self._peer_changed,
+            surroundings=self.around,
             now=clock(),
         )
-        mapping = SipMapping(addresses=self.home.addresses(), clock=clock)
+        approvals.changed = self.sip.watchers_changed
+        mapping = SipMapping(addresses=addresses, clock=clock)
         self._add(
             SIP,
             Link(
@@ -230,6 +246,8 @@ class Daemon:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
         self._every(IDENTITY_POLL, self._look_at_people)
         self._every(EDGE_POLL, self.refusals.tick)
+        self._every(TICK, memory.tend)
+        self._every(SUMMARY_POLL, SummaryWatch(self.sip, self.around).tick)
         self._every(HOUSEKEEPING, self._keep_house)
         if self.home.config.metrics.listen is not None:
             from bridge.app.metrics import serve
@@ -380,11 +398,16 @@ class Daemon:
     def _review_presence(self) -> None:
         """Tells everybody anew what they may see: policy or people have changed."""
         self.hub.review()
+        self._go_on()
         for binding in self.people.bindings():
             network = self.networks.get(binding.network)
             if network is not None and network.states().get(binding.account) is LinkState.UP:
                 presence = self.hub.presence_of(binding.person)
                 self.ephemeral.show_on(binding.person, binding.network, binding.account, presence)
+
+    def _go_on(self) -> None:
+        if self.hub.go_on() and not self._stopping:
+            self.reactor.callLater(0, self._go_on)
 
     # Record
 
@@ -423,12 +446,18 @@ class Daemon:
             "status": lambda _: self.status(),
             "reload": lambda _: {"problems": self.reload()},
             "hold": self._review,
+            "presence": self._presence_requests,
         }
 
     def _review(self, asked: Mapping[str, Any]) -> Deferred[Mapping[str, Any]]:
         if not hasattr(self, "reviews") or self._stopping:
             raise ControlError("the daemon is starting or stopping: try again in a moment")
         return self.reviews.answer(asked)
+
+    def _presence_requests(self, asked: Mapping[str, Any]) -> Mapping[str, Any] | Deferred[Mapping[str, Any]]:
+        if not self._up or self._stopping:
+            raise ControlError("the daemon is starting or stopping: try again in a moment")
+        return self.requests.ask(asked)
 
     def status(self) -> dict[str, Any]:
         """Returns what ``simplebridge status`` shows."""
@@ -493,7 +522,7 @@ def _loop_failed(failure: Failure) -> None:
 
 def _reloaded(old: Home, fresh: Home, problems: list[str]) -> Home:
     """Returns the home after a reload: what needs new sockets or links stays as it was, and is told."""
-    fixed = ("bridge", "store", "sip", "networks", "delivery", "compliance", "metrics")
+    fixed = ("bridge", "store", "sip", "networks", "delivery", "presence", "lists", "compliance", "metrics")
     changed = [name for name in fixed if getattr(old.config, name) != getattr(fresh.config, name)]
     problems += [f"{fresh.config.path}: [{name}] has changed: that needs a restart" for name in changed]
     config = evolve(old.config, policy=fresh.config.policy, source=fresh.config.source)

@@ -26,12 +26,14 @@ _SECTIONS = (
     ("sip.routes", trunksections.RouteSection),
     ("policy", sections.PolicySection),
     ("delivery", sections.DeliverySection),
+    ("presence", sections.PresenceSection),
+    ("lists", sections.ListSection),
     ("compliance", sections.ComplianceSection),
     ("metrics", sections.MetricsSection),
     ("networks.NAME", sections.NetworkSection),
 )
 _TABLES_OF_THEIR_OWN = {"options", "quirks", "trusted_peers", "routes"}
-_LISTS = {"sip.quirks", "sip.trusted_peers", "sip.routes"}
+_LISTS = {"sip.quirks", "sip.trusted_peers", "sip.routes", "lists"}
 """Tables that may stand there many times, or not at all."""
 _HEAD = """# Configuration
 
@@ -48,6 +50,8 @@ _EXAMPLES = {
     "RouteSection.domain": '"partner.example"',
     "address": '"127.0.0.1:5070"',
     "kind": '"oscar"',
+    "ListSection.address": '"team@corp.example"',
+    "members": '["bob@corp.example", "theboogyman@aim.corp.example"]',
     "QuirkSection.name": '"linphone"',
     "user_agent": "'^Linphone'",
     "reason": '"what they do, and where it was seen"',

@@ -147,6 +147,28 @@ class DeliverySection:
 
 
 @frozen(kw_only=True)
+class PresenceSection:
+    """``[presence]``"""
+
+    notify_interval: float = field(default=5.0, validator=not_negative)
+    """Seconds between two NOTIFYs of one subscription at the least; the last state is told (RFC 3856 section 6.10)."""
+    reg_watchers: tuple[str, ...] = ()
+    """Addresses that may watch everybody's registrations (RFC 3680); each person may watch their own."""
+
+
+@frozen(kw_only=True)
+class ListSection:
+    """``[[lists]]``: a list of people and contacts that is watched by one subscription to its address (RFC 4662)."""
+
+    address: str
+    """Of the corporate domain, such as ``team@corp.example``; not that of a person."""
+    members: tuple[str, ...]
+    """Addresses: ``bob@corp.example``, or those of contacts, such as ``theboogyman@aim.corp.example``."""
+    watchers: tuple[str, ...] = ()
+    """Who may subscribe to it; none named: whoever may sign on. Each sees of the members what policy lets them see."""
+
+
+@frozen(kw_only=True)
 class ComplianceSection:
     """``[compliance]``"""
 

@@ -14,6 +14,7 @@ from transports.sip.machine.config import (
     Lifetimes,
     Limits,
     Listener,
+    StoredList,
 )
 from transports.sip.machine.flow import SECURED
 
@@ -52,10 +53,21 @@ def endpoint_config(config: Config) -> EndpointConfig:
             person_burst=20 * sip.max_rate_per_person,
         ),
         lifetimes=Lifetimes(
-            minimum=sip.expires_min, default=sip.expires_default, maximum=sip.expires_max, flow_timer=sip.flow_timer
+            minimum=sip.expires_min,
+            default=sip.expires_default,
+            maximum=sip.expires_max,
+            flow_timer=sip.flow_timer,
+            notify_interval=config.presence.notify_interval,
         ),
         quirks=quirks,
         trunks=trunk_config(config),
+        reg_watchers=frozenset(config.presence.reg_watchers),
+        lists={
+            one.address: StoredList(
+                members=tuple(f"sip:{name}" for name in one.members), watchers=frozenset(one.watchers)
+            )
+            for one in config.lists
+        },
     )
 
 

@@ -17,6 +17,7 @@ from bridge.identity.snapshot import IdentitySnapshot
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.schema import publication, registration, subscription
 from transports.sip.connector import SipTransport
+from transports.sip.machine.documents import Surroundings
 from transports.sip.machine.events import PeerChanged, RequestRefused
 from transports.sip.machine.ports import Account, StoredBinding, StoredPublication, StoredSubscription
 from transports.sip.seams import ConnectionLimits, SipTransportConfig
@@ -186,6 +187,7 @@ def build_sip(
     tls: TlsFiles | None,
     on_refused: Callable[[RequestRefused], None],
     on_peer: Callable[[PeerChanged], None],
+    surroundings: Surroundings,
     now: float,
 ) -> SipTransport:
     """Builds the SIP transport of a bridge."""
@@ -213,4 +215,5 @@ def build_sip(
         publications=publications,
         on_refused=on_refused,
         on_peer=on_peer,
+        surroundings=surroundings,
     )

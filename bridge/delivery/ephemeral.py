@@ -4,7 +4,7 @@ An envelope whose body is durable cannot pass here: ``Ephemeral`` refuses to hol
 else. A message has one way out, with a licence from the log (bridge.delivery.lanes).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import Attribute, define, evolve, field, frozen
 
@@ -12,12 +12,13 @@ from bridge.delivery.judge import Judge
 from bridge.delivery.ports import Link
 from bridge.identity.snapshot import NoRoute, Route
 from bridge.model.address import Address, ConversationKey, Identity
-from bridge.model.body import Body, ContactEdit, PresenceUpdate, Receipt
+from bridge.model.body import Authorization, Body, Consent, ContactEdit, PresenceUpdate, Receipt, Standing
 from bridge.model.capabilities import SendResult
 from bridge.model.envelope import Direction, Draft, Envelope, Origin, Unmappable
 from bridge.model.ids import EventId, IdempotencyKey, NetworkId, PersonId, RemoteConversationId, RemoteUserId
 from bridge.model.presence import OFFLINE, Basic, PersonPresence
-from bridge.presence.hub import Watcher
+from bridge.presence.approvals import Request, Verdict
+from bridge.presence.hub import Sight, Watcher
 
 _BACK = {
     Direction.OUTBOUND: Direction.INBOUND,
@@ -61,6 +62,8 @@ class EphemeralDelivery:
     mint: Callable[[], EventId]
     clock: Callable[[], float]
     monotonic: Callable[[], float]
+    answered: Callable[[Request], None] = field(init=False, default=lambda _: None)
+    """Told of each answer to a request that its network has taken."""
     failures: int = field(init=False, default=0)
 
     def forward(self, draft: Draft) -> str | None:
@@ -103,25 +106,62 @@ class EphemeralDelivery:
             body=body,
         )
 
-    def may_see(self, watcher: Identity, target: Identity) -> bool:
-        """Whether policy lets ``watcher`` see ``target`` now. The state flows from the target to the watcher."""
-        inside = target.person is not None and target.address.corporate
-        envelope = self._told(target, watcher, PresenceUpdate(presence=_NOTHING))
-        if not inside:
-            envelope = self._told(target, watcher, PresenceUpdate(presence=_NOTHING), Direction.INBOUND)
-        return self.judge.judge(envelope, watcher).effect in {"allow", "redact"}
+    def sight(self, watcher: Identity, target: Identity) -> Sight:
+        """Returns what policy lets ``watcher`` see of ``target`` now. The state flows from target to watcher."""
+        envelope = self._told(target, watcher, PresenceUpdate(presence=_NOTHING), _way(target, watcher))
+        decision = self.judge.judge(envelope, watcher)
+        if decision.effect in {"allow", "redact"}:
+            return Sight.SEEN
+        if decision.effect == "hold":
+            return Sight.ASKS
+        return Sight.POLITE if decision.polite else Sight.HIDDEN
+
+    def age(self) -> object:
+        """Returns what is another value when `sight` may answer otherwise: for policy, hours or people are others."""
+        policy = self.judge.policy
+        return id(policy), policy.in_force(self.clock()), self.judge.directory.version
 
     # The outlet of the presence hub
 
-    def notify(self, watcher: Watcher, presence: PersonPresence) -> None:
-        """Tells one watcher, who may be somebody to whom not every note goes."""
-        if _has_notes(presence):
-            inside = watcher.target.person is not None and watcher.target.address.corporate
-            direction = Direction.INTERNAL if inside else Direction.INBOUND
-            presence = self._let_through(watcher.target, watcher.identity, direction, presence)
-        body = PresenceUpdate(presence=presence, watch=watcher.id)
-        envelope = self._told(watcher.target, watcher.identity, body)
-        self._send(Ephemeral(envelope), watcher.identity, "")
+    def notify(
+        self, watchers: Sequence[Watcher], presence: PersonPresence, standing: Standing, *, hidden: bool
+    ) -> None:
+        """Tells watchers of one target; not every note may go to each of them."""
+        if not presence.words or not self.judge.policy.find("\n".join(presence.words)):
+            # No lexicon finds anything in it, so that the words of it change nothing: who may see it sees them too.
+            self._notify(watchers, presence, standing, hidden)
+            return
+        groups: dict[PersonPresence, list[Watcher]] = {}
+        for watcher in watchers:
+            way = _way(watcher.target, watcher.identity)
+            shown = self._let_through(watcher.target, watcher.identity, way, presence)
+            groups.setdefault(shown, []).append(watcher)
+        for shown, group in groups.items():
+            self._notify(group, shown, standing, hidden)
+
+    def _notify(self, watchers: Sequence[Watcher], presence: PersonPresence, standing: Standing, hidden: bool) -> None:
+        body = PresenceUpdate(
+            presence=presence, watches=tuple([watcher.id for watcher in watchers]), standing=standing, hidden=hidden
+        )
+        envelope = self._told(watchers[0].target, watchers[0].identity, body)
+        self._send(Ephemeral(envelope), watchers[0].identity, "")
+
+    def answer(self, request: Request) -> None:
+        """Tells somebody on a network whether they may see a person, and notes when the network has taken it."""
+        contact = request.contact
+        if contact is None or request.verdict is Verdict.WAITS:
+            return
+        to = Identity(address=contact)
+        consent = Consent.GRANTED if request.verdict is Verdict.APPROVED else Consent.REFUSED
+        sender = self.judge.directory.identity(request.target)
+        envelope = self._told(sender, to, Authorization(consent=consent), Direction.OUTBOUND)
+
+        def sent(result: SendResult) -> None:
+            self._result(result)
+            if result.failure is None:
+                self.answered(request)
+
+        self._send(Ephemeral(envelope), to, request.account, sent)
 
     def show(self, person: PersonId, presence: PersonPresence) -> None:
         """Shows a person's presence on each account of theirs on the networks, as far as policy lets it out."""
@@ -147,7 +187,7 @@ class EphemeralDelivery:
         self, sender: Identity, recipient: Identity, direction: Direction, presence: PersonPresence
     ) -> PersonPresence:
         """Returns what of a presence may be shown to one recipient: all of it, it without its notes, or nothing."""
-        candidates = (presence, _without_notes(presence)) if _has_notes(presence) else (presence,)
+        candidates = (presence, _without_notes(presence)) if presence.words else (presence,)
         for candidate in candidates:
             envelope = self._told(sender, recipient, PresenceUpdate(presence=candidate), direction)
             decision = self.judge.judge(envelope, recipient)
@@ -183,7 +223,13 @@ class EphemeralDelivery:
             body=body,
         )
 
-    def _send(self, ephemeral: Ephemeral, recipient: Identity, account: str) -> None:
+    def _send(
+        self,
+        ephemeral: Ephemeral,
+        recipient: Identity,
+        account: str,
+        on_result: Callable[[SendResult], None] | None = None,
+    ) -> None:
         link = self.links.get(recipient.address.network)
         if link is None:
             return
@@ -196,19 +242,22 @@ class EphemeralDelivery:
         deadline = self.monotonic() + SEND_SECONDS
         for index, native in enumerate(translated.natives):
             key = IdempotencyKey(f"{envelope.id}/{index}")
-            link.transport.send(native, key=key, deadline=deadline, on_result=self._result)
+            link.transport.send(native, key=key, deadline=deadline, on_result=on_result or self._result)
 
     def _result(self, result: SendResult) -> None:
         if result.failure is not None:
             self.failures += 1
 
 
-def _has_notes(presence: PersonPresence) -> bool:
-    return bool(presence.note) or any(device.note for device in presence.devices)
+def _way(target: Identity, watcher: Identity) -> Direction:
+    """Which way a target's state goes to who watches it."""
+    if not (target.person is not None and target.address.corporate):
+        return Direction.INBOUND
+    return Direction.INTERNAL if watcher.address.corporate else Direction.OUTBOUND
 
 
 def _without_notes(presence: PersonPresence) -> PersonPresence:
-    return evolve(presence, note="", devices=())
+    return evolve(presence, note="", devices=(), moods=(), places=(), sphere="", time_offset=None)
 
 
 def _own(person: PersonId, network: NetworkId, account: str) -> Identity:

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from attrs import define
+from attrs import define, evolve
 
 from bridge.delivery.ephemeral import EphemeralDelivery
 from bridge.delivery.pipeline import Pipeline
 from bridge.delivery.ports import Intake, Link, Refusal
 from bridge.identity.snapshot import NoRoute
 from bridge.model.address import Address
-from bridge.model.body import PresenceUpdate, Reachability, Receipt, Typing, Watch
+from bridge.model.body import Authorization, PresenceUpdate, Reachability, Receipt, Typing, Watch
 from bridge.model.capabilities import LinkChange, LinkState
 from bridge.model.envelope import Draft, Unmappable
 from bridge.model.ids import SIP, NetworkId, RemoteUserId
 from bridge.model.presence import OFFLINE
-from bridge.presence.hub import PresenceHub, Watcher
+from bridge.presence.hub import PresenceHub, Sight, Watcher
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +96,8 @@ class Ingress:
             return
         if change.state is LinkState.UP:
             self.ephemeral.show_on(person, self.network, change.account, self.hub.presence_of(person))
+            for request in self.hub.to_tell(person, self.network):
+                self.ephemeral.answer(request)
             for contact in self.hub.watched_contacts(person):
                 if contact.network == self.network:
                     self.ephemeral.want(person, contact, wanted=True)
@@ -122,6 +124,8 @@ class Ingress:
         elif isinstance(body, Receipt):
             self.pipeline.receipts.came(draft)
             on_recorded(_TAKEN)
+        elif isinstance(body, Authorization):
+            on_recorded(self._authorization(draft, body))
         elif isinstance(body, Typing):
             why_not = self.ephemeral.forward(draft)
             on_recorded(_TAKEN if why_not is None else _refused("forbidden", why_not))
@@ -161,12 +165,26 @@ class Ingress:
         if way.sender.person is None:
             return _refused("forbidden", "presence is shown to people of the company only")
         watcher = Watcher(id=body.id, identity=way.sender, target=way.recipient, by=way.sender.person)
-        if not self.ephemeral.may_see(way.sender, way.recipient):
-            return _refused("forbidden", "policy does not let you see this presence")
-        if body.once:
-            self.hub.look(watcher)
-        elif not self.hub.watch(watcher):
+        sight = self.hub.look(watcher) if body.once else self.hub.watch(watcher)
+        if sight is None:
             return _refused("unavailable", "you watch too many already")
+        if sight is Sight.HIDDEN:  # it is kept all the same: policy may change
+            return _refused("forbidden", "policy does not let you see this presence")
+        return _TAKEN
+
+    def _authorization(self, draft: Draft, body: Authorization) -> Intake:
+        """Takes who asks to see a person of ours, and what a contact says to our asking."""
+        directory = self.pipeline.judge.directory
+        account = draft.recipients[0].address
+        owner = directory.person_of(account)
+        if owner is None:
+            return _refused("not-found", "nobody here has this address")
+        if body.wanted:
+            person = directory.person_of(draft.sender.address)
+            asking = evolve(draft.sender, person=person)
+            self.hub.asked(owner, asking, body.words, account.user)
+        else:
+            self.hub.consented(owner, draft.sender.address, body.consent)
         return _TAKEN
 
 

@@ -31,6 +31,9 @@ class Policy(Protocol):
     def decide(self, subject: Subject, preceding: str = "") -> Decision:
         """Judges one event; ``preceding`` is what the same sender wrote just before."""
 
+    def in_force(self, at: float) -> object:
+        """Returns what is the same at all times at which the same rules hold."""
+
     def find(self, text: str, lexicons: Sequence[str] | None = None, preceding: str = "") -> tuple[Hit, ...]:
         """Returns what the lexicons find in a text."""
 
@@ -177,6 +180,5 @@ def _readable(envelope: Envelope) -> tuple[str | None, str | None, int | None]:
     if isinstance(body, Reaction):
         return body.emoji, None, None
     if isinstance(body, PresenceUpdate):
-        notes = (body.presence.note, *(device.note for device in body.presence.devices))
-        return "\n".join(dict.fromkeys(note for note in notes if note)) or None, None, None
+        return "\n".join(dict.fromkeys(body.presence.words)) or None, None, None
     return None, None, None

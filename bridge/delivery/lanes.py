@@ -156,6 +156,11 @@ class Lanes:
         """Returns the messages that wait here, or are being sent."""
         return {parcel.item.event for lane in self._lanes.values() for parcel in lane.parcels}
 
+    def waiting_for(self, network: str, name: str) -> int:
+        """Returns how many parcels wait for a recipient to register, or for an account of ours to be signed on."""
+        lanes = (self._lanes.get(lane) for lane in self._asleep.get((network, name), ()))
+        return sum(len(lane.parcels) for lane in lanes if lane is not None)
+
     def uncertain(self) -> int:
         """Returns how many parcels may have arrived: those being sent, and those an earlier try of which may have."""
         waiting = sum(parcel.maybe_duplicate for lane in self._lanes.values() for parcel in lane.parcels)

@@ -116,12 +116,21 @@ class Typing:
     state: TypingState
 
 
+class Standing(Enum):
+    """How a watch stands (RFC 6665 section 4.1.3)."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    REJECTED = "rejected"
+
+
 @frozen(kw_only=True)
 class PresenceUpdate:
-    """The sender's presence has changed, or is told to one who watches.
+    """The sender's presence has changed, or is told to those who watch.
 
-    ``source`` names the device or publication that says so, where a person may have several; ``watch`` the one watch
-    that it answers, on its way out.
+    ``source`` names the device or publication that says so, where a person may have several; ``watches`` those that it
+    answers, on its way out, and ``standing`` how they stand: the others than `ACTIVE` show no presence. ``hidden``: the
+    sender is not to learn of these watches.
     """
 
     durable: ClassVar[bool] = False
@@ -129,7 +138,9 @@ class PresenceUpdate:
 
     presence: PersonPresence
     source: str = ""
-    watch: str = ""
+    watches: tuple[str, ...] = ()
+    standing: Standing = Standing.ACTIVE
+    hidden: bool = False
 
 
 @frozen(kw_only=True)
@@ -165,6 +176,31 @@ class ContactEdit:
     kind: ClassVar[Kind] = "presence"
 
     wanted: bool
+
+
+class Consent(Enum):
+    """Where a wish to see somebody's presence stands (RFC 3857 section 4.7.1 in plain words)."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    REFUSED = "refused"
+
+
+@frozen(kw_only=True)
+class Authorization:
+    """Presence needs its owner's consent.
+
+    ``wanted``: the sender asks to see the recipient's presence (ASKED). Otherwise the sender's own presence is what it
+    is about: that has to be asked for (ASKED), or the sender has answered.
+    """
+
+    durable: ClassVar[bool] = False
+    kind: ClassVar[Kind] = "presence"
+
+    consent: Consent
+    wanted: bool = False
+    words: str = ""
+    """What the one who asks or answers says to it."""
 
 
 class MembershipChange(Enum):
@@ -235,6 +271,7 @@ Body = (
     | Reachability
     | Watch
     | ContactEdit
+    | Authorization
     | Membership
     | Receipt
 )

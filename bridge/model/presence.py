@@ -61,6 +61,18 @@ class PersonPresence:
     devices: tuple[Device, ...] = ()
     invisible: bool = False
     """The person hides: watchers see ``closed``; the network is told so where it knows such a state."""
+    moods: tuple[str, ...] = ()
+    """How they feel, where they are and in which part of their life, in RPID's words or their own."""
+    places: tuple[str, ...] = ()
+    sphere: str = ""
+    time_offset: int | None = None
+    """Minutes from UTC of where they are."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that a person may have written into it, besides what it is."""
+        own = (self.note, *self.moods, *self.places, self.sphere, *(device.note for device in self.devices))
+        return tuple(word for word in own if word)
 
 
 OFFLINE = PersonPresence(basic=Basic.CLOSED)

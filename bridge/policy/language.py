@@ -71,6 +71,7 @@ class Rule:
     reason: str = ""
     mark: str = DEFAULT_MARK
     alert: bool = False
+    polite: bool | None = None
     line: int = 0
 
     @property

@@ -313,6 +313,7 @@ class _Loader:
             reason=table.string("reason") or "",
             mark=table.string("mark") or DEFAULT_MARK,
             alert=table.flag("alert", default=False),
+            polite=table.flag("polite", default=False) or None,
             line=table.line,
         )
         table.finish()
@@ -320,6 +321,10 @@ class _Loader:
             table.problem("effect", "redact needs a lexicon: it says what is taken out")
         if "mark" in table.values and effect != "redact":
             table.problem("mark", "is for rules with the effect redact alone")
+        if "polite" in table.values and (
+            effect != "forbid" or (rule.kinds is not None and "presence" not in rule.kinds)
+        ):
+            table.problem("polite", "is for rules that forbid presence alone")
         if name is not None and name not in self._rules:
             self._rules[name] = rule
 

@@ -122,6 +122,12 @@ class Snapshot:
             return entry.clean
         return self._look(entry, subject, preceding)
 
+    def in_force(self, at: float) -> int:
+        """Which rules hold at a time, as far as their hours go: the same number at all times when the same ones do."""
+        minute = int(at // 60)
+        bits = self._minutes.get(minute)
+        return self._at_minute(minute) if bits is None else bits
+
     def find(self, text: str, lexicons: Sequence[str] | None = None, preceding: str = "") -> tuple[Hit, ...]:
         """Every entry of ``lexicons`` (all, where None) in ``text``. Raises KeyError for an unknown lexicon."""
         names = self._numbers if lexicons is None else lexicons
@@ -230,6 +236,7 @@ class Snapshot:
             would_effect=would,
             notify=self._ids(matched & self._alerting),
             policy_digest=self.digest,
+            polite=effect == "forbid" and rule is not None and bool(rule.polite),
         )
 
     def _strongest(self, matched: int) -> tuple[Effect, int | None]:

@@ -158,6 +158,8 @@ class Decision:
     policy_digest: str
     redacted_text: str | None = None
     hits: tuple[Hit, ...] = ()
+    polite: bool = False
+    """Where presence is forbidden: who watches is told that nobody is there, and not kept waiting for an answer."""
 
 
 def seconds(at: float | datetime) -> float:

@@ -35,11 +35,14 @@ def compose(published: Iterable[PersonPresence], devices: int) -> PersonPresence
         devices: how many devices are registered.
 
     Returns:
-        The most available of the publications, with the devices of all of them.
+        The most available of the publications, with the devices of all of them, the most available first.
     """
     states = sorted(published, key=availability)
+    if devices > len(states) and (not states or states[0].basic is Basic.CLOSED):
+        # A device that says nothing of itself is there, whatever another one says that was switched off.
+        return PersonPresence(basic=Basic.OPEN)
     if not states:
-        return PersonPresence(basic=Basic.OPEN) if devices else OFFLINE
+        return OFFLINE
     best = states[0]
     if len(states) == 1:
         return best

@@ -1,44 +1,80 @@
 """Who sees whose presence: publications, registrations and contacts' states in; notifications and network states out.
 
 A contact's state is kept per person: it is what that person's own account on the network was shown, and nobody else
-sees it. What policy hides is told as offline, always, so that a watcher cannot tell it from absence.
+sees it. What policy hides is told as offline to who has seen it before, and to others not at all, as if nobody had
+answered yet; where policy wants it polite it is offline to them all. Neither can be told from the absence that it looks
+like.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import Enum
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from bridge.model.address import Address, Identity
+from bridge.model.body import Consent, Standing
 from bridge.model.ids import PersonId
 from bridge.model.presence import OFFLINE, PersonPresence
+from bridge.presence.approvals import Approvals, Request, Verdict, watcher_key
 from bridge.presence.compose import compose
 
 MAX_CONTACTS_PER_PERSON = 5000
 MAX_WATCHES_PER_PERSON = 5000
+SLICE = 500
+"""Watches that are looked at anew in one go, when all of them are."""
 
 
-@frozen(kw_only=True)
+class Sight(Enum):
+    """What a watcher may see of somebody."""
+
+    SEEN = "seen"
+    ASKS = "asks"
+    """Once the person says so."""
+    POLITE = "polite"
+    """Nothing: to them nobody is there."""
+    HIDDEN = "hidden"
+    """Nothing, and no answer either."""
+    REFUSED = "refused"
+    """Nothing, and they are told that the person does not want it."""
+
+
+@define(kw_only=True, eq=False)
 class Watcher:
-    """A live watch: who looks, and at whom. ``target.person`` is set for a colleague."""
+    """A live watch: who looks, and at whom. ``target.person`` is set for a colleague. The rest is the hub's."""
 
     id: str
     identity: Identity
     target: Identity
     by: PersonId
+    opened: bool = field(init=False, default=False)
+    """It was shown something: what is hidden from it now is told as offline."""
+    of: object = field(init=False, default=None)
+    """When it was found what it may see: that holds for as long as the hub has the same."""
+    sight: Sight = field(init=False, default=Sight.HIDDEN)
+    hidden: bool = field(init=False, default=True)
 
 
 class Outlet(Protocol):
     """What the hub tells."""
 
-    def notify(self, watcher: Watcher, presence: PersonPresence) -> None:
-        """Tells one watcher."""
+    def notify(
+        self, watchers: Sequence[Watcher], presence: PersonPresence, standing: Standing, *, hidden: bool
+    ) -> None:
+        """Tells watchers of one target, who are all to be told the same as far as their notes go.
+
+        ``hidden``: whom they watch is not to learn of them.
+        """
 
     def show(self, person: PersonId, presence: PersonPresence) -> None:
         """Shows a person's presence on their accounts on the networks."""
 
     def want(self, person: PersonId, contact: Address, *, wanted: bool) -> None:
         """Puts a contact on a person's list on the contact's network, or takes it off."""
+
+    def answer(self, request: Request) -> None:
+        """Answers somebody on a network who has asked to see a person."""
 
 
 @define(eq=False)
@@ -54,17 +90,31 @@ class PresenceHub:
 
     Args:
         outlet: is told what has changed.
-        may_see: whether policy lets a watcher see a target now.
+        sight: what policy lets a watcher see of a target now.
+        approvals: what people have answered to those who wait for it.
+        clock: seconds since the epoch.
+        age: returns what is another value when policy may say something else than before, such as at other hours.
     """
 
     _outlet: Outlet
-    _may_see: Callable[[Identity, Identity], bool]
+    _sight: Callable[[Identity, Identity], Sight]
+    _approvals: Approvals
+    _clock: Callable[[], float]
+    _age: Callable[[], object]
     _persons: dict[PersonId, _Person] = field(init=False, factory=dict)
     _contacts: dict[PersonId, dict[Address, PersonPresence]] = field(init=False, factory=dict)
+    _consents: dict[PersonId, dict[Address, Consent]] = field(init=False, factory=dict)
+    """Of contacts who are asked to let a person see them, or have refused it."""
     _watches: dict[str, Watcher] = field(init=False, factory=dict)
     _by_person: dict[PersonId, dict[str, Watcher]] = field(init=False, factory=dict)
     _by_contact: dict[tuple[PersonId, Address], dict[str, Watcher]] = field(init=False, factory=dict)
+    _wanted: set[tuple[PersonId, Address]] = field(init=False, factory=set)
     _count_by: dict[PersonId, int] = field(init=False, factory=dict)
+    _generation: int = field(init=False, default=0)
+    _of: object = field(init=False, default=None)
+    _to_review: deque[Watcher] = field(init=False, factory=deque)
+
+    # What is known of people
 
     def published(self, person: PersonId, source: str, presence: PersonPresence | None) -> None:
         """Takes what one publication of a person says; None when it is over."""
@@ -87,6 +137,9 @@ class PresenceHub:
     def contact(self, person: PersonId, contact: Address, presence: PersonPresence) -> None:
         """Takes what a person's account on a network was shown of a contact."""
         known = self._contacts.setdefault(person, {})
+        asked = self._consents.get(person, {}).get(contact)
+        if presence != OFFLINE and asked is not None:
+            self._consent(person, contact, None)  # who is seen has let us see them
         if known.get(contact) == presence:
             return
         if contact not in known and len(known) >= MAX_CONTACTS_PER_PERSON:
@@ -95,51 +148,129 @@ class PresenceHub:
             known.pop(contact, None)
         else:
             known[contact] = presence
-        for watcher in tuple(self._by_contact.get((person, contact), {}).values()):
-            self._tell(watcher, presence)
+        self._tell(tuple(self._by_contact.get((person, contact), {}).values()), presence)
 
     def network_lost(self, person: PersonId, network: str) -> None:
         """Takes the news that a person's account on a network sees nobody any more."""
         for contact in [c for c in self._contacts.get(person, {}) if c.network == network]:
             self.contact(person, contact, OFFLINE)
 
-    def watch(self, watcher: Watcher) -> bool:
-        """Begins or renews a watch and tells it the state at once. Returns false when this person has too many."""
-        if watcher.id not in self._watches:
+    def consented(self, person: PersonId, contact: Address, consent: Consent) -> None:
+        """Takes the news that a contact must be asked to let a person see them, or has answered that."""
+        if consent is Consent.GRANTED:
+            self._consent(person, contact, None)
+            self._review(self._by_contact.get((person, contact), {}).values())
+            return
+        self._consent(person, contact, consent)
+        watches = tuple(self._by_contact.get((person, contact), {}).values())
+        if consent is Consent.ASKED:
+            for watch in watches:
+                watch.opened = False
+            self._outlet_notify(watches, OFFLINE, Standing.PENDING)
+        else:
+            self._outlet_notify(watches, OFFLINE, Standing.REJECTED)
+            for watch in watches:
+                self.unwatch(watch.id)
+
+    def _consent(self, person: PersonId, contact: Address, consent: Consent | None) -> None:
+        known = self._consents.setdefault(person, {})
+        if consent is None or len(known) >= MAX_CONTACTS_PER_PERSON:
+            known.pop(contact, None)
+        else:
+            known[contact] = consent
+        if not known:
+            del self._consents[person]
+
+    # Who watches
+
+    def watch(self, watcher: Watcher) -> Sight | None:
+        """Begins or renews a watch and tells it the state at once.
+
+        Returns:
+            What it may see; None when this person watches too many already, and it is no watch.
+        """
+        watch = self._watches.get(watcher.id)
+        if watch is None:
             count = self._count_by.get(watcher.by, 0)
             if count >= MAX_WATCHES_PER_PERSON:
-                return False
+                return None
             self._count_by[watcher.by] = count + 1
-            self._watches[watcher.id] = watcher
-            first = self._add(watcher)
-            if first and watcher.target.person is None:
-                self._outlet.want(watcher.by, watcher.target.address, wanted=True)
-        self._tell(watcher, self._state_of(watcher))
-        return True
+            watch = self._watches[watcher.id] = watcher
+            index, key = self._index_of(watcher)
+            index.setdefault(key, {})[watcher.id] = watch
+        if watcher.target.person is None and self._consents.get(watcher.by, {}).get(watcher.target.address):
+            # Who watches anew asks anew: the network says whether the contact still has to be asked.
+            self._consent(watcher.by, watcher.target.address, None)
+            self._wanted.discard((watcher.by, watcher.target.address))
+        self._review((watch,))
+        return watch.sight
 
-    def look(self, watcher: Watcher) -> None:
+    def look(self, watcher: Watcher) -> Sight:
         """Tells a watcher the state once, without a watch."""
-        self._tell(watcher, self._state_of(watcher))
+        sight = self._see(watcher, self._now())
+        if sight is not Sight.ASKS:
+            self._tell((watcher,), self._state_of(watcher))
+        return sight
 
     def unwatch(self, watch_id: str) -> None:
         """Ends a watch. The contact stays on the list: it is the person's, not the watch's."""
-        watcher = self._watches.pop(watch_id, None)
-        if watcher is None:
+        watch = self._watches.pop(watch_id, None)
+        if watch is None:
             return
-        left = self._count_by[watcher.by] - 1
+        left = self._count_by[watch.by] - 1
         if left:
-            self._count_by[watcher.by] = left
+            self._count_by[watch.by] = left
         else:
-            del self._count_by[watcher.by]
-        index, key = self._index_of(watcher)
+            del self._count_by[watch.by]
+        index, key = self._index_of(watch)
         index[key].pop(watch_id, None)
         if not index[key]:
             del index[key]
+            if watch.target.person is None:
+                self._wanted.discard((watch.by, watch.target.address))
 
     def review(self) -> None:
         """Tells every watcher anew: the policy or the people have changed, and with them what may be seen."""
-        for watcher in tuple(self._watches.values()):
-            self._tell(watcher, self._state_of(watcher))
+        self._generation += 1
+        self._to_review = deque(self._watches.values())
+        self.go_on()
+
+    def go_on(self) -> bool:
+        """Goes on with a review, some watches at a time. Returns whether there is more: call it again soon.
+
+        A change of state meanwhile is told by what holds now.
+        """
+        waiting = self._to_review
+        some = [waiting.popleft() for _ in range(min(SLICE, len(waiting)))]
+        self._review([watch for watch in some if self._watches.get(watch.id) is watch])
+        return bool(waiting)
+
+    def decided(self, request: Request) -> None:
+        """Takes a person's answer to one who watches them, or asks to."""
+        self._generation += 1
+        watches = self._by_person.get(request.target, {}).values()
+        self._review([watch for watch in watches if watcher_key(watch.identity) == request.watcher])
+
+    def asked(self, person: PersonId, watcher: Identity, words: str, account: str) -> Sight:
+        """Takes the wish of somebody on a network to see a person; what policy settles is answered at once."""
+        target = Identity(address=Address.parse(f"sip/{person}"), person=person)
+        sight = self._of_both(watcher, target)
+        if sight is Sight.ASKS:
+            self._approvals.ask(person, watcher, words, account)
+        elif sight is not Sight.POLITE:
+            verdict = Verdict.APPROVED if sight is Sight.SEEN else Verdict.REFUSED
+            self._outlet.answer(
+                Request(target=person, watcher=watcher_key(watcher), verdict=verdict, at=self._clock(), account=account)
+            )
+        return sight
+
+    def to_tell(self, person: PersonId, network: str) -> list[Request]:
+        """Returns a person's answers that a network has not taken yet."""
+        return self._approvals.to_tell(person, network)
+
+    def sees(self, watcher: Identity, target: Identity) -> bool:
+        """Whether policy lets somebody see somebody else."""
+        return self._sight(watcher, target) is Sight.SEEN
 
     def presence_of(self, person: PersonId) -> PersonPresence:
         """Returns a person's composed presence."""
@@ -148,9 +279,11 @@ class PresenceHub:
 
     def watched_contacts(self, person: PersonId) -> Iterator[Address]:
         """Yields the contacts that a person watches now: a network that has come up must show them again."""
-        for owner, contact in tuple(self._by_contact):
+        for owner, contact in tuple(self._wanted):
             if owner == person:
                 yield contact
+
+    # Inside
 
     def _changed(self, person: PersonId, state: _Person) -> None:
         presence = compose(state.published.values(), state.devices)
@@ -160,8 +293,7 @@ class PresenceHub:
             return
         state.shown = presence
         self._outlet.show(person, presence)
-        for watcher in tuple(self._by_person.get(person, {}).values()):
-            self._tell(watcher, presence)
+        self._tell(tuple(self._by_person.get(person, {}).values()), presence)
 
     def _state_of(self, watcher: Watcher) -> PersonPresence:
         target = watcher.target
@@ -169,15 +301,83 @@ class PresenceHub:
             return self.presence_of(target.person)
         return self._contacts.get(watcher.by, {}).get(target.address, OFFLINE)
 
-    def _tell(self, watcher: Watcher, presence: PersonPresence) -> None:
-        visible = self._may_see(watcher.identity, watcher.target)
-        self._outlet.notify(watcher, presence if visible else OFFLINE)
+    def _review(self, watches: Iterable[Watcher]) -> None:
+        for watch in tuple(watches):
+            self._tell((watch,), self._state_of(watch))
 
-    def _add(self, watcher: Watcher) -> bool:
-        index, key = self._index_of(watcher)
-        first = key not in index
-        index.setdefault(key, {})[watcher.id] = watcher
-        return first
+    def _now(self) -> object:
+        """Returns what stays the same object until something is reviewed or policy may say something else."""
+        age = self._generation, self._age()
+        if age != self._of:
+            self._of = age
+        return self._of
+
+    def _see(self, watch: Watcher, age: object) -> Sight:
+        """Returns what a watch may see at an age of the hub."""
+        if watch.of is not age:
+            watcher, target = watch.identity, watch.target
+            watch.sight = self._of_both(watcher, target)
+            # Who watches is on the list of those who watch a person, unless policy hides them from that person.
+            watch.hidden = target.person is not None and self._sight(target, watcher) not in {Sight.SEEN, Sight.ASKS}
+            watch.of = age
+            if watch.sight is Sight.ASKS and target.person is not None:
+                self._approvals.ask(target.person, watcher)
+        return watch.sight
+
+    def _of_both(self, watcher: Identity, target: Identity) -> Sight:
+        """What policy and the person have to say of it, if it is a person of ours."""
+        sight = self._sight(watcher, target)
+        if target.person is None or sight in {Sight.HIDDEN, Sight.POLITE}:
+            return Sight.HIDDEN if sight is Sight.ASKS else sight
+        verdict = self._approvals.verdict(target.person, watcher)
+        if verdict is Verdict.REFUSED:
+            return Sight.REFUSED
+        return Sight.SEEN if verdict is Verdict.APPROVED else sight
+
+    def _tell(self, watches: Sequence[Watcher], presence: PersonPresence) -> None:
+        """Tells watches of one target its presence, or what of it they are to see."""
+        age = self._now()
+        groups: dict[tuple[Sight, bool, bool], list[Watcher]] = {}
+        usual: list[Watcher] = []
+        for watch in watches:
+            if watch.of is not age:
+                self._see(watch, age)
+            if watch.sight is Sight.SEEN and watch.opened and not watch.hidden:
+                usual.append(watch)
+            else:
+                groups.setdefault((watch.sight, watch.hidden, watch.opened), []).append(watch)
+        if usual:
+            groups[Sight.SEEN, False, True] = usual
+        for (sight, _, opened), group in groups.items():
+            if sight in {Sight.HIDDEN, Sight.ASKS}:
+                # To who was shown something it is offline; others wait, those who ask with the person's knowledge.
+                if opened or sight is Sight.ASKS:
+                    self._outlet_notify(group, OFFLINE, Standing.ACTIVE if opened else Standing.PENDING)
+                continue
+            if sight is Sight.REFUSED:
+                self._outlet_notify(group, OFFLINE, Standing.REJECTED)
+                for watch in group:
+                    self.unwatch(watch.id)
+                continue
+            self._open(group, presence if sight is Sight.SEEN else OFFLINE, sight)
+
+    def _open(self, group: list[Watcher], presence: PersonPresence, sight: Sight) -> None:
+        watcher = group[0]
+        target = watcher.target
+        if target.person is None and sight is Sight.SEEN:
+            key = (watcher.by, target.address)
+            if self._consents.get(watcher.by, {}).get(target.address) is Consent.ASKED:
+                return  # pending, until the contact says so (RFC 8048 section 5.3.1)
+            if key not in self._wanted and watcher.id in self._watches:
+                self._wanted.add(key)
+                self._outlet.want(watcher.by, target.address, wanted=True)
+        for watch in group:
+            watch.opened = True
+        self._outlet_notify(group, presence, Standing.ACTIVE)
+
+    def _outlet_notify(self, group: Sequence[Watcher], presence: PersonPresence, standing: Standing) -> None:
+        if group:
+            self._outlet.notify(group, presence, standing, hidden=group[0].hidden)
 
     def _index_of(self, watcher: Watcher) -> tuple[dict[object, dict[str, Watcher]], object]:
         target = watcher.target

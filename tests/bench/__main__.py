@@ -15,7 +15,15 @@ from attrs import frozen
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import bench_policy, bench_record, bench_sip_codec, bench_sip_endpoint, machine, pairs
+from tests.bench import (
+    bench_policy,
+    bench_presence,
+    bench_record,
+    bench_sip_codec,
+    bench_sip_endpoint,
+    machine,
+    pairs,
+)
 
 console = Console(highlight=False)
 if not console.is_terminal:
@@ -118,6 +126,25 @@ def _plain(title: str, run: Callable[[], dict[str, float]]) -> dict[str, float]:
     return figures
 
 
+def presence(quick: bool) -> dict[str, Any]:
+    """Measures a person's thousand watchers, and a hundred thousand registrations."""
+    fanout = _plain("A person's state told to 1,000 watchers: CPU µs for each", bench_presence.run_fanout)
+    count = bench_presence.REGISTRATIONS // 20 if quick else bench_presence.REGISTRATIONS
+    with console.status(f"{count} registrations with two subscriptions each"):
+        many = bench_presence.run_many(count, alone=True)
+    _table(
+        "Registrations and subscriptions in one SIP endpoint",
+        ("registrations", "subscriptions", "MiB", "longest step, ms", "which"),
+        [
+            (
+                f"{many['registrations']:,}", f"{many['subscriptions']:,}", f"{many['filled_mib']:.0f}",
+                f"{many['longest_stall_ms']:.1f}", str(many["stalled_by"]),
+            )
+        ],
+    )  # fmt: skip
+    return {"fanout": fanout, "many": many}
+
+
 def goals(results: Mapping[str, Any]) -> list[Goal]:
     """Returns the goals of what was measured."""
     found: list[Goal] = []
@@ -129,6 +156,16 @@ def goals(results: Mapping[str, Any]) -> list[Goal]:
             ]
     if "codec" in results:
         found.append(Goal(what="codec by sipmessage", value=results["codec"]["ratio"], goal=6, at_least=True))
+    if "presence" in results:
+        figures = results["presence"]
+        each = figures["fanout"]["a NOTIFY, UDP included"]
+        found.append(Goal(what="CPU µs of a NOTIFY, 1,000 watchers, UDP included", value=each, goal=10, at_least=False))
+        if not results.get("quick"):
+            many = figures["many"]
+            found += [
+                Goal(what="MiB of 100,000 registrations", value=many["filled_mib"], goal=512, at_least=False),
+                Goal(what="longest step, ms", value=many["longest_stall_ms"], goal=50, at_least=False),
+            ]
     if "record" in results:
         ratio = results["record"]["group_commit_ratio"]
         found.append(Goal(what="group commit by one each, 256 in flight", value=ratio, goal=30, at_least=True))
@@ -140,6 +177,7 @@ PARTS: Mapping[str, Callable[[bool], Any]] = {
     "codec": codec,
     "endpoint": lambda _: _plain("The SIP endpoint without sockets: CPU µs per message", bench_sip_endpoint.run),
     "record": recorded,
+    "presence": presence,
     "policy": lambda _: _plain("A decision of the policy: CPU µs", bench_policy.run),
 }
 

@@ -14,6 +14,9 @@ _TARGET = "sip:friend@aim.example.test"
 _LIMITS = Limits(server_transactions=64, server_transactions_per_source=32, finished_transactions=64, bindings=32)
 
 
+_DEFLATE = ("Accept-Encoding", "deflate;q=0.5, gzip")
+
+
 def _seeds() -> list[bytes]:
     endpoint = make_endpoint()
     client = Client(endpoint, "alice")
@@ -36,6 +39,12 @@ def _seeds() -> list[bytes]:
         client.request("MESSAGE", _TARGET, [("Content-Type", TYPING), ("Content-Encoding", "gzip")], b"\x1f\x8b\x08"),
         client.request("MESSAGE", _TARGET, [("Content-Type", "multipart/mixed;boundary=b")], b"--b\r\n\r\nx\r\n--b--"),
         client.request("SUBSCRIBE", _TARGET, watch),
+        *(
+            client.request("SUBSCRIBE", f"sip:alice@{DOMAIN}", [("Event", package), *watch[1:]])
+            for package in ("presence.winfo", "reg", "message-summary", "presence;id=7")
+        ),
+        client.request("SUBSCRIBE", _TARGET, [*watch, ("Accept", "application/xpidf+xml;q=0.1"), _DEFLATE]),
+        client.request("NOTIFY", f"sip:{DOMAIN}", [("Event", "presence"), ("Subscription-State", "active;expires=9")]),
         client.request("SUBSCRIBE", f"sip:{DOMAIN}", [*watch, *LIST_HEADERS], resource_list(_TARGET, "tel:1")),
         client.request(
             "SUBSCRIBE",

@@ -27,6 +27,7 @@ from transports.sip.connections import Connections
 from transports.sip.dns import DnsClient
 from transports.sip.kernelfilter import source_of
 from transports.sip.machine.config import Listener
+from transports.sip.machine.documents import Surroundings
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import (
     EndpointEvent,
@@ -44,6 +45,7 @@ from transports.sip.machine.flow import SECURED, CloseFlow, ConnectTo, Flow, Hos
 from transports.sip.machine.locate import Answer, Question
 from transports.sip.machine.peers import PeerState
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
+from transports.sip.machine.subscriber import SubscriberEvent
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import (
     STATUS,
@@ -92,6 +94,8 @@ class SipTransport:
         bindings: keeps registrations; None: they end with the process.
         subscriptions: keeps subscriptions; None likewise.
         publications: keeps publications; None likewise.
+        surroundings: what the bridge knows of a person's watchers and waiting messages.
+        on_seen: told of what subscriptions of ours show (`Endpoint.subscriber`).
         on_refused: told of requests that were refused before they reached the bridge, for the record.
         on_peer: told of trusted peers that do not answer any more, or again.
         entropy: random bytes.
@@ -109,6 +113,8 @@ class SipTransport:
         bindings: Bindings | None = None,
         subscriptions: SubscriptionStore | None = None,
         publications: Publications | None = None,
+        surroundings: Surroundings | None = None,
+        on_seen: Callable[[SubscriberEvent], None] | None = None,
         on_refused: Callable[[RequestRefused], None] | None = None,
         on_peer: Callable[[PeerChanged], None] | None = None,
         entropy: Entropy = os.urandom,
@@ -126,6 +132,8 @@ class SipTransport:
         self._on_peer = on_peer
         self._dns: DnsClient | None = None
         self._client_tls: ClientTls | None = None
+        self._surroundings = surroundings
+        self._on_seen = on_seen
         self._entropy = entropy
         self._clock = clock
         self._epoch = wall() - clock()
@@ -209,6 +217,7 @@ class SipTransport:
             publications=None
             if publications is None
             else TimedPublications(publications, self._clock, self._flush_soon),
+            surroundings=self._surroundings,
             epoch=self._epoch,
         )
         if self.endpoint.trunking is not None:
@@ -301,6 +310,23 @@ class SipTransport:
         now = self._clock()
         return [evolve(one, since=max(now - one.since, 0.0)) for one in self.endpoint.trunking.states(now)]
 
+    def watchers_changed(self, aor: str) -> None:
+        """Tells that others watch a person than before, or ask to: their lists of watchers are told anew."""
+        assert self.endpoint is not None
+        self.endpoint.watchers_changed(aor, self._clock())
+        self._flush_soon()
+
+    def summary_changed(self, aor: str) -> None:
+        """Tells that other messages wait for a person than before."""
+        assert self.endpoint is not None
+        self.endpoint.summary_changed(aor, self._clock())
+        self._flush_soon()
+
+    def summary_watchers(self) -> list[str]:
+        """Returns whose waiting messages are watched."""
+        assert self.endpoint is not None
+        return self.endpoint.summary_watchers()
+
     def aors(self) -> set[str]:
         """Returns who has anything here: registrations, publications or subscriptions."""
         assert self.endpoint is not None
@@ -378,9 +404,10 @@ class SipTransport:
                 self._on_peer(event)
         elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened | TypingRanOut):
             sink.deliver(event.native, _ignore)
-        else:
-            assert isinstance(event, SubscriptionClosed)
+        elif isinstance(event, SubscriptionClosed):
             sink.deliver(SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0), _ignore)
+        elif self._on_seen is not None:
+            self._on_seen(event)
 
     # -- driving the endpoint -----------------------------------------------------------------------------------------
 

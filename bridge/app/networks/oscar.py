@@ -69,15 +69,12 @@ class OscarWire:
             refusal = intake.refusal
             if intake.accepted or (refusal is not None and refusal.code != "unavailable"):
                 on_recorded()
-                self._authorize(native, intake)
+                self._authorize(native)
 
         self.sink.deliver(native, recorded)
 
-    def _authorize(self, native: wire.Inbound, intake: Intake) -> None:
-        """Asks those whom a person wants to watch, and answers those who want to watch a person.
-
-        Whoever policy lets write to a person may have them on their list. What the list shows is policy's own matter.
-        """
+    def _authorize(self, native: wire.Inbound) -> None:
+        """Asks those whom a person wants to watch. Those who want to watch a person are answered by presence."""
         if isinstance(native, wire.Warned):
             log.warning("warning level", network=self.network, account=native.account, level=native.level, by=native.by)
         elif isinstance(native, wire.RosterEditFailed):
@@ -85,9 +82,6 @@ class OscarWire:
             if native.needs_authorization:
                 ask = wire.AuthorizationAsk(account=native.account, to=native.screen_name)
                 self.inner.send(ask, ("ask", native.account, native.screen_name), None, _sent)
-        elif isinstance(native, wire.AuthorizationRequest) and not intake.held:
-            answer = wire.AuthorizationAnswer(account=native.account, to=native.sender, accepted=intake.accepted)
-            self.inner.send(answer, ("answer", native.account, native.sender), None, _sent)
 
     def send(
         self,

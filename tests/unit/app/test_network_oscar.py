@@ -86,13 +86,12 @@ ASKED = wire.AuthorizationRequest(account="100101", sender="100102", reason="it 
 NEEDED = wire.RosterEditFailed(account="100101", screen_name="100102", code=14, name="x", needs_authorization=True)
 
 
-@pytest.mark.parametrize(("answer", "accepted"), [(TAKEN, [True]), (REFUSED, [False]), (HELD, []), (UNRECORDED, [])])
-def test_whoever_may_write_may_have_us_on_their_list(answer: Intake, accepted: list[bool]) -> None:
+@pytest.mark.parametrize("answer", [TAKEN, REFUSED, HELD, UNRECORDED])
+def test_who_asks_to_see_a_person_is_not_answered_by_the_wire(answer: Intake) -> None:
+    """It is presence that answers, when policy or the person has."""
     network = Network(answer)
     network.take(ASKED)
-    assert network.inner.sent == [
-        wire.AuthorizationAnswer(account="100101", to="100102", accepted=each) for each in accepted
-    ]
+    assert network.inner.sent == []
     assert network.recorded == (answer is not UNRECORDED)
 
 

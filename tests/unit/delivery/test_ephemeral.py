@@ -19,6 +19,7 @@ from bridge.model.body import (
     Receipt,
     Retract,
     Stage,
+    Standing,
     TextPart,
     Typing,
     TypingState,
@@ -27,8 +28,8 @@ from bridge.model.capabilities import SendResult
 from bridge.model.envelope import Direction, Unmappable
 from bridge.model.ids import SIP, EventIdMint, NetworkId, PersonId, RemoteMessageId, RemoteUserId
 from bridge.model.presence import OFFLINE, Activity, Basic, Device, PersonPresence
-from bridge.policy.values import Decision, Subject
-from bridge.presence.hub import Watcher
+from bridge.policy.values import Decision, Hit, Subject
+from bridge.presence.hub import Sight, Watcher
 from tests.kit import people, values
 from tests.kit.delivery import FakeNetwork
 from tests.unit.delivery.test_pipeline import AIM, ALICE, BOB, BOOGY, NOW, ScriptedPolicy, decision
@@ -179,25 +180,30 @@ def test_a_note_is_redacted() -> None:
     assert world.on_aim().devices == ()
 
 
+def tell(world: World, watcher: Watcher, presence: PersonPresence) -> None:
+    world.delivery.notify([watcher], presence, Standing.ACTIVE, hidden=False)
+
+
 def test_a_watcher_is_told() -> None:
     world = World()
-    world.delivery.notify(Watcher(id="w1", identity=ALICE, target=BOB, by=ALICES), AWAY)
+    tell(world, Watcher(id="w1", identity=ALICE, target=BOB, by=ALICES), AWAY)
     ((envelope, recipient, _), _) = world.sip.sent[0]
     assert recipient == ALICE
-    assert envelope.body == PresenceUpdate(presence=AWAY, watch="w1")
+    assert envelope.body == PresenceUpdate(presence=AWAY, watches=("w1",))
 
 
 def test_a_note_passes_the_policy_on_its_way_to_a_colleague_too() -> None:
     world = World()
     world.policy.answer = lambda subject: decision("forbid" if subject.text else "allow")
+    world.policy.hits = (Hit(lexicon="falcon", term="falcon", start=0, end=1),)
     watcher = Watcher(id="w1", identity=ALICE, target=BOB, by=ALICES)
-    world.delivery.notify(watcher, AWAY)
+    tell(world, watcher, AWAY)
     ((envelope, _, _), _) = world.sip.sent[0]
     assert isinstance(envelope.body, PresenceUpdate)
     assert (envelope.body.presence.note, envelope.body.presence.activity) == ("", AWAY.activity)
     assert [subject.text for subject in world.policy.asked] == [AWAY.note, None]
     world.policy.answer = lambda _: decision("redact", redacted_text="at [redacted]")
-    world.delivery.notify(watcher, AWAY)
+    tell(world, watcher, AWAY)
     ((envelope, _, _), _) = world.sip.sent[1]
     assert isinstance(envelope.body, PresenceUpdate)
     assert envelope.body.presence.note == "at [redacted]"
@@ -206,9 +212,10 @@ def test_a_note_passes_the_policy_on_its_way_to_a_colleague_too() -> None:
 def test_the_note_of_a_device_is_a_note() -> None:
     world = World()
     world.policy.answer = lambda subject: decision("forbid" if subject.text else "allow")
+    world.policy.hits = (Hit(lexicon="falcon", term="falcon", start=0, end=1),)
     desk = Device(id="desk", basic=Basic.OPEN, note="on falcon")
     presence = PersonPresence(basic=Basic.OPEN, note="here", devices=(desk,))
-    world.delivery.notify(Watcher(id="w1", identity=ALICE, target=BOOGY, by=ALICES), presence)
+    tell(world, Watcher(id="w1", identity=ALICE, target=BOOGY, by=ALICES), presence)
     asked = world.policy.asked[0]
     assert (asked.text, asked.direction, asked.sender.address) == ("here\non falcon", "inbound", "aim/theboogyman")
     ((envelope, _, _), _) = world.sip.sent[0]
@@ -218,8 +225,8 @@ def test_the_note_of_a_device_is_a_note() -> None:
 
 def test_who_may_see_is_asked_in_the_direction_that_the_state_flows() -> None:
     world = World()
-    assert world.delivery.may_see(ALICE, BOB)
-    assert world.delivery.may_see(ALICE, BOOGY)
+    assert world.delivery.sight(ALICE, BOB) is Sight.SEEN
+    assert world.delivery.sight(ALICE, BOOGY) is Sight.SEEN
     inside, outside = world.policy.asked
     assert (inside.direction, inside.sender.address, inside.recipient.address) == (
         "internal",
@@ -228,7 +235,7 @@ def test_who_may_see_is_asked_in_the_direction_that_the_state_flows() -> None:
     )
     assert (outside.direction, outside.sender.address) == ("inbound", "aim/theboogyman")
     world.policy.answer = lambda _: decision("forbid")
-    assert not world.delivery.may_see(ALICE, BOB)
+    assert world.delivery.sight(ALICE, BOB) is Sight.HIDDEN
 
 
 def test_a_contact_is_put_on_the_list_of_the_persons_own_account() -> None:

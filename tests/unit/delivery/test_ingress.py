@@ -9,10 +9,13 @@ from bridge.delivery.ephemeral import EphemeralDelivery
 from bridge.delivery.ingress import Ingress
 from bridge.delivery.ports import Intake
 from bridge.model.body import (
+    Authorization,
     Body,
+    Consent,
     ContactEdit,
     PresenceUpdate,
     Reachability,
+    Standing,
     Typing,
     TypingState,
     Watch,
@@ -21,6 +24,8 @@ from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, LinkChange, 
 from bridge.model.envelope import Draft, Unmappable
 from bridge.model.ids import SIP, NetworkId, PersonId
 from bridge.model.presence import OFFLINE, Basic, PersonPresence
+from bridge.policy.values import Effect
+from bridge.presence.approvals import Approvals, Request, Verdict
 from bridge.presence.hub import PresenceHub
 from tests.kit import values
 from tests.kit.delivery import FakeNetwork
@@ -55,10 +60,16 @@ class Doors:
         ephemeral = EphemeralDelivery(
             pipeline.links, pipeline.judge, pipeline.mint, lambda: self.world.now, lambda: self.world.now
         )
-        self.hub = PresenceHub(ephemeral, ephemeral.may_see)
+        self.hub = PresenceHub(ephemeral, ephemeral.sight, Approvals(self, lambda: 0.0), lambda: 0.0, ephemeral.age)
         self.sip, self.aim = (
             Ingress(network, pipeline.links[network], pipeline, ephemeral, self.hub) for network in (SIP, AIM)
         )
+
+    requests: list[Request] = field(factory=list)
+
+    def put(self, request: Request) -> None:
+        """Requests are kept in memory alone."""
+        self.requests.append(request)
 
     def take(self, draft: Draft | Unmappable, door: Ingress | None = None) -> Intake:
         """Hands an event in; it must be answered exactly once."""
@@ -208,7 +219,7 @@ def test_a_contacts_state_reaches_who_watches_and_nobody_else() -> None:
     doors.take(news, doors.aim)
     told = [native for native, _ in doors.world.sip.sent[before:]]
     assert [(envelope.body, recipient) for envelope, recipient, _ in told] == [
-        (PresenceUpdate(presence=OPEN, watch="w1"), ALICE)
+        (PresenceUpdate(presence=OPEN, watches=("w1",)), ALICE)
     ]
 
 
@@ -216,7 +227,7 @@ def test_a_watch_begins_with_the_state_and_puts_the_contact_on_the_list() -> Non
     doors = Doors()
     assert doors.take(values.draft(ALICE, BOOGY, Watch(id="w1", expires=600.0))).accepted
     assert doors.shown(doors.world.aim) == [ContactEdit(wanted=True)]
-    assert doors.shown(doors.world.sip) == [PresenceUpdate(presence=OFFLINE, watch="w1")]
+    assert doors.shown(doors.world.sip) == [PresenceUpdate(presence=OFFLINE, watches=("w1",))]
     assert doors.take(values.draft(ALICE, BOOGY, Watch(id="w1", expires=0.0))).accepted
     doors.take(values.draft(BOOGY, values.contact("alicework"), PresenceUpdate(presence=OPEN)), doors.aim)
     assert len(doors.world.sip.sent) == 1
@@ -226,7 +237,7 @@ def test_one_look_is_one_look() -> None:
     doors = Doors()
     doors.take(values.draft(ALICE, BOB, Watch(id="w1", expires=0.0, once=True)))
     doors.take(publication("bob"))
-    assert doors.shown(doors.world.sip) == [PresenceUpdate(presence=OFFLINE, watch="w1")]
+    assert doors.shown(doors.world.sip) == [PresenceUpdate(presence=OFFLINE, watches=("w1",))]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +300,7 @@ def test_a_link_that_goes_down_hides_what_it_showed() -> None:
     doors.take(values.draft(ALICE, BOOGY, Watch(id="w", expires=600.0)))
     doors.take(values.draft(BOOGY, values.contact("alicework"), PresenceUpdate(presence=OPEN)), doors.aim)
     doors.link(LinkState.TRANSIENT)
-    assert doors.shown(doors.world.sip)[-1] == PresenceUpdate(presence=OFFLINE, watch="w")
+    assert doors.shown(doors.world.sip)[-1] == PresenceUpdate(presence=OFFLINE, watches=("w",))
 
 
 def test_a_link_of_an_account_that_nobody_has_any_more_is_noted_alone() -> None:
@@ -321,3 +332,54 @@ def test_a_person_is_told_when_a_name_is_taken_back(seconds: float, about: str) 
     doors.aim.link_changed(LinkChange(network=AIM, account="alicework", state=elsewhere, reason="x", retry_in=seconds))
     (told,) = [text for text in doors.world.sip.texts if text]
     assert f"signed on here again in {about}, which signs the other one off. What you send there waits." in told
+
+
+# Who may see whom
+
+
+def _asks(words: str = "") -> Draft:
+    body = Authorization(consent=Consent.ASKED, wanted=True, words=words)
+    return values.draft(BOOGY, values.contact("alicework"), body, account="alicework")
+
+
+@pytest.mark.parametrize(("effect", "consent"), [("allow", Consent.GRANTED), ("forbid", Consent.REFUSED)])
+def test_who_asks_to_see_a_person_is_answered_by_policy(effect: Effect, consent: Consent) -> None:
+    doors = Doors()
+    doors.world.policy.answer = lambda _: decision(effect)
+    assert doors.take(_asks(), doors.aim).accepted
+    ((envelope, recipient, account), _) = doors.world.aim.sent[-1]
+    assert (envelope.body, recipient.address, account) == (Authorization(consent=consent), BOOGY.address, "alicework")
+    asked = doors.world.policy.asked[-1]
+    assert (asked.kind, asked.direction, asked.sender.address) == ("presence", "outbound", "alice@corp.example")
+
+
+def test_who_is_held_waits_and_is_told_when_the_link_is_up() -> None:
+    doors = Doors()
+    doors.world.policy.answer = lambda _: decision("hold")
+    doors.take(_asks("it is me"), doors.aim)
+    assert doors.shown(doors.world.aim) == []
+    (request,) = doors.requests
+    assert (request.watcher, request.account, request.words) == ("aim/theboogyman", "alicework", "it is me")
+    doors.hub._approvals.decide(request, Verdict.APPROVED)
+    doors.link(LinkState.UP)
+    assert Authorization(consent=Consent.GRANTED) in doors.shown(doors.world.aim)
+
+
+def test_a_contact_who_lets_us_see_them_or_not() -> None:
+    doors = Doors()
+    doors.take(values.draft(ALICE, BOOGY, Watch(id="w1", expires=600.0)))
+    own = values.contact("alicework")
+    for consent, standing in (
+        (Consent.ASKED, Standing.PENDING), (Consent.GRANTED, Standing.ACTIVE), (Consent.REFUSED, Standing.REJECTED),
+    ):  # fmt: skip
+        doors.take(values.draft(BOOGY, own, Authorization(consent=consent), account="alicework"), doors.aim)
+        told = doors.shown(doors.world.sip)[-1]
+        assert isinstance(told, PresenceUpdate)
+        assert (told.watches, told.standing, told.presence) == (("w1",), standing, OFFLINE)
+
+
+def test_a_request_for_nobody_of_ours_is_refused() -> None:
+    draft = values.draft(BOOGY, values.contact("stranger"), Authorization(consent=Consent.ASKED, wanted=True))
+    refusal = Doors().take(draft).refusal
+    assert refusal is not None
+    assert refusal.code == "not-found"

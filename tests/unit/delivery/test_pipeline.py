@@ -52,9 +52,15 @@ class ScriptedPolicy:
         self.asked.append(subject)
         return self.answer(subject)
 
+    def in_force(self, at: float) -> object:
+        return self.answer, at // 60
+
+    hits: tuple[Hit, ...] = ()
+    """What its lexicons find in every text."""
+
     def find(self, text: str, lexicons: Sequence[str] | None = None, preceding: str = "") -> tuple[Hit, ...]:
         del text, lexicons, preceding
-        return ()
+        return self.hits
 
 
 @define(eq=False)

@@ -6,7 +6,9 @@ from attrs import evolve
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import (
     Attachment,
+    Authorization,
     Body,
+    Consent,
     ContactEdit,
     Message,
     PresenceUpdate,
@@ -450,12 +452,34 @@ def test_other_errors_have_words_too() -> None:
     ],
 )  # fmt: skip
 def test_what_a_person_should_know_of_is_told(native: object, said: str) -> None:
-    draft = one(native)
+    drafts = MAPPING.to_canonical(native)  # type: ignore[arg-type]
+    assert not isinstance(drafts, Unmappable)
+    draft = drafts[-1]
     assert draft.sender == aim("bob", "Bob")
     assert [who.address.user for who in draft.recipients] == ["alicework"]
     assert isinstance(draft.body, Message)
     assert (draft.body.text, draft.body.automatic) == (said, True)
     assert draft.origin.remote_id is None
+
+
+@pytest.mark.parametrize(
+    ("native", "consent"),
+    [
+        (AuthorizationRequest(account="alicework", sender="Bob", reason=" it is\x07 me "),
+         Authorization(consent=Consent.ASKED, wanted=True, words="it is me")),
+        (AuthorizationAnswered(account="alicework", sender="Bob", accepted=True),
+         Authorization(consent=Consent.GRANTED)),
+        (AuthorizationAnswered(account="alicework", sender="Bob", accepted=False, reason="no"),
+         Authorization(consent=Consent.REFUSED)),
+        (RosterEditFailed(account="alicework", screen_name="Bob", code=14, name="x", needs_authorization=True),
+         Authorization(consent=Consent.ASKED)),
+    ],
+)  # fmt: skip
+def test_who_may_see_whom_is_said_beside_the_notice(native: object, consent: Authorization) -> None:
+    drafts = MAPPING.to_canonical(native)  # type: ignore[arg-type]
+    assert not isinstance(drafts, Unmappable)
+    assert [draft.body for draft in drafts[:-1]] == [consent]
+    assert drafts[0].sender == aim("bob", "Bob")
 
 
 @pytest.mark.parametrize(
@@ -480,7 +504,9 @@ def test_what_a_person_should_know_of_is_told(native: object, said: str) -> None
     ],
 )
 def test_what_a_server_repeats_is_told_once(native: object, said: str, again: str) -> None:
-    draft = one(native)
+    drafts = MAPPING.to_canonical(native)  # type: ignore[arg-type]
+    assert not isinstance(drafts, Unmappable)
+    draft = drafts[-1]
     assert isinstance(draft.body, Message)
     assert draft.body.text == said
     assert draft.origin.remote_id == again

@@ -496,7 +496,7 @@ def test_typing_out_says_what_it_cannot() -> None:
 
 def test_presence_out() -> None:
     presence = PersonPresence(basic=Basic.OPEN, activity=Activity.AWAY, note="lunch")
-    (native,) = send(PresenceUpdate(presence=presence, watch="w1")).natives
+    (native,) = send(PresenceUpdate(presence=presence, watches=("w1",))).natives
     assert isinstance(native, SipPresence)
     assert native.target == "sip:theboogyman@aim.corp.example"
     assert (native.watcher, native.subscription, native.state) == ("alice@corp.example", "w1", "active")

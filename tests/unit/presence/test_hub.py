@@ -1,15 +1,20 @@
 """Who sees whose presence, and that nobody sees more."""
 
+from collections.abc import Sequence
+
+import pytest
 from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.model.address import Address, Identity
+from bridge.model.body import Consent, Standing
 from bridge.model.ids import NetworkId, PersonId
 from bridge.model.presence import OFFLINE, Activity, Basic, Device, PersonPresence
 from bridge.presence import hub as hub_module
+from bridge.presence.approvals import MAX_WAITING_PER_PERSON, Approvals, Request, Verdict
 from bridge.presence.compose import availability, compose
-from bridge.presence.hub import PresenceHub, Watcher
+from bridge.presence.hub import PresenceHub, Sight, Watcher
 from tests.kit import values
 
 ALICE, BOB = PersonId("alice@corp.example"), PersonId("bob@corp.example")
@@ -31,8 +36,17 @@ class Outlet:
     shown: list[tuple[PersonId, PersonPresence]] = field(factory=list)
     wanted: list[tuple[PersonId, Address, bool]] = field(factory=list)
 
-    def notify(self, watcher: Watcher, presence: PersonPresence) -> None:
-        self.told.append((watcher.id, presence))
+    standings: list[tuple[str, Standing, bool]] = field(factory=list)
+    answers: list[Request] = field(factory=list)
+
+    def notify(
+        self, watchers: Sequence[Watcher], presence: PersonPresence, standing: Standing, *, hidden: bool
+    ) -> None:
+        self.told += [(watcher.id, presence) for watcher in watchers if standing is Standing.ACTIVE]
+        self.standings += [(watcher.id, standing, hidden) for watcher in watchers]
+
+    def answer(self, request: Request) -> None:
+        self.answers.append(request)
 
     def show(self, person: PersonId, presence: PersonPresence) -> None:
         self.shown.append((person, presence))
@@ -45,18 +59,28 @@ class Outlet:
 class World:
     outlet: Outlet = field(factory=Outlet)
     hidden: set[tuple[str, str]] = field(factory=set)
+    sights: dict[tuple[str, str], Sight] = field(factory=dict)
+    kept: list[Request] = field(factory=list)
+    now: float = 1000.0
+    approvals: Approvals = field(init=False)
     hub: PresenceHub = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.hub = PresenceHub(self.outlet, self.may_see)
+        self.approvals = Approvals(self, lambda: self.now)
+        self.hub = PresenceHub(self.outlet, self.sight, self.approvals, lambda: self.now, lambda: self.now // 60)
 
-    def may_see(self, watcher: Identity, target: Identity) -> bool:
-        return (watcher.address.user, target.address.user) not in self.hidden
+    def put(self, request: Request) -> None:
+        self.kept.append(request)
+
+    def sight(self, watcher: Identity, target: Identity) -> Sight:
+        ends = watcher.address.user, target.address.user
+        return self.sights.get(ends, Sight.HIDDEN if ends in self.hidden else Sight.SEEN)
 
     def watch(self, watch_id: str, who: str, target: Identity) -> bool:
         identity = values.person(who)
         assert identity.person is not None
-        return self.hub.watch(Watcher(id=watch_id, identity=identity, target=target, by=identity.person))
+        watcher = Watcher(id=watch_id, identity=identity, target=target, by=identity.person)
+        return self.hub.watch(watcher) is not None
 
 
 def test_a_watcher_is_told_at_once_and_of_each_change() -> None:
@@ -126,10 +150,162 @@ def test_what_policy_hides_looks_like_absence() -> None:
     w.hub.published(BOB, "t", AWAY)
     w.watch("w1", "alice", values.person("bob"))
     w.hub.published(BOB, "t", OPEN)
-    assert [presence for _, presence in w.outlet.told] == [OFFLINE, OFFLINE]
+    assert w.outlet.standings == []  # as if nobody had answered
     w.hidden.clear()
     w.hub.review()
+    assert w.outlet.told == [("w1", OPEN)]
+    w.hidden.add(("alice@corp.example", "bob@corp.example"))
+    w.hub.review()
+    w.hub.published(BOB, "t", AWAY)
+    assert w.outlet.told == [("w1", OPEN), ("w1", OFFLINE), ("w1", OFFLINE)]
+
+
+def test_a_polite_block_is_absence_from_the_beginning() -> None:
+    w = World()
+    w.sights["alice@corp.example", "bob@corp.example"] = Sight.POLITE
+    w.hub.published(BOB, "t", AWAY)
+    w.watch("w1", "alice", values.person("bob"))
+    w.hub.published(BOB, "t", OPEN)
+    assert [presence for _, presence in w.outlet.told] == [OFFLINE, OFFLINE]
+
+
+ENDS = ("bob@corp.example", "alice@corp.example")
+
+
+def test_who_asks_waits_for_the_person_and_is_told_the_answer() -> None:
+    w = World()
+    w.sights[ENDS] = Sight.ASKS
+    w.hub.published(ALICE, "t", AWAY)
+    w.watch("w1", "bob", values.person("alice"))
+    assert w.outlet.standings == [("w1", Standing.PENDING, False)]
+    (request,) = w.kept
+    assert (request.target, request.watcher, request.verdict) == (ALICE, BOB, Verdict.WAITS)
+    w.hub.published(ALICE, "t", OPEN)
+    w.watch("w1", "bob", values.person("alice"))
+    assert w.outlet.told == []
+    assert w.kept == [request]
+    w.hub.decided(w.approvals.decide(request, Verdict.APPROVED))
+    assert w.outlet.told == [("w1", OPEN)]
+    w.watch("w2", "bob", values.person("alice"))
+    assert w.outlet.told[-1] == ("w2", OPEN)  # asked once, answered once
+
+
+def test_a_refusal_ends_the_watch_and_holds_whatever_policy_allows() -> None:
+    w = World()
+    w.sights[ENDS] = Sight.ASKS
+    w.watch("w1", "bob", values.person("alice"))
+    (request,) = w.kept
+    w.hub.decided(w.approvals.decide(request, Verdict.REFUSED))
+    assert w.outlet.standings[-1] == ("w1", Standing.REJECTED, False)
+    w.hub.published(ALICE, "t", OPEN)
+    assert w.outlet.told == []
+    w.sights.clear()
+    w.watch("w2", "bob", values.person("alice"))
+    assert w.outlet.standings[-1] == ("w2", Standing.REJECTED, False)
+    w.hub.decided(w.approvals.decide(request, Verdict.APPROVED))
+    w.watch("w3", "bob", values.person("alice"))
+    assert w.outlet.told == [("w3", OPEN)]
+
+
+def test_each_direction_is_approved_and_cancelled_for_itself() -> None:
+    w = World()
+    w.sights[ENDS] = Sight.ASKS
+    w.watch("w1", "bob", values.person("alice"))
+    w.watch("back", "alice", values.person("bob"))
+    (request,) = w.kept
+    w.hub.decided(w.approvals.decide(request, Verdict.APPROVED))
+    w.hub.unwatch("back")
+    w.hub.published(ALICE, "t", OPEN)
     assert w.outlet.told[-1] == ("w1", OPEN)
+    w.hub.decided(w.approvals.decide(request, Verdict.REFUSED))
+    w.watch("again", "alice", values.person("bob"))
+    w.hub.published(BOB, "t", AWAY)
+    assert w.outlet.told[-1] == ("again", AWAY)
+
+
+def test_a_watcher_whom_policy_hides_is_on_no_list() -> None:
+    w = World()
+    w.hidden.add(("alice@corp.example", "bob@corp.example"))  # bob may see alice, who may not know of bob
+    w.watch("w1", "bob", values.person("alice"))
+    assert w.outlet.standings == [("w1", Standing.ACTIVE, True)]
+
+
+@pytest.mark.parametrize(
+    ("sight", "verdicts", "waits"),
+    [
+        (Sight.SEEN, [Verdict.APPROVED], False),
+        (Sight.HIDDEN, [Verdict.REFUSED], False),
+        (Sight.POLITE, [], False),
+        (Sight.ASKS, [], True),
+    ],
+)
+def test_who_asks_from_a_network(sight: Sight, verdicts: list[Verdict], waits: bool) -> None:
+    w = World()
+    w.sights["theboogyman", "alice@corp.example"] = sight
+    w.hub.asked(ALICE, BOOGY, "it is me", "alicework")
+    assert [(one.verdict, one.account) for one in w.outlet.answers] == [(one, "alicework") for one in verdicts]
+    assert bool(w.approvals.all()) is waits
+    if waits:
+        (request,) = w.approvals.all()
+        assert (request.watcher, request.words, request.contact) == ("aim/theboogyman", "it is me", BOOGY.address)
+        answered = w.approvals.decide(request, Verdict.APPROVED)
+        assert w.hub.to_tell(ALICE, "aim") == [answered]
+        w.approvals.was_told(answered)
+        assert w.hub.to_tell(ALICE, "aim") == []
+        w.hub.asked(ALICE, BOOGY, "again", "alicework")
+        assert w.outlet.answers[-1].verdict is Verdict.APPROVED
+
+
+def test_a_contact_who_must_be_asked_is_pending_until_they_answer() -> None:
+    w = World()
+    w.watch("w1", "alice", BOOGY)
+    w.hub.consented(ALICE, BOOGY.address, Consent.ASKED)
+    assert w.outlet.standings[-1] == ("w1", Standing.PENDING, False)
+    w.hub.review()
+    assert w.outlet.standings[-1] == ("w1", Standing.PENDING, False)
+    w.hub.consented(ALICE, BOOGY.address, Consent.GRANTED)
+    w.hub.contact(ALICE, BOOGY.address, AWAY)
+    assert w.outlet.told[-2:] == [("w1", OFFLINE), ("w1", AWAY)]
+
+
+def test_a_contact_who_refuses_ends_the_watch_and_is_asked_anew_by_the_next() -> None:
+    w = World()
+    w.watch("w1", "alice", BOOGY)
+    w.hub.consented(ALICE, BOOGY.address, Consent.ASKED)
+    w.hub.consented(ALICE, BOOGY.address, Consent.REFUSED)
+    assert w.outlet.standings[-1] == ("w1", Standing.REJECTED, False)
+    w.watch("w2", "alice", BOOGY)
+    assert w.outlet.wanted == [(ALICE, BOOGY.address, True)] * 2
+
+
+def test_requests_are_bounded_and_their_words_too() -> None:
+    w = World()
+    for number in range(MAX_WAITING_PER_PERSON + 5):
+        w.hub._approvals.ask(ALICE, values.contact(f"c{number}"), "x" * 1000, "alicework")
+    assert len(w.approvals.all()) == MAX_WAITING_PER_PERSON
+    assert {len(request.words) for request in w.approvals.all()} == {300}
+
+
+def test_a_review_of_many_goes_on_bit_by_bit() -> None:
+    w = World()
+    count = hub_module.SLICE + 10
+    for number in range(count):
+        w.watch(f"w{number}", "alice", values.person("bob"))
+    w.outlet.told.clear()
+    w.hub.review()
+    assert len(w.outlet.told) == hub_module.SLICE
+    w.hub.unwatch(f"w{count - 1}")
+    assert not w.hub.go_on()
+    assert len(w.outlet.told) == count - 1
+
+
+def test_what_policy_says_is_asked_again_after_a_minute() -> None:
+    w = World()
+    w.watch("w1", "alice", values.person("bob"))
+    w.hidden.add(("alice@corp.example", "bob@corp.example"))
+    w.now += 60.0
+    w.hub.published(BOB, "t", OPEN)
+    assert w.outlet.told == [("w1", OFFLINE), ("w1", OFFLINE)]
 
 
 def test_a_look_leaves_no_watch() -> None:
@@ -170,10 +346,23 @@ def test_bounds() -> None:
 @given(st.lists(presences, max_size=6), st.integers(0, 3))
 def test_composition_takes_the_most_available(published: list[PersonPresence], devices: int) -> None:
     composed = compose(published, devices)
-    if published:
+    if published and (devices <= len(published) or any(p.basic is Basic.OPEN for p in published)):
         assert availability(composed) == min(availability(p) for p in published)
     else:
         assert composed.basic is (Basic.OPEN if devices else Basic.CLOSED)
+
+
+def test_a_device_that_publishes_nothing_is_there_whatever_one_says_that_was_switched_off() -> None:
+    assert compose([OFFLINE], 2) == OPEN
+    assert compose([OFFLINE], 1) == OFFLINE  # who appears offline is offline
+    assert compose([AWAY, OFFLINE], 3) == AWAY
+
+
+def test_idle_is_not_absence() -> None:
+    idle = PersonPresence(basic=Basic.OPEN, idle_since=500.0)
+    assert compose([idle], 1) == idle
+    assert compose([], 0) == OFFLINE
+    assert compose([idle, OPEN], 2) == OPEN
 
 
 def test_composition_keeps_all_devices() -> None:

@@ -483,11 +483,7 @@ async def test_a_contact_is_dialled_where_its_connection_is_gone(running: Runnin
     await phone.register()
     assert running.transport.endpoint is not None
     (binding,) = running.transport.endpoint.registrar.contacts(f"alice@{DOMAIN}")
-    from transports.sip.wire.uri import SipUri, parse_uri
-
-    uri = parse_uri(f"sip:alice@127.0.0.1:{port.getHost().port};transport=tcp")
-    assert isinstance(uri, SipUri)
-    binding.uri = uri
+    binding.contact = f"sip:alice@127.0.0.1:{port.getHost().port};transport=tcp"
     phone.close()
     await until(lambda: running.transport.counts["connections"] == 0)
     _out(running, "k1", b"first")

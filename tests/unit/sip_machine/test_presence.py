@@ -1,5 +1,7 @@
 """SUBSCRIBE, NOTIFY and PUBLISH: RFC 6665, 3856 and 3903."""
 
+import zlib
+
 import pytest
 
 from tests.kit.sip import DOMAIN, Client, counting_entropy, make_endpoint
@@ -201,7 +203,12 @@ def test_the_owner_ends_it(alice: Watcher) -> None:
     ("expires", "headers", "status", "header"),
     [
         (30, (), 423, ("Min-Expires", "60")),
-        (600, (("Accept", "application/cpim-pidf+xml"),), 406, ("Accept", "application/pidf+xml")),
+        (
+            600,
+            (("Accept", "application/cpim-pidf+xml"),),
+            406,
+            ("Accept", "application/pidf+xml, application/xpidf+xml"),
+        ),
         (600, (("Require", "eventlist, 100rel"),), 420, ("Unsupported", "100rel")),
     ],
 )
@@ -214,7 +221,7 @@ def test_refusals(
 
 def test_unknown_events_and_missing_contacts(alice: Watcher) -> None:
     response = alice.ask("SUBSCRIBE", TARGET, [("Event", "dialog"), ("Contact", f"<{alice.contact}>")], now=1.0)
-    assert (response.status, response.first("Allow-Events")) == (489, "presence")
+    assert (response.status, response.first("Allow-Events")) == (489, "presence, presence.winfo, message-summary, reg")
     assert alice.ask("SUBSCRIBE", TARGET, [("Contact", f"<{alice.contact}>")], now=1.0).status == 489
     assert alice.ask("SUBSCRIBE", TARGET, [("Event", "presence")], now=1.0).status == 400
 
@@ -476,3 +483,15 @@ def test_who_subscribes_and_ends_it_all_day_leaves_nothing_behind() -> None:
     assert endpoint.counts["subscriptions"] == 0
     endpoint.handle_timer(400.0)
     assert len(endpoint._notifier._expiries) == 0
+
+
+def test_a_deflated_document_is_inflated_under_a_cap() -> None:
+    alice = _watcher(limits=Limits(max_body=2000))
+    deflated = ("Content-Encoding", "deflate")
+    assert _publish(alice, zlib.compress(OPEN), 1.0, deflated).status == 200
+    (event,) = _published(alice.endpoint)
+    assert event.native.pidf == OPEN
+    assert _publish(alice, zlib.compress(OPEN + b" " * 4000), 2.0, deflated).status == 413
+    assert _publish(alice, OPEN, 3.0, deflated).status == 400
+    refused = _publish(alice, OPEN, 4.0, ("Content-Encoding", "br"))
+    assert (refused.status, refused.first("Accept-Encoding")) == (415, "deflate, gzip")

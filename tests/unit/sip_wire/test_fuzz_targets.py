@@ -9,6 +9,7 @@ import pytest
 
 from tests.fuzz import (
     fuzz_sip_content,
+    fuzz_sip_events,
     fuzz_sip_headers,
     fuzz_sip_lists,
     fuzz_sip_message,
@@ -19,6 +20,7 @@ from tests.fuzz import (
 
 TARGETS = [
     fuzz_sip_content,
+    fuzz_sip_events,
     fuzz_sip_headers,
     fuzz_sip_lists,
     fuzz_sip_message,

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.iscomposing import IsComposing, build_iscomposing, parse_iscomposing
-from transports.sip.wire.pidf import ACTIVITIES, MAX_TUPLES, Note, Person, Pidf, PidfTuple, build_pidf, parse_pidf
+from transports.sip.wire.pidf import (
+    ACTIVITIES,
+    MAX_TUPLES,
+    Note,
+    Person,
+    Pidf,
+    PidfTuple,
+    _availability,
+    build_pidf,
+    parse_pidf,
+)
 
 # RFC 4479 and 4480 in the shape that pjsip sends.
 PJSIP = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -164,7 +174,7 @@ _TUPLES = st.lists(
 
 @given(_WORDS, _TUPLES, _NOTES)
 def test_written_and_read(entity: str, tuples: list[PidfTuple], notes: tuple[Note, ...]) -> None:
-    items = sorted(tuples, key=lambda item: item.basic != "open")
+    items = sorted(tuples, key=_availability)
     import attrs
 
     named = tuple(attrs.evolve(item, id=f"t{i}") for i, item in enumerate(items))

@@ -6,19 +6,14 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from transports.sip.machine.config import EndpointConfig, Limits
-from transports.sip.machine.dialogs import PACKAGE
 from transports.sip.machine.lists import resources_octets
+from transports.sip.machine.packages import ALLOW_EVENTS, PACKAGES, PRESENCE, unacceptable
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Request
-from transports.sip.wire.pidf import CONTENT_TYPE as PIDF
-from transports.sip.wire.rlmi import CONTENT_TYPE as RLMI
-from transports.sip.wire.rlmi import MULTIPART
 from transports.sip.wire.uri import SipUri
 
 Refused: TypeAlias = tuple[int, str | None, tuple[tuple[str, str], ...]]
 """Status, reason and headers of an answer."""
-_WANTED = frozenset({PIDF, "application/*", "*/*"})
-_WANTED_OF_LISTS = frozenset({MULTIPART, "multipart/*", "*/*"})
 _HEADROOM = 4096
 """Of a list's NOTIFY, for one state beside the names of all."""
 
@@ -26,14 +21,12 @@ _HEADROOM = 4096
 def refusal(request: Request, config: EndpointConfig, entries: tuple[str, ...] | None) -> Refused | None:
     """Returns the answer to a SUBSCRIBE that cannot be taken, or None. ``entries``: the list in it, if any."""
     event = request.event
-    if event is None or event[0] != PACKAGE:
-        return 489, None, (("Allow-Events", PACKAGE),)
-    if request.has("Accept"):
-        kinds = {kind.media_type for kind in request.accept}
-        if not kinds & _WANTED:
-            return 406, None, (("Accept", PIDF),)
-        if entries is not None and not kinds & _WANTED_OF_LISTS:
-            return 406, None, (("Accept", f"{MULTIPART}, {RLMI}, {PIDF}"),)
+    package = None if event is None else PACKAGES.get(event[0])
+    if package is None or (entries is not None and package.name != PRESENCE):
+        return 489, None, (("Allow-Events", ALLOW_EVENTS if entries is None else PRESENCE),)
+    wanted = unacceptable(request, package, listed=entries is not None)
+    if wanted is not None:
+        return 406, None, (("Accept", wanted),)
     expires = request.expires
     if expires is not None and 0 < expires < config.lifetimes.minimum:
         return 423, None, (("Min-Expires", str(config.lifetimes.minimum)),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
@@ -153,6 +154,16 @@ class Lifetimes:
 
 
 @frozen(kw_only=True)
+class StoredList:
+    """A list that people subscribe to by its address (RFC 4662)."""
+
+    members: tuple[str, ...]
+    """URIs, in the order in which they are told."""
+    watchers: frozenset[str] = frozenset()
+    """Who may subscribe to it, addresses-of-record; empty: whoever may sign on. Each sees what they may of each."""
+
+
+@frozen(kw_only=True)
 class EndpointConfig:
     """All that a `Endpoint` is told at its start."""
 
@@ -166,6 +177,10 @@ class EndpointConfig:
     realm: str | None = None
     user_agent: str = "simplebridge"
     message_types: tuple[str, ...] = MESSAGE_TYPES
+    reg_watchers: frozenset[str] = frozenset()
+    """Who may watch everybody's registrations (RFC 3680), besides each person their own: addresses-of-record."""
+    lists: Mapping[str, StoredList] = field(factory=dict)
+    """Lists that are kept here (RFC 4662), by their addresses."""
     max_udp_message: int = 1300
     """RFC 3428 section 8: a larger MESSAGE goes over a congestion-controlled transport."""
     auth: AuthConfig = field(factory=AuthConfig)

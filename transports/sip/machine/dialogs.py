@@ -1,64 +1,127 @@
-"""What a subscription is: a dialog with a watcher (RFC 6665), and whom it watches."""
+"""What a subscription is: a dialog with a watcher (RFC 6665), and what it is shown.
+
+There may be hundreds of thousands of them, so what a NOTIFY says of the dialog is kept as the one text that it will be
+written as, and taken apart where it is needed otherwise: at a refresh, and for the store.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-from transports.sip.machine.flow import Flow
+from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.lists import Listing, Watched
+from transports.sip.machine.packages import DEFLATED, PRESENCE
 from transports.sip.machine.ports import StoredSubscription
 from transports.sip.machine.quirks import DEFAULT, Quirks
-from transports.sip.machine.timers import Timer
+from transports.sip.wire.headers import parse_name_addr
+from transports.sip.wire.memo import Memo
 from transports.sip.wire.message import Request
-from transports.sip.wire.uri import SipUri
+from transports.sip.wire.uri import SipUri, parse_uri
 
-PACKAGE = "presence"
 _LINPHONES_PACKAGE = "Presence"
 RESUMED_CSEQ = 10_000
 """Added to the last CSeq that was kept, so that after a restart it is ahead of what was really sent."""
+_FROM, _TO, _CALL_ID, _EVENT, _ROUTES = range(5)
+_ACCEPTS: Memo[tuple[str, ...]] = Memo(1024)
+"""Most clients of a kind send the same Accept: they share it."""
+
+
+Prefix = tuple[bytes, bytes, bytes, Flow | Target]
+"""How a NOTIFY begins: before Via's branch, the branch without its number, after it; and which way it goes."""
 
 
 class Subscription:
-    """One dialog with a watcher, who watches one person or a list of them. ``id`` is our tag."""
+    """One dialog with a watcher, who watches one resource or a list of them. ``id`` is our tag."""
 
     __slots__ = (
-        "accept", "busy", "call_id", "contact", "dirty", "event", "expires_at", "fetch", "flow", "id", "local_cseq",
-        "local_uri", "next_at", "over", "remote_cseq", "remote_tag", "remote_uri", "routes", "shows", "timer",
-        "uri_text", "watcher",
+        "accept", "busy", "contact", "dirty", "expires_at", "fetch", "flow", "form", "head", "id", "local_cseq",
+        "next_at", "over", "package", "planned", "prefix", "remote_cseq", "shows", "watcher",
     )  # fmt: skip
 
     def __init__(
-        self, subscription_id: str, watcher: str, uri_text: str, shows: Watched | Listing, flow: Flow, contact: SipUri
+        self, subscription_id: str, watcher: str, package: str, shows: Watched | Listing, flow: Flow, contact: str
     ) -> None:
         self.id = subscription_id
         self.watcher = watcher
-        self.uri_text = uri_text
-        """What was subscribed to: a person, or the server of the list."""
+        self.package = package
         self.shows = shows
         self.flow = flow
         self.contact = contact
-        self.event = PACKAGE
+        """The URI of its remote target."""
+        self.head = ""
+        """The lines of a NOTIFY that are the same in all of them: `set_head`."""
         self.accept: tuple[str, ...] = ()
-        self.call_id = ""
-        self.local_uri = ""
-        self.remote_uri = ""
-        self.remote_tag = ""
+        self.form = 0
+        """Of its documents: see `packages`."""
         self.local_cseq = 0
         self.remote_cseq = 0
-        self.routes: tuple[str, ...] = ()
         self.expires_at = 0.0
         self.fetch = False
         self.over = ""
         """The reason of termination, once it is decided."""
         self.busy = False
         self.dirty = False
-        self.timer: Timer | None = None
+        self.planned: int | None = None
+        """Of its next NOTIFY: see `notifies`."""
         self.next_at = 0.0
+        self.prefix: Prefix | None = None
+        """How a NOTIFY begins, and which way it goes, where that is known beforehand."""
+
+    # -- the dialog ---------------------------------------------------------------------------------------------------
+
+    def set_head(self, local: str, remote: str, call_id: str, event: str, routes: Iterable[str]) -> None:
+        """Takes what NOTIFYs say of the dialog: From (without our tag) and To, Call-ID, Event, and the route set."""
+        lines = [f"From: {local};tag={self.id}", f"To: {remote}", f"Call-ID: {call_id}", f"Event: {event}"]
+        self.head = "\r\n".join([*lines, *(f"Route: {route}" for route in routes)])
+
+    def _line(self, number: int) -> str:
+        return self.head.split("\r\n")[number].partition(": ")[2]
+
+    @property
+    def remote_uri(self) -> str:
+        """The To header of our NOTIFYs."""
+        return self._line(_TO)
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID of the dialog."""
+        return self._line(_CALL_ID)
+
+    @property
+    def event(self) -> str:
+        """The Event header of our NOTIFYs."""
+        return self._line(_EVENT)
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The route set."""
+        return tuple(line.partition(": ")[2] for line in self.head.split("\r\n")[_ROUTES:])
+
+    @property
+    def dialog(self) -> str:
+        """What every NOTIFY says of the dialog, without the route set."""
+        return "\r\n".join(self.head.split("\r\n")[:_ROUTES])
+
+    @property
+    def uri(self) -> SipUri:
+        """Its remote target."""
+        uri = parse_uri(self.contact)
+        assert isinstance(uri, SipUri)
+        return uri
+
+    def is_dialog_of(self, request: Request) -> bool:
+        """Whether a request is in this dialog, and of its subscription (RFC 6665 section 4.1.2.2): Event as well."""
+        lines = self.head.split("\r\n")
+        if lines[_CALL_ID] != f"Call-ID: {request.call_id}":
+            return False
+        remote = lines[_TO].partition(": ")[2]
+        return (request.from_.tag or "") == _tag(remote) and _same_event(self.event, request.first("Event") or "")
+
+    # -- what it shows ------------------------------------------------------------------------------------------------
 
     @property
     def listing(self) -> Listing | None:
-        """The list that is watched; None where it is one person."""
+        """The list that is watched; None where it is one resource."""
         return self.shows if isinstance(self.shows, Listing) else None
 
     @property
@@ -81,11 +144,6 @@ class Subscription:
         """Whether a list is told to linphone 5.1, which finds a part only where its Content-ID has no brackets."""
         return self.event.startswith(_LINPHONES_PACKAGE)
 
-    @property
-    def subscription_state(self) -> Literal["active", "pending", "terminated"]:
-        """The state to tell. That of a list says nothing of those in it (RFC 4662 section 4.5)."""
-        return "active" if isinstance(self.shows, Listing) else self.shows.state
-
     def find(self, watch_id: str) -> Watched | None:
         """Returns the watch of this id."""
         if isinstance(self.shows, Listing):
@@ -94,21 +152,47 @@ class Subscription:
 
     def silence(self) -> None:
         """Forgets what was shown and what was still to be: the last NOTIFY says nothing but the end."""
-        if isinstance(self.shows, Listing):
-            self.shows.silence()
-        else:
-            self.shows.pidf = None
+        self.shows.silence()
 
     def stored(self, epoch: float) -> StoredSubscription:
         """Returns what is kept of it."""
+        local = self._line(_FROM).removesuffix(f";tag={self.id}")
+        shows = self.shows
         return StoredSubscription(
-            id=self.id, watcher=self.watcher, target=self.uri_text, event=self.event, accept=self.accept,
-            call_id=self.call_id, local_uri=self.local_uri, remote_uri=self.remote_uri, remote_tag=self.remote_tag,
-            local_cseq=self.local_cseq, remote_cseq=self.remote_cseq, contact=str(self.contact), routes=self.routes,
-            transport=self.flow.transport, local=self.flow.local, source=self.flow.remote,
-            expires_at=self.expires_at + epoch,
-            entries=self.shows.texts if isinstance(self.shows, Listing) else None,
+            id=self.id, watcher=self.watcher, target=shows.uri if isinstance(shows, Listing) else shows.uri_text,
+            event=self.event, accept=self.accept, call_id=self.call_id, local_uri=local, remote_uri=self.remote_uri,
+            remote_tag=_tag(self.remote_uri), local_cseq=self.local_cseq, remote_cseq=self.remote_cseq,
+            contact=self.contact, routes=self.routes, transport=self.flow.transport, local=self.flow.local,
+            source=self.flow.remote, expires_at=self.expires_at + epoch,
+            entries=shows.texts if isinstance(shows, Listing) else None, form=self.form,
         )  # fmt: skip
+
+
+def _tag(remote: str) -> str:
+    return parse_name_addr(remote).tag or ""
+
+
+def _same_event(ours: str, theirs: str) -> bool:
+    """Whether two Event headers name the same package and id; linphone's capital letter is our own doing."""
+    mine, other = _event_key(ours), _event_key(theirs)
+    return (mine[0].lower(), mine[1]) == (other[0].lower(), other[1])
+
+
+def _event_key(event: str) -> tuple[str, str]:
+    name, *params = event.split(";")
+    ids = (param.partition("=") for param in params)
+    return name.strip(), next((value.strip() for key, _, value in ids if key.strip().lower() == "id"), "")
+
+
+def accept_of(request: Request) -> tuple[str, ...]:
+    """Returns the media ranges of a request's Accept, as text."""
+    accept = tuple(str(kind) for kind in request.accept[:16])
+    key = ",".join(accept)
+    known = _ACCEPTS.table.get(key)
+    if known is None:
+        _ACCEPTS.put(key, accept)
+        return accept
+    return known
 
 
 def event_of(request: Request, *, listed: bool, quirks: Quirks = DEFAULT) -> str:
@@ -117,20 +201,26 @@ def event_of(request: Request, *, listed: bool, quirks: Quirks = DEFAULT) -> str
     linphone 5.1 subscribes to "presence" of a list, and of its NOTIFYs takes those of "Presence" alone. Later versions
     take both.
     """
-    event = request.first("Event") or PACKAGE
-    if listed and event.startswith(PACKAGE) and quirks.of(request.first("User-Agent")).event_in_capitals:
-        return _LINPHONES_PACKAGE + event[len(PACKAGE) :]
+    event = request.first("Event") or PRESENCE
+    if listed and event.startswith(PRESENCE) and quirks.of(request.first("User-Agent")).event_in_capitals:
+        return _LINPHONES_PACKAGE + event[len(PRESENCE) :]
     return event
 
 
-def resumed(row: StoredSubscription, shows: Watched | Listing, contact: SipUri, epoch: float) -> Subscription:
+def package_of(row: StoredSubscription) -> str:
+    """Returns the package of a subscription that was kept."""
+    name = _event_key(row.event)[0]
+    return PRESENCE if name == _LINPHONES_PACKAGE else name
+
+
+def resumed(row: StoredSubscription, package: str, shows: Watched | Listing, epoch: float) -> Subscription:
     """Returns a subscription as it goes on after a restart."""
     flow = Flow(row.transport, row.local, row.source, -1)
-    subscription = Subscription(row.id, row.watcher, row.target, shows, flow, contact)
-    subscription.event, subscription.accept = row.event, row.accept
-    subscription.call_id, subscription.remote_tag = row.call_id, row.remote_tag
-    subscription.local_uri, subscription.remote_uri = row.local_uri, row.remote_uri
+    subscription = Subscription(row.id, row.watcher, package, shows, flow, row.contact)
+    subscription.set_head(row.local_uri, row.remote_uri, row.call_id, row.event, row.routes)
+    subscription.accept = row.accept
+    subscription.form = row.form & (DEFLATED | 1)
     subscription.local_cseq = row.local_cseq + RESUMED_CSEQ
-    subscription.remote_cseq, subscription.routes = row.remote_cseq, row.routes
+    subscription.remote_cseq = row.remote_cseq
     subscription.expires_at = row.expires_at - epoch
     return subscription

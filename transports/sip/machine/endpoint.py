@@ -13,6 +13,7 @@ from bridge.model.capabilities import SendResult
 from transports.sip.machine.auth import Authenticator
 from transports.sip.machine.challenged import Challenged
 from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.documents import NothingKnown, Surroundings
 from transports.sip.machine.events import (
     EndpointEvent,
     Published,
@@ -43,6 +44,7 @@ from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.sender import Sender
+from transports.sip.machine.subscriber import Subscriber
 from transports.sip.machine.subscriptions import Notifier
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.trunking import Trunking
@@ -63,6 +65,7 @@ class Endpoint:
         bindings: keeps registrations.
         subscriptions: keeps subscriptions.
         publications: keeps publications.
+        surroundings: what the owner knows of a person's watchers and waiting messages.
         epoch: seconds since 1970 at this clock's 0; 0 where ``now`` is the time of day itself.
     """
 
@@ -76,6 +79,7 @@ class Endpoint:
         bindings: BindingStore | None = None,
         subscriptions: SubscriptionStore | None = None,
         publications: PublicationStore | None = None,
+        surroundings: Surroundings | None = None,
         epoch: float = 0.0,
     ) -> None:
         self.config = config
@@ -96,7 +100,7 @@ class Endpoint:
         )  # fmt: skip
         self._notifier = Notifier(
             config, self._layer, self._queue, names, router, self.registrar, subscriptions or NoSubscriptions(),
-            entropy, epoch, self._watched, self._events.append,
+            surroundings or NothingKnown(), entropy, epoch, self._watched, self._events.append,
         )  # fmt: skip
         self._publications = Publications(
             config, self._layer, self._queue, entropy, publications or NoPublications(),
@@ -115,6 +119,7 @@ class Endpoint:
         upstream = None if self.trunking is None else self.trunking.upstream
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent, upstream)
         self._challenged = Challenged(self._queue, config.lifetimes.challenge, config.limits, self._events.append)
+        self.subscriber = Subscriber(config, self._layer, self._queue, router, entropy, self._events.append)
         self._uas = Uas(
             config,
             self._layer,
@@ -125,6 +130,7 @@ class Endpoint:
             self.registrar,
             self._notifier,
             self._publications,
+            self.subscriber,
             self._events.append,
             self.guard,
             self._heard,
@@ -232,6 +238,18 @@ class Endpoint:
         """Sets what subscriptions show. Returns how many were meant."""
         return self._notifier.notify(presence, now)
 
+    def watchers_changed(self, aor: str, now: float) -> None:
+        """Tells that ``surroundings`` has others watching a person than before (RFC 3857)."""
+        self._notifier.watchers_changed(aor, now)
+
+    def summary_changed(self, aor: str, now: float) -> None:
+        """Tells that ``surroundings`` has other messages waiting for a person than before (RFC 3842)."""
+        self._notifier.summary_changed(aor, now)
+
+    def summary_watchers(self) -> list[str]:
+        """Returns whose waiting messages are watched."""
+        return self._notifier.summary_watchers()
+
     def sign_off(self, aor: str, now: float, *, for_good: bool) -> None:
         """Ends a person's registrations, publications and subscriptions.
 
@@ -269,6 +287,7 @@ class Endpoint:
             "bindings": len(self.registrar),
             "subscriptions": len(self._notifier),
             "publications": len(self._publications),
+            "watching": len(self.subscriber),
             "deliveries": len(self._sender),
             "pending": self._uas.pending,
             "challenged": len(self._challenged),
@@ -294,6 +313,7 @@ class Endpoint:
         self._events.append(RegistrationChanged(native))
         if not native.contacts:
             self._publications.signed_off(native.aor)
+        self._notifier.registered(native.aor, now)
         self._sender.registered(native.aor, now)
 
     def _published(self, native: SipPublished) -> None:

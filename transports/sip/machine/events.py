@@ -7,6 +7,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from bridge.model.capabilities import SendResult
+from transports.sip.machine.subscriber import SubscriberEvent
 from transports.sip.wire.native import SipMessage, SipPublished, SipRegistration, SipTyping, SipWatch
 
 
@@ -105,4 +106,5 @@ EndpointEvent: TypeAlias = (
     | SubscriptionClosed
     | RequestRefused
     | PeerChanged
+    | SubscriberEvent
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from math import ceil
 from typing import Generic, TypeVar
@@ -11,6 +12,10 @@ from transports.sip.machine.timers import TimerQueue
 K = TypeVar("K", bound=Hashable)
 
 
+SLICE = 500
+"""So many are looked at in one go: some milliseconds. What ran out in the same moment follows a millisecond later."""
+
+
 class Expiries(Generic[K]):
     """Calls back about keys whose time has come.
 
@@ -18,13 +23,16 @@ class Expiries(Generic[K]):
     None where the key is done with. Each key is looked at once per deadline, whatever was added.
     """
 
-    __slots__ = ("_buckets", "_check", "_queue", "_when")
+    __slots__ = ("_buckets", "_check", "_drained_at", "_late", "_queue", "_waits", "_when")
 
     def __init__(self, queue: TimerQueue, check: Callable[[K, float], float | None]) -> None:
         self._queue = queue
         self._check = check
         self._buckets: dict[int, set[K]] = {}
         self._when: dict[K, int] = {}
+        self._late: deque[tuple[int, set[K]]] = deque()
+        self._drained_at: float | None = None
+        self._waits = False
 
     def __len__(self) -> int:
         return len(self._when)
@@ -33,15 +41,13 @@ class Expiries(Generic[K]):
         """Has ``key`` looked at when ``deadline`` has passed, within a second, unless it is to be sooner already."""
         second = ceil(deadline)
         planned = self._when.get(key)
-        if planned is not None:
-            if planned <= second:
-                return
-            self._buckets[planned].discard(key)
-        self._when[key] = second
+        if planned is not None and planned <= second:
+            return
         bucket = self._buckets.get(second)
         if bucket is None:
             bucket = self._buckets[second] = set()
             self._queue.after(now, max(second - now, 0.0), lambda at: self._fire(second, at))
+        self._when[key] = second
         bucket.add(key)
 
     def discard(self, key: K) -> None:
@@ -52,9 +58,36 @@ class Expiries(Generic[K]):
             bucket.discard(key)
 
     def _fire(self, second: int, now: float) -> None:
-        for key in self._buckets.pop(second, ()):
-            if self._when.pop(key, None) is None:
-                continue  # what came before it in this second has ended it
+        self._late.append((second, self._buckets.pop(second)))
+        if now != self._drained_at:
+            self._drain(now)
+        elif self._late:
+            self._wait(now)
+
+    def _wait(self, now: float) -> None:
+        if not self._waits:
+            self._waits = True
+            self._queue.after(now, 0.001, self._resume)
+
+    def _resume(self, now: float) -> None:
+        self._waits = False
+        self._drain(now)
+
+    def _drain(self, now: float) -> None:
+        self._drained_at = now
+        left = SLICE
+        while left and self._late:
+            second, bucket = self._late[0]
+            if not bucket:
+                self._late.popleft()
+                continue
+            left -= 1
+            key = bucket.pop()
+            if self._when.get(key) != second:
+                continue
+            del self._when[key]
             deadline = self._check(key, now)
             if deadline is not None:
                 self.add(key, max(deadline, now + 0.001), now)
+        if self._late:
+            self._wait(now)

@@ -22,6 +22,7 @@ from transports.sip.machine.transactions import (
     State,
     Timers,
 )
+from transports.sip.machine.volley import OnShot, Shot, Volleys
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.framing import KEEPALIVE_PING, KEEPALIVE_PONG, StreamFramer
 from transports.sip.wire.message import (
@@ -113,6 +114,7 @@ class TransactionLayer:
         self._framers: dict[int, StreamFramer] = {}
         self._flows: dict[int, Flow] = {}
         self._clients = ClientTransactions(timers, limits.client_transactions, queue, self.outputs, self._flows)
+        self._volleys: Volleys | None = None
         self.bad_messages = 0
         self.absorbed = 0
         self.on_stranded: Callable[[ServerTransaction], None] | None = None
@@ -166,6 +168,8 @@ class TransactionLayer:
             self._turn_away(guard, flow, data)
             return
         if flow.whole:
+            if self._volleys is not None and self._volleys and self._volleys.quick(data, now):
+                return
             self._receive_whole(flow, data, now)
             return
         framer = self._framers.get(flow.id)
@@ -196,12 +200,15 @@ class TransactionLayer:
 
     def _awaited(self, flow: Flow, data: bytes) -> bool:
         """Whether a datagram may be what a request of ours waits for."""
-        return not flow.reliable and len(self._clients) > 0 and data.startswith(b"SIP/2.0 ")
+        waits = len(self._clients) > 0 or bool(self._volleys)
+        return waits and not flow.reliable and data.startswith(b"SIP/2.0 ")
 
     def _message(self, flow: Flow, data: bytes, now: float) -> None:
         try:
             message = parse_message(data)
             if isinstance(message, Response):
+                if self._volleys is not None and self._volleys.response(message, now):
+                    return
                 if not self._clients.response(message, now):
                     self._charge(flow, now)
             else:
@@ -490,6 +497,15 @@ class TransactionLayer:
         """Whether a request is one that we have sent ourselves and that waits for its answer."""
         return self._clients.waits(request.method, request.top_via.branch or "")
 
+    def on_shot(self, outcome: OnShot) -> None:
+        """Has the outcomes of what `volley` sends told to a callback. Call it once."""
+        self._volleys = Volleys(self._timers, self._limits.client_transactions, self._queue, self.outputs, outcome)
+
+    def volley(self, shots: list[Shot], now: float) -> None:
+        """Sends many requests of one moment over UDP; see `Volleys.send`."""
+        assert self._volleys is not None
+        self._volleys.send(shots, now)
+
     def adopt(self, method: str, branch: str, outcome: OnOutcome) -> None:
         """Has the outcome of a request that is under way told to another callback."""
         self._clients.adopt(method, branch, outcome)
@@ -500,7 +516,7 @@ class TransactionLayer:
         return {
             "server": self._ongoing,
             "finished": len(self._finished),
-            "client": len(self._clients),
+            "client": len(self._clients) + (0 if self._volleys is None else len(self._volleys)),
             "flows": len(self._flows),
             "sources": len(self._per_source),
             "merged": len(self._merged),

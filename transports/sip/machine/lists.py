@@ -22,9 +22,9 @@ _PART_OCTETS = 320
 
 
 class Watched:
-    """One whose presence is shown. ``id`` names the watch to the owner."""
+    """One resource that is shown. ``id`` names the watch to the owner."""
 
-    __slots__ = ("id", "pidf", "state", "target", "uri_text")
+    __slots__ = ("hidden", "id", "pidf", "state", "target", "uri_text")
 
     def __init__(self, watch_id: str, uri_text: str, target: str) -> None:
         self.id = watch_id
@@ -33,6 +33,12 @@ class Watched:
         self.target = target
         self.state: Literal["active", "pending", "terminated"] = "pending"
         self.pidf: bytes | None = None
+        self.hidden = True
+        """Whom it watches is not to learn of it: it is on no list of watchers. So it is until its owner says else."""
+
+    def silence(self) -> None:
+        """Forgets what was shown."""
+        self.pidf = None
 
 
 class Entry(Watched):

@@ -89,6 +89,8 @@ class StoredSubscription:
     expires_at: float
     entries: tuple[str, ...] | None = None
     """The URIs of a list, ``target`` being the list's (RFC 5367); None where it is one person that is watched."""
+    form: int = 0
+    """In which form its documents are: see `machine.packages`."""
 
 
 class SubscriptionStore(Protocol):

@@ -108,8 +108,8 @@ class Publications:
             publication.expires_at = expires_at
             self._insert(publication, now)
 
-    def publish(self, transaction: ServerTransaction, aor: str, now: float) -> None:
-        """Takes an authenticated PUBLISH of a person's own presence.
+    def publish(self, transaction: ServerTransaction, aor: str, body: bytes, now: float) -> None:
+        """Takes an authenticated PUBLISH of a person's own presence; ``body`` is its body, inflated.
 
         Raises:
             SipSyntaxError: the body is not a presence document; nothing was changed.
@@ -126,7 +126,6 @@ class Publications:
             answer(transaction, 423, None, now, headers=(("Min-Expires", str(lifetimes.minimum)),))
             return
         match = request.first("SIP-If-Match")
-        body = request.body
         if body:
             kind = request.content_type
             if kind is None or kind.media_type != PIDF:

@@ -36,15 +36,15 @@ class Binding:
 
     __slots__ = (
         "abilities", "call_id", "contact", "cseq", "expires_at", "flow", "flow_name", "generation", "instance", "local",
-        "path", "q", "refreshed_at", "reg_id", "request_uri", "source", "transport", "uri", "user_agent",
+        "path", "q", "refreshed_at", "reg_id", "renewed", "request_uri", "source", "transport", "user_agent",
     )  # fmt: skip
 
     def __init__(self, uri: SipUri, flow: Flow) -> None:
-        self.uri = uri
         self.contact = str(uri)
         self.flow_name = self.contact
         """Tells it from the others of its person: flows of a device may have one Contact."""
-        self.request_uri = _request_uri(uri)
+        request_uri = _request_uri(uri)
+        self.request_uri = self.contact if request_uri == self.contact else request_uri
         self.flow = flow
         self.transport = flow.transport
         self.local = flow.local
@@ -53,6 +53,8 @@ class Binding:
         self.expires_at = 0.0
         self.refreshed_at = float("-inf")
         """When this process saw its last REGISTER."""
+        self.renewed = False
+        """Whether that was a refresh."""
         self.call_id = ""
         self.cseq = 0
         self.instance = ""
@@ -68,6 +70,13 @@ class Binding:
         self.reg_id = reg_id
         if reg_id:
             self.flow_name = f"{self.contact}\n{reg_id}"
+
+    @property
+    def uri(self) -> SipUri:
+        """The contact's URI. Its parts are not kept: there are very many, and those in use are known by their text."""
+        uri = parse_uri(self.contact)
+        assert isinstance(uri, SipUri)
+        return uri
 
     def ways(self, is_open: Callable[[Flow], bool]) -> Flow | Target | None:
         """Returns how to reach this contact now, or None where there is no way."""
@@ -272,6 +281,7 @@ class Registrar:
             new.generation = self._generation(new, request.call_id, replaced, after)
         for binding in replaced:
             after.remove(binding)
+        new.renewed = bool(replaced)
         if expires == 0:
             return
         new.abilities.told_by(request)

@@ -1,52 +1,44 @@
-"""The notifier of presence: dialogs that watchers open with SUBSCRIBE (RFC 6665, RFC 3856).
+"""The notifier: dialogs that watchers open with SUBSCRIBE (RFC 6665), for each of the packages that are served.
 
-What a watcher sees is its owner's to say, per subscription: until `notify` was called there is nothing in it, and its
-state is ``pending``. NOTIFYs of one subscription go out one at a time and no more than one in five seconds, the last
-state winning; the end of a subscription waits for nothing. A list (RFC 5367) is one dialog with many watches, each of
-which is to the owner as a subscription of its own.
+What a watcher sees of a person's presence (RFC 3856) is its owner's to say, per subscription: until `notify` was called
+there is nothing in it, and its state is ``pending``. A list (RFC 5367, RFC 4662) is one dialog with many watches, each
+of which is to the owner as a subscription of its own. What the other packages tell is the endpoint's own: `documents`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from itertools import islice
 
-from transports.sip.machine.admission import Refused, refusal, room, too_long
-from transports.sip.machine.clients import Failure, Outcome
+from transports.sip.machine.admission import Refused, refusal, too_long
 from transports.sip.machine.config import EndpointConfig
-from transports.sip.machine.dialogs import Subscription, event_of, resumed
+from transports.sip.machine.contents import LISTS, Contents
+from transports.sip.machine.dialogs import Subscription, accept_of, event_of, package_of, resumed
+from transports.sip.machine.documents import Document, Documents, Surroundings, ended_by, watcher_entry
 from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
-from transports.sip.machine.flow import Flow, Target
-from transports.sip.machine.gruu import is_gruu
-from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
+from transports.sip.machine.flow import Flow
+from transports.sip.machine.layer import ServerTransaction, TransactionLayer
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.names import Names
+from transports.sip.machine.notifies import Notifies
+from transports.sip.machine.packages import MESSAGE_SUMMARY, PACKAGES, PRESENCE, REG, WINFO, Package, form_of
 from transports.sip.machine.ports import Entropy, SubscriptionStore
-from transports.sip.machine.registrar import Binding, Registrar
-from transports.sip.machine.routeset import routed
-from transports.sip.machine.routing import Router, uri_transport, way_to
+from transports.sip.machine.registrar import Registrar
+from transports.sip.machine.routing import Router
 from transports.sip.machine.timers import TimerQueue
-from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.headers import NameAddr
-from transports.sip.wire.message import Response
 from transports.sip.wire.native import SipPresence, SipWatch
-from transports.sip.wire.pidf import CONTENT_TYPE as PIDF
 from transports.sip.wire.uri import SipUri, parse_uri
-
-OVER = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
-"""RFC 5057: what ends a subscription when a NOTIFY is answered so."""
-FIRST_NOTIFY_AFTER = 0.01
-"""The 200 goes first, and the owner has a moment to say what the first NOTIFY shows."""
-LISTS = ("Require", "eventlist")
-"""In what answers a SUBSCRIBE to a list, and in its NOTIFYs (RFC 4662 section 4)."""
+from transports.sip.wire.watcherinfo import WatcherEntry, WatcherEvent, WatcherStatus
 
 
 class Notifier:
     """All subscriptions of an endpoint.
 
     Args:
-        opened: told of a new, refreshed or resumed (second argument) watch, and of a fetch.
+        surroundings: what the owner knows besides.
+        opened: told of a new, refreshed or resumed (second argument) watch of somebody's presence, and of a fetch.
         closed: told of one that is over, and why; not of a fetch.
     """
 
@@ -59,6 +51,7 @@ class Notifier:
         router: Router,
         registrar: Registrar,
         store: SubscriptionStore,
+        surroundings: Surroundings,
         entropy: Entropy,
         epoch: float,
         opened: Callable[[SipWatch, bool], None],
@@ -66,9 +59,7 @@ class Notifier:
     ) -> None:
         self._config = config
         self._layer = layer
-        self._queue = queue
         self._names = names
-        self._router = router
         self._registrar = registrar
         self._store = store
         self._entropy = entropy
@@ -76,10 +67,15 @@ class Notifier:
         self._opened = opened
         self._closed = closed
         self._by_id: dict[str, Subscription] = {}
-        self._by_target: dict[str, dict[str, Watched]] = {}
+        self._by_target: dict[str, dict[str, list[Watched]]] = {name: {} for name in PACKAGES}
         self._per_watcher: dict[str, int] = {}
         self._size = 0
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
+        documents = Documents(self._watchers, registrar.contacts, surroundings)
+        self._notifies = Notifies(
+            config, layer, queue, router, names, registrar, Contents(config, documents, entropy),
+            self._by_id, self._drop,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -92,17 +88,31 @@ class Notifier:
         """Takes up the subscriptions that were kept; the owner is told of each, and says what to show."""
         for row in self._store.load():
             contact, uri = parse_uri(row.contact), parse_uri(row.target)
+            package = PACKAGES.get(package_of(row))
             expires_at = row.expires_at - self._epoch
-            if expires_at <= now or not isinstance(contact, SipUri) or not isinstance(uri, SipUri):
+            if (
+                expires_at <= now or package is None or not isinstance(contact, SipUri) or not isinstance(uri, SipUri)
+            ):  # fmt: skip
                 self._store.remove(row.id)
                 continue
-            shows: Watched | Listing = Watched(row.id, row.target, self._names.target(uri))
+            shows: Watched | Listing
             if row.entries is not None:
                 shows = Listing(row.id, row.target, self._names.watchable)
                 shows.renew(row.entries)
-            subscription = resumed(row, shows, contact, self._epoch)
+            else:
+                shows = self._shown(package, row.id, row.target, self._names.target(uri))
+            subscription = resumed(row, package.name, shows, self._epoch)
+            self._share(subscription)
             self._insert(subscription, now)
             self._tell(subscription, now, resumed=True)
+
+    def _shown(self, package: Package, watch_id: str, uri_text: str, target: str) -> Watched:
+        kind = Watched if package.name == PRESENCE else Document
+        for other in self._by_target[package.name].get(target, ()):
+            target = other.target  # the same texts once, however many watch
+            uri_text = other.uri_text if other.uri_text == uri_text else uri_text
+            break
+        return kind(watch_id, uri_text, target)
 
     # -- SUBSCRIBE ----------------------------------------------------------------------------------------------------
 
@@ -118,13 +128,25 @@ class Notifier:
         if refused is not None:
             self._refuse(transaction, refused, now)
             return
+        assert request.event is not None
+        package = PACKAGES[request.event[0]]
         lifetimes = self._config.lifetimes
-        expires = lifetimes.subscription_default if request.expires is None else request.expires
-        expires = min(expires, lifetimes.maximum)
+        default = lifetimes.subscription_default if package.expires is None else package.expires
+        expires = min(default if request.expires is None else request.expires, lifetimes.maximum)
         if request.to.tag is not None:
             self._refresh(transaction, watcher, entries, expires, now)
+        elif package.own and not self._may(package, watcher, request.uri):
+            reason = f"{package.name} is told to the person alone whom it is about"
+            self._refuse(transaction, (403, reason, ()), now)
         else:
-            self._open(transaction, watcher, entries, expires, now)
+            self._open(transaction, package, watcher, entries, expires, now)
+
+    def _may(self, package: Package, watcher: str, uri: object) -> bool:
+        """RFC 3857 section 4.6, RFC 3680 section 4.6: who may see what is a person's own."""
+        target = self._names.aor(uri)
+        if target is None:
+            return False
+        return target == watcher or (package.name == REG and watcher in self._config.reg_watchers)
 
     def _refuse(self, transaction: ServerTransaction, refused: Refused, now: float) -> None:
         status, reason, headers = refused
@@ -147,8 +169,7 @@ class Notifier:
             subscription is None
             or subscription.over
             or subscription.watcher != watcher
-            or subscription.call_id != request.call_id
-            or subscription.remote_tag != (request.from_.tag or "")
+            or not subscription.is_dialog_of(request)
         ):
             answer(transaction, 481, None, now)
             return
@@ -162,9 +183,11 @@ class Notifier:
         self._renew(subscription, transaction, expires, now)
         self._accept(transaction, subscription, expires, now)
         if expires:
-            self._relist(subscription, entries)
-        elif subscription.listing is not None:
-            subscription.listing.repeat()
+            self._relist(subscription, entries, now)
+        elif isinstance(subscription.shows, Listing):
+            subscription.shows.repeat()
+        if isinstance(subscription.shows, Document):
+            subscription.shows.repeat()
         self._store.put(subscription.stored(self._epoch))
         self._tell(subscription, now)
         if expires == 0:
@@ -172,7 +195,7 @@ class Notifier:
         else:
             self._expiries.add(subscription.id, subscription.expires_at, now)
             subscription.next_at = 0.0  # a refresh is answered with a NOTIFY, whenever the last one was
-            self._plan(subscription, now)
+            self._notifies.plan(subscription, now)
 
     def _new_list(self, subscription: Subscription, entries: tuple[str, ...] | None, flow: Flow) -> Refused | None:
         """Looks whether a SUBSCRIBE in a dialog may bring this list, and by this way."""
@@ -184,7 +207,7 @@ class Notifier:
         refused = too_long(texts, self._config.limits, reliable=flow.reliable)
         return refused or self._too_many(subscription.watcher, max(1, len(texts)) - subscription.size)
 
-    def _relist(self, subscription: Subscription, entries: tuple[str, ...] | None) -> None:
+    def _relist(self, subscription: Subscription, entries: tuple[str, ...] | None, now: float) -> None:
         """Takes the list of a refresh. Without one the list is what it was (RFC 5367 section 3.2)."""
         listing = subscription.listing
         if listing is None:
@@ -193,22 +216,38 @@ class Notifier:
         begun, over = listing.renew(entries)
         self._count(subscription.watcher, subscription.size - before)
         for watched in over:
-            self._leave(subscription, watched, "taken off the list")
+            self._leave(subscription, watched, "taken off the list", now)
         for watched in begun:
-            self._by_target.setdefault(watched.target, {})[watched.id] = watched
+            self._by_target[PRESENCE].setdefault(watched.target, []).append(watched)
 
     def _renew(self, subscription: Subscription, transaction: ServerTransaction, expires: int, now: float) -> None:
         request = transaction.request
         subscription.remote_cseq = request.cseq.number
-        subscription.flow = transaction.flow
         subscription.expires_at = now + expires
         contact = request.contacts[0]
         assert isinstance(contact, NameAddr)
-        assert isinstance(contact.uri, SipUri)
-        subscription.contact = contact.uri
+        subscription.flow, subscription.contact = transaction.flow, str(contact.uri)
+        subscription.prefix = None
+        self._share(subscription)
+
+    def _share(self, subscription: Subscription) -> None:
+        """Has a subscription hold the same flow and address as its client's registration: there are very many."""
+        flow = subscription.flow
+        for binding in self._registrar.contacts(subscription.watcher):
+            its = binding.flow
+            if its.key == flow.key and its.id == flow.id and its.local == flow.local:
+                subscription.flow = its
+            if binding.contact == subscription.contact:
+                subscription.contact = binding.contact
 
     def _open(
-        self, transaction: ServerTransaction, watcher: str, entries: tuple[str, ...] | None, expires: int, now: float
+        self,
+        transaction: ServerTransaction,
+        package: Package,
+        watcher: str,
+        entries: tuple[str, ...] | None,
+        expires: int,
+        now: float,
     ) -> None:
         refused = self._too_many(watcher, max(1, len(entries or ())))
         refused = refused or too_long(entries or (), self._config.limits, reliable=transaction.flow.reliable)
@@ -216,26 +255,22 @@ class Notifier:
             self._refuse(transaction, refused, now)
             return
         request = transaction.request
-        uri, contact = request.uri, request.contacts[0]
-        assert isinstance(uri, SipUri)
-        assert isinstance(contact, NameAddr)
-        assert isinstance(contact.uri, SipUri)
         name = self._entropy(8).hex()
+        shows: Watched | Listing
         if entries is None:
-            uri_text = self._names.canonical(request)
-            shows: Watched | Listing = Watched(name, uri_text, self._names.target(uri))
+            assert isinstance(request.uri, SipUri)
+            shows = self._shown(package, name, self._names.canonical(request), self._names.target(request.uri))
         else:
-            uri_text = request.uri_text
-            shows = Listing(name, uri_text, self._names.watchable)
+            shows = Listing(name, request.uri_text, self._names.watchable)
             shows.renew(entries)
-        subscription = Subscription(name, watcher, uri_text, shows, transaction.flow, contact.uri)
-        subscription.event = event_of(request, listed=entries is not None, quirks=self._config.quirks)
-        subscription.accept = tuple(str(kind) for kind in request.accept[:16])
-        subscription.call_id = request.call_id
-        subscription.local_uri = str(request.to.with_params())
-        subscription.remote_uri = request.first("From") or ""
-        subscription.remote_tag = request.from_.tag or ""
-        subscription.routes = tuple(str(route) for route in request.record_routes)
+        subscription = Subscription(name, watcher, package.name, shows, transaction.flow, "")
+        event = event_of(request, listed=entries is not None, quirks=self._config.quirks)
+        subscription.set_head(
+            str(request.to.with_params()), request.first("From") or "", request.call_id, event,
+            [str(route) for route in request.record_routes],
+        )  # fmt: skip
+        subscription.accept = accept_of(request)
+        subscription.form = form_of(request, package, listed=entries is not None)
         subscription.fetch = expires == 0
         self._renew(subscription, transaction, expires, now)
         self._insert(subscription, now)
@@ -245,12 +280,13 @@ class Notifier:
         self._tell(subscription, now)
         if subscription.fetch:
             subscription.over = "timeout"
-        self._plan(subscription, now)
+        self._notifies.plan(subscription, now)
 
     def _insert(self, subscription: Subscription, now: float) -> None:
         self._by_id[subscription.id] = subscription
+        index = self._by_target[subscription.package]
         for watched in subscription.watched:
-            self._by_target.setdefault(watched.target, {})[watched.id] = watched
+            index.setdefault(watched.target, []).append(watched)
         self._count(subscription.watcher, subscription.size)
         if not subscription.fetch:
             self._expiries.add(subscription.id, subscription.expires_at, now)
@@ -264,19 +300,17 @@ class Notifier:
             del self._per_watcher[watcher]
 
     def _accept(self, transaction: ServerTransaction, subscription: Subscription, expires: int, now: float) -> None:
-        headers = [("Expires", str(expires)), ("Contact", self._contact(subscription))]
+        headers = [("Expires", str(expires)), ("Contact", self._notifies.contact(subscription.flow))]
         headers += [("Record-Route", line) for line in transaction.request.lines("Record-Route")]
         if subscription.listing is not None:
             headers.append(LISTS)
         self._layer.answer(transaction, 200, None, now, headers=headers, to_tag=subscription.id)
 
-    def _contact(self, subscription: Subscription) -> str:
-        flow = subscription.flow
-        sent_by = self._router.sent_by(flow.transport, flow.remote[0], flow.local) or self._config.domain
-        return f"<sip:{sent_by};transport={uri_transport(flow.transport)}>"
-
     def _tell(self, subscription: Subscription, now: float, *, resumed: bool = False) -> None:
-        """Tells the owner who is watched."""
+        """Tells the owner whose presence is watched."""
+        if subscription.package != PRESENCE:
+            self._notifies.plan(subscription, now)
+            return
         expires = max(round(subscription.expires_at - now), 0)
         for watched in tuple(subscription.watched):
             watch = SipWatch(
@@ -285,21 +319,37 @@ class Notifier:
             )  # fmt: skip
             self._opened(watch, resumed)
 
-    def _leave(self, subscription: Subscription, watched: Watched, reason: str) -> None:
+    def _leave(self, subscription: Subscription, watched: Watched, reason: str, now: float) -> None:
         """A watch is over."""
-        watchers = self._by_target[watched.target]
-        del watchers[watched.id]
+        index = self._by_target[subscription.package]
+        watchers = index[watched.target]
+        watchers.remove(watched)
         if not watchers:
-            del self._by_target[watched.target]
-        if not subscription.fetch:
-            self._closed(SubscriptionClosed(watched.id, subscription.watcher, watched.uri_text, reason))
+            del index[watched.target]
+        if subscription.package != PRESENCE or subscription.fetch:
+            return
+        self._watching_changed(subscription, watched, "terminated", ended_by(reason), now)
+        self._closed(SubscriptionClosed(watched.id, subscription.watcher, watched.uri_text, reason))
 
     # -- state --------------------------------------------------------------------------------------------------------
 
     def notify(self, presence: SipPresence, now: float) -> int:
         """Sets what subscriptions show. Returns how many were meant: one, a watcher's, or all of the target."""
         found = self._find(presence)
+        usual: list[Subscription] = []
+        pidf = self._shared(presence.pidf, found)
         for subscription, watched in found:
+            if (
+                watched.state == "active" == presence.state
+                and watched.hidden is presence.hidden
+                and subscription.shows is watched
+            ):  # what nearly all are: another state to the same watch
+                if watched.pidf != pidf or subscription.fetch:
+                    watched.pidf = pidf
+                    usual.append(subscription)
+                continue
+            before = watched.state, watched.hidden
+            watched.hidden = presence.hidden
             if subscription.listing is not None:
                 self._show(subscription, subscription.listing, watched, presence, now)
             elif presence.state == "terminated":
@@ -307,18 +357,30 @@ class Notifier:
                 self._end(subscription, presence.reason or "noresource", now)
             elif watched.state != presence.state or watched.pidf != presence.pidf or subscription.fetch:
                 watched.state = presence.state
-                watched.pidf = presence.pidf
-                self._plan(subscription, now)
+                watched.pidf = pidf
+                self._notifies.plan(subscription, now)
+            if before != (watched.state, watched.hidden) and not (before[1] and watched.hidden):
+                told = subscription.local_cseq > 0 and before[0] == "pending"
+                self._watching_changed(subscription, watched, None, "approved" if told else "subscribe", now)
+        self._notifies.plan_all(usual, now)
         return len(found)
+
+    def _shared(self, pidf: bytes | None, found: list[tuple[Subscription, Watched]]) -> bytes | None:
+        """The same octets as others are shown already of the same person: they are there once, however many watch."""
+        if pidf is not None and len(found) == 1:
+            for other in islice(self._by_target[PRESENCE].get(found[0][1].target, ()), 4):
+                if other.pidf == pidf:
+                    return other.pidf
+        return pidf
 
     def _show(
         self, subscription: Subscription, listing: Listing, watched: Watched, presence: SipPresence, now: float
     ) -> None:
         """Sets what an entry of a list shows. The end of one is not the list's."""
         if listing.show(watched, presence):
-            self._plan(subscription, now)
+            self._notifies.plan(subscription, now)
         if presence.state == "terminated":
-            self._leave(subscription, watched, presence.reason or "noresource")
+            self._leave(subscription, watched, presence.reason or "noresource", now)
 
     def shut_out(self, watcher: str, reason: str, now: float) -> None:
         """Ends all subscriptions of a watcher. The last NOTIFY shows nothing but the end."""
@@ -327,18 +389,24 @@ class Notifier:
             self._end(subscription, reason, now)
 
     def _find(self, presence: SipPresence) -> list[tuple[Subscription, Watched]]:
+        if presence.subscriptions:
+            return [found for name in presence.subscriptions if (found := self._find_one(name)) is not None]
         if presence.subscription is not None:
-            owner = self._by_id.get(_owner(presence.subscription))
-            one = None if owner is None else owner.find(presence.subscription)
-            return [] if owner is None or one is None or (owner.over and not owner.fetch) else [(owner, one)]
+            one = self._find_one(presence.subscription)
+            return [] if one is None else [one]
         uri = parse_uri(presence.target)
         target = self._names.target(uri) if isinstance(uri, SipUri) else presence.target
-        every = [(self._by_id[_owner(one.id)], one) for one in self._by_target.get(target, {}).values()]
+        every = [(self._by_id[_owner(one.id)], one) for one in self._by_target[PRESENCE].get(target, ())]
         return [
             (owner, one)
             for owner, one in every
             if (presence.watcher is None or owner.watcher == presence.watcher) and (not owner.over or owner.fetch)
         ]
+
+    def _find_one(self, watch_id: str) -> tuple[Subscription, Watched] | None:
+        owner = self._by_id.get(watch_id) or self._by_id.get(_owner(watch_id))
+        one = None if owner is None or owner.package != PRESENCE else owner.find(watch_id)
+        return None if owner is None or one is None or (owner.over and not owner.fetch) else (owner, one)
 
     def _end(self, subscription: Subscription, reason: str, now: float) -> None:
         """Decides that a subscription is over: its last NOTIFY says so."""
@@ -347,7 +415,7 @@ class Notifier:
         subscription.over = reason
         subscription.next_at = 0.0
         self._store.remove(subscription.id)
-        self._plan(subscription, now)
+        self._notifies.plan(subscription, now)
 
     def _expire(self, subscription_id: str, now: float) -> float | None:
         subscription = self._by_id.get(subscription_id)
@@ -358,7 +426,7 @@ class Notifier:
         self._end(subscription, "timeout", now)
         return None
 
-    def _drop(self, subscription: Subscription, reason: str) -> None:
+    def _drop(self, subscription: Subscription, reason: str, now: float) -> None:
         if self._by_id.pop(subscription.id, None) is None:
             return
         self._expiries.discard(subscription.id)
@@ -366,132 +434,67 @@ class Notifier:
         if not subscription.fetch:
             self._store.remove(subscription.id)
         for watched in tuple(subscription.watched):
-            self._leave(subscription, watched, reason)
+            self._leave(subscription, watched, reason, now)
 
-    # -- NOTIFY -------------------------------------------------------------------------------------------------------
+    # -- what the endpoint knows by itself ----------------------------------------------------------------------------
 
-    def _plan(self, subscription: Subscription, now: float) -> None:
-        """Has a NOTIFY sent as soon as it may be: after the one under way, and not before its time."""
-        if subscription.busy:
-            subscription.dirty = True
+    def registered(self, aor: str, now: float) -> None:
+        """Takes the news that a person's registrations have changed (RFC 3680)."""
+        self._renewed(REG, aor, now)
+
+    def summary_changed(self, aor: str, now: float) -> None:
+        """Takes the news that other messages wait for a person than before (RFC 3842)."""
+        self._renewed(MESSAGE_SUMMARY, aor, now)
+
+    def summary_watchers(self) -> list[str]:
+        """Returns whose waiting messages are watched."""
+        return list(self._by_target[MESSAGE_SUMMARY])
+
+    def watchers_changed(self, aor: str, now: float) -> None:
+        """Takes the news that others watch a person by other ways, or ask to (`Surroundings.watchers`)."""
+        self._renewed(WINFO, aor, now)
+
+    def _renewed(self, package: str, target: str, now: float) -> None:
+        for watched in self._by_target[package].get(target, ()):
+            assert isinstance(watched, Document)
+            watched.repeat()
+            subscription = self._by_id[watched.id]
+            if not subscription.over:
+                self._notifies.plan(subscription, now)
+
+    def _watchers(self, target: str, now: float) -> Iterator[WatcherEntry]:
+        """Yields who watches a person's presence; not those that policy has them not learn of."""
+        for watched in self._by_target[PRESENCE].get(target, ()):
+            subscription = self._by_id[_owner(watched.id)]
+            if not watched.hidden and not subscription.fetch:
+                yield watcher_entry(subscription, watched, watched.state, "subscribe", now)
+
+    def _watching_changed(
+        self,
+        subscription: Subscription,
+        watched: Watched,
+        status: WatcherStatus | None,
+        event: WatcherEvent,
+        now: float,
+    ) -> None:
+        """Tells who watches the watchers of a person that one has changed; ``status`` None: to what it is now.
+
+        One that policy hides is told as gone to those who may have been told of it before.
+        """
+        observers = self._by_target[WINFO].get(watched.target)
+        if observers is None or subscription.fetch or (watched.hidden and status is not None):
             return
-        due = max(subscription.next_at, now + FIRST_NOTIFY_AFTER)
-        timer = subscription.timer
-        if timer is not None:
-            if timer.deadline <= due:
-                return  # it will show the last state
-            self._queue.cancel(timer)
-        subscription.timer = self._queue.after(now, due - now, partial(self._send, subscription))
-
-    def _send(self, subscription: Subscription, now: float) -> None:
-        subscription.timer = None
-        if subscription.busy or subscription.id not in self._by_id:
-            return
-        way = self._way(subscription)
-        resolved = None if way is None else self._router.resolve(way)
-        if resolved is None:
-            self._drop(subscription, "the watcher cannot be reached")
-            return
-        way, transport, sent_by = resolved
-        subscription.local_cseq += 1
-        branch = MAGIC + self._entropy(10).hex()
-        try:
-            data = self._build(subscription, transport, sent_by, branch, now)
-        except (SipBuildError, SipSyntaxError):
-            self._drop(subscription, "the watcher's address cannot be written")
-            return
-        subscription.busy = True
-        listing = subscription.listing
-        subscription.dirty = listing is not None and listing.waits and not subscription.over
-        subscription.next_at = now + self._config.lifetimes.notify_interval
-        self._layer.request("NOTIFY", branch, data, way, now, partial(self._answered, subscription))
-
-    def _device(self, subscription: Subscription) -> Binding | None:
-        """Returns the device behind a Contact that is a GRUU of ours (RFC 5627 section 6.1); None for others."""
-        contact = subscription.contact
-        aor = self._names.aor(contact) if is_gruu(contact) else None
-        return None if aor is None else self._registrar.device(contact, aor)
-
-    def _way(self, subscription: Subscription) -> Flow | Target | None:
-        device = self._device(subscription)
-        if device is not None:
-            return device.ways(self._layer.is_open)
-        flow = subscription.flow
-        if flow.reliable and not subscription.routes and not self._layer.is_open(flow):
-            for binding in self._registrar.contacts(subscription.watcher):
-                if binding.flow.reliable and binding.uri.equivalent(subscription.contact):
-                    return binding.ways(self._layer.is_open)  # the client came back on another connection
-        # The first of a route set is who has sent the SUBSCRIBE on to us, over this flow.
-        return way_to(routed(subscription.routes, subscription.contact).next_hop, flow, self._layer.is_open)
-
-    def _build(self, subscription: Subscription, transport: str, sent_by: str, branch: str, now: float) -> bytes:
-        left = max(round(subscription.expires_at - now), 0)
-        if subscription.over:
-            state = f"terminated;reason={subscription.over}"
-        else:
-            state = f"{subscription.subscription_state};expires={left}"
-        device = self._device(subscription)
-        if device is None:
-            target, path, _ = routed(subscription.routes, subscription.contact)
-        else:
-            target = device.request_uri
-            path = (*(() if subscription.routes else device.path), *subscription.routes)
-        routes = "".join(f"Route: {route}\r\n" for route in path)
-        kind, body = self._content(subscription, transport)
-        head = (
-            f"NOTIFY {target} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"
-            f"{routes}Max-Forwards: 70\r\nFrom: {subscription.local_uri};tag={subscription.id}\r\n"
-            f"To: {subscription.remote_uri}\r\nCall-ID: {subscription.call_id}\r\n"
-            f"CSeq: {subscription.local_cseq} NOTIFY\r\nContact: {self._contact(subscription)}\r\n"
-            f"Event: {subscription.event}\r\nSubscription-State: {state}\r\n{kind}"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
-
-    def _content(self, subscription: Subscription, transport: str) -> tuple[str, bytes]:
-        """Returns the headers that speak of a NOTIFY's body, and the body."""
-        shows = subscription.shows
-        if not isinstance(shows, Listing):
-            return f"Content-Type: {PIDF}\r\n" if shows.pidf else "", shows.pidf or b""
-        most = room(self._config.limits, reliable=transport != "UDP")
-        boundary = self._entropy(16).hex()
-        kind, body = shows.compose(
-            subscription.version, most, self._config.domain, boundary, bare=subscription.for_linphone
-        )
-        require = "{}: {}\r\n".format(*LISTS)
-        return require + (f"Content-Type: {kind}\r\n" if body else ""), body
-
-    def _answered(self, subscription: Subscription, outcome: Outcome, now: float) -> None:
-        subscription.busy = False
-        if subscription.id not in self._by_id:
-            return
-        if subscription.over and (subscription.fetch or not subscription.dirty):
-            self._drop(subscription, subscription.over)
-            return
-        if subscription.listing is not None and (isinstance(outcome, Failure) or outcome.status >= 300):
-            subscription.listing.repeat()  # what was not taken is not told by what comes after it
-        if isinstance(outcome, Failure):
-            if outcome is Failure.OVERLOAD:
-                subscription.dirty = True
-            else:
-                self._drop(subscription, f"NOTIFY: {outcome.value}")
-                return
-        elif outcome.status in OVER:
-            self._drop(subscription, f"NOTIFY was answered {outcome.status}")
-            return
-        elif outcome.status == 503:
-            subscription.dirty = True
-            subscription.next_at = max(subscription.next_at, now + _retry_after(outcome))
-        if subscription.dirty:
-            subscription.dirty = False
-            self._plan(subscription, now)
+        if watched.hidden:
+            status, event = "terminated", "timeout"
+        entry = watcher_entry(subscription, watched, status or watched.state, event, now)
+        for observer in observers:
+            assert isinstance(observer, Document)
+            observer.change(entry)
+            its = self._by_id[observer.id]
+            if not its.over:
+                self._notifies.plan(its, now)
 
 
 def _owner(watch_id: str) -> str:
     """Returns the id of a watch's subscription: the same, or for an entry of a list what is before the dot."""
     return watch_id.partition(".")[0]
-
-
-def _retry_after(response: Response) -> float:
-    text = (response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
-    return min(float(text), 3600.0) if text.isascii() and text.isdigit() and len(text) <= 10 else 60.0

@@ -13,9 +13,11 @@ from transports.sip.machine.gruu import is_gruu
 from transports.sip.machine.guard import Guard
 from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
 from transports.sip.machine.names import Names, clean_reason, warning
+from transports.sip.machine.packages import ALLOW_EVENTS
 from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
+from transports.sip.machine.subscriber import Subscriber
 from transports.sip.machine.subscriptions import Notifier
 from transports.sip.machine.trunkconfig import Peer
 from transports.sip.machine.trunking import Trunking
@@ -87,6 +89,7 @@ class Uas:
         registrar: Registrar,
         notifier: Notifier,
         publications: Publications,
+        subscriber: Subscriber,
         emit: Callable[[MessageReceived | RequestRefused], None],
         guard: Guard,
         heard: Heard,
@@ -114,7 +117,7 @@ class Uas:
             "SUBSCRIBE": self._subscribe,
             "PUBLISH": self._publish,
             "OPTIONS": self._options,
-            "NOTIFY": self._notify,
+            "NOTIFY": subscriber.notify,
         }
 
     @property
@@ -357,7 +360,8 @@ class Uas:
         if self._names.aor(uri) != aor:
             raise Refusal(403, "Only a person's own presence can be published")
         self._check_merged(transaction)
-        self._publications.publish(transaction, aor, now)
+        body = inflate(request.body, _encoding(request), self._config.limits.max_body)
+        self._publications.publish(transaction, aor, body, now)
 
     def _subscribe(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
@@ -372,7 +376,7 @@ class Uas:
         device = self._registrar.contact_at(aor, transaction.flow.remote)
         if device is not None:
             device.abilities.listed(accepted_by(request), complete=False)
-        self._notifier.subscribe(transaction, aor, self._list(request), now)
+        self._notifier.subscribe(transaction, aor, self._list(request, aor), now)
 
     def _check_list_server(self, request: Request) -> None:
         """The server of the lists is the bridge, by whatever name of the corporate domain (RFC 5367 section 3)."""
@@ -382,16 +386,18 @@ class Uas:
         if not self._names.is_local(uri):
             raise Refusal(403, "Lists are served under the corporate domain only")
 
-    def _list(self, request: Request) -> tuple[str, ...] | None:
-        """Returns the URIs of the list in a SUBSCRIBE (RFC 5367); None where there is none. Raises Refusal."""
+    def _list(self, request: Request, aor: str) -> tuple[str, ...] | None:
+        """Returns the URIs of the list that is subscribed to; None where it is to one resource. Raises Refusal.
+
+        It is in the request (RFC 5367), or is kept here under the Request-URI (RFC 4662).
+        """
         if not _asks_for_list(request):
-            return None
+            return None if request.to.tag is not None else self._stored_list(request, aor)
         if not request.body:
             if request.to.tag is None:
                 raise Refusal(400, f"{_SUBSCRIBES_LIST} needs a list in the body")
             return None
-        if _EVENTLIST not in request.supported and _EVENTLIST not in request.require:
-            raise Refusal(421, "A list is told to those only who support eventlist", ("Require", _EVENTLIST))
+        _check_eventlist(request)
         kind = request.content_type
         if kind is None or kind.media_type != RESOURCE_LISTS:
             raise Refusal(415, None, ("Accept", RESOURCE_LISTS))
@@ -403,6 +409,16 @@ class Uas:
         body = inflate(body, _encoding(request), limits.list_document)
         return parse_resource_lists(body, limits.list_document, limits.list_entries)
 
+    def _stored_list(self, request: Request, aor: str) -> tuple[str, ...] | None:
+        address = self._names.aor(request.uri)
+        kept = None if address is None else self._config.lists.get(address)
+        if kept is None:
+            return None
+        if kept.watchers and aor not in kept.watchers:
+            raise Refusal(403, "This list is not yours to see")
+        _check_eventlist(request)
+        return kept.members
+
     def _options(self, transaction: ServerTransaction, now: float) -> None:
         """RFC 3261 11.2. The same for every user, so that it tells nobody who exists."""
         if not self._names.is_served(transaction.request.uri):
@@ -412,13 +428,9 @@ class Uas:
             ("Accept", f"{self._accept}, application/pidf+xml, {RESOURCE_LISTS}"),
             _ACCEPT_ENCODING,
             ("Supported", f"path, outbound, gruu, {_EVENTLIST}, {_SUBSCRIBES_LIST}"),
-            ("Allow-Events", "presence"),
+            ("Allow-Events", ALLOW_EVENTS),
         )
         self._layer.answer(transaction, 200, None, now, headers=headers)
-
-    def _notify(self, transaction: ServerTransaction, now: float) -> None:
-        """We subscribe to nothing here, so no NOTIFY belongs to a dialog (RFC 6665 4.1.3)."""
-        self._layer.answer(transaction, 481, None, now)
 
 
 def _refused(transaction: ServerTransaction, status: int, reason: str, aor: str, challenged: bool) -> RequestRefused:
@@ -435,6 +447,12 @@ def _encoding(request: Request) -> str:
     if encoding not in _ENCODINGS:
         raise Refusal(415, f"Content-Encoding {encoding} is not read here", _ACCEPT_ENCODING)
     return encoding
+
+
+def _check_eventlist(request: Request) -> None:
+    """RFC 4662 section 4.5: who does not know lists could not read what is told of one."""
+    if _EVENTLIST not in request.supported and _EVENTLIST not in request.require:
+        raise Refusal(421, "A list is told to those only who support eventlist", ("Require", _EVENTLIST))
 
 
 def _disposition(request: Request) -> str:

@@ -124,6 +124,8 @@ class SipPresence:
         state: the subscription's state to tell; that of an entry of a list is told for it alone.
         reason: RFC 6665 4.1.3, for `terminated`: rejected, noresource, timeout, deactivated, probation, giveup.
         subscription: the id from SipWatch, where it is for one subscription alone.
+        subscriptions: several of them, which are all shown the same.
+        hidden: the watcher is on no list of watchers (RFC 3857): policy has the watched not learn of it.
     """
 
     target: str
@@ -132,6 +134,8 @@ class SipPresence:
     state: Literal["active", "pending", "terminated"] = "active"
     reason: str | None = None
     subscription: str | None = None
+    subscriptions: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 SipNative: TypeAlias = SipMessage | SipTyping | SipPublished | SipRegistration | SipWatch | SipPresence

@@ -1,4 +1,7 @@
-"""Presence documents: PIDF (RFC 3863), the data model (RFC 4479) and RPID's activities (RFC 4480).
+"""Presence documents: PIDF (RFC 3863), the data model (RFC 4479) and what of RPID people look at (RFC 4480).
+
+Of RPID: activities, mood, place-type, sphere, time-offset and user-input. Of the data model: the person, and devices as
+far as their tuples name them; what a device says of idleness is its tuples'.
 
 Reading is by local names, as clients differ in their namespaces. Writing is what all of them can read: baresip looks
 for `<basic>` and `<rpid:away/>` as texts, pjsip and libpurple believe the first tuple, so the most available is first.
@@ -20,6 +23,9 @@ from transports.sip.wire.xmldoc import text as xml_text
 CONTENT_TYPE: Final = "application/pidf+xml"
 MAX_TUPLES: Final = 64
 MAX_NOTES: Final = 16
+MAX_NAME: Final = 128
+MAX_OFFSET: Final = 15 * 60
+"""Minutes: no place on earth is farther from UTC."""
 
 #: RFC 4480 section 3.2.
 ACTIVITIES: Final = frozenset(
@@ -33,7 +39,10 @@ ACTIVITIES: Final = frozenset(
 Basic: TypeAlias = Literal["open", "closed"]
 _SHOWS: Final = frozenset({"away", "chat", "dnd", "xa"})
 _JABBER: Final = "jabber:client"
+_LOCATION_TYPES: Final = "urn:ietf:params:xml:ns:location-type"
 _ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
+_OFFSET: Final = re.compile(r"[+-]?[0-9]{1,4}")
+_WORD: Final = re.compile(r"[a-z][a-z\-]*")
 _PRIORITY: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?|\.[0-9]{1,3}")
 
 
@@ -58,6 +67,8 @@ class PidfTuple:
         timestamp: RFC 3339 text as it came.
         activities: RPID activities that stand inside the tuple (older clients).
         show: the XMPP `<show/>` that RFC 8048 embeds.
+        device_id: the device that it is on (RFC 4479 section 3.4).
+        last_input: since when there has been no input there, as `Person.last_input`.
     """
 
     id: str
@@ -68,6 +79,8 @@ class PidfTuple:
     timestamp: str | None = None
     activities: tuple[str, ...] = ()
     show: str | None = None
+    device_id: str | None = None
+    last_input: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +99,10 @@ class Person:
     notes: tuple[Note, ...] = ()
     timestamp: str | None = None
     last_input: str | None = None
+    moods: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    sphere: str | None = None
+    time_offset: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -137,9 +154,10 @@ def parse_pidf(data: bytes, limit: int = MAX_SIZE) -> Pidf:
     if len(tuples) > MAX_TUPLES:
         raise SipSyntaxError(f"PIDF: more than {MAX_TUPLES} tuples")
     persons = children(root, "person")
+    devices = _read_devices(children(root, "device")[:MAX_TUPLES])
     return Pidf(
         entity=entity,
-        tuples=tuple(_read_tuple(item, index) for index, item in enumerate(tuples)),
+        tuples=tuple(_read_tuple(item, index, devices) for index, item in enumerate(tuples)),
         person=_read_person(persons) if persons else None,
         notes=_read_notes(root),
     )
@@ -166,7 +184,13 @@ def _read_activities(element: Element) -> tuple[tuple[str, ...], str | None]:
     return tuple(dict.fromkeys(names)), other
 
 
-def _read_tuple(element: Element, index: int) -> PidfTuple:
+def _read_devices(elements: list[Element]) -> dict[str, str | None]:
+    """Since when there was no input at each device that is described (RFC 4479 section 3.4)."""
+    names = [(child_text(element, "deviceID"), element) for element in elements]
+    return {name: _read_idle(element) for name, element in names if name}
+
+
+def _read_tuple(element: Element, index: int, devices: dict[str, str | None]) -> PidfTuple:
     statuses = children(element, "status")
     basic: Basic | None = None
     show: str | None = None
@@ -185,6 +209,7 @@ def _read_tuple(element: Element, index: int) -> PidfTuple:
         )
     contact = child_text(element, "contact")
     rank = children(element, "contact")[0].get("priority") if contact is not None else None
+    device = child_text(element, "deviceID")
     return PidfTuple(
         id=element.get("id") or f"t{index}",
         basic=basic,
@@ -194,6 +219,8 @@ def _read_tuple(element: Element, index: int) -> PidfTuple:
         timestamp=child_text(element, "timestamp"),
         activities=activities,
         show=show,
+        device_id=None if device is None else device[:MAX_NAME],
+        last_input=_read_idle(element) or devices.get(device or ""),
     )
 
 
@@ -219,7 +246,41 @@ def _read_person(persons: list[Element]) -> Person:
         notes=tuple(notes[:MAX_NOTES]),
         timestamp=child_text(persons[0], "timestamp"),
         last_input=next((since for element in persons[:MAX_TUPLES] if (since := _read_idle(element))), None),
+        moods=_read_names(persons, "mood"),
+        places=_read_names(persons, "place-type"),
+        sphere=_read_sphere(persons),
+        time_offset=_read_offset(persons),
     )
+
+
+def _read_names(persons: list[Element], group: str) -> tuple[str, ...]:
+    """The names of the elements in a group of RPID: a mood, a kind of place. A word of one's own is in `other`."""
+    names: list[str] = []
+    for element in persons[:MAX_TUPLES]:
+        for found in children(element, group):
+            for child in found:
+                name = local(child)
+                word = (child.text or "").strip() if name == "other" else name
+                if word and name != "note":
+                    names.append(word[:MAX_NAME])
+    return tuple(dict.fromkeys(names))[:MAX_NOTES]
+
+
+def _read_sphere(persons: list[Element]) -> str | None:
+    for element in persons[:MAX_TUPLES]:
+        for found in children(element, "sphere"):
+            word = (found.text or "").strip() or next((local(child) for child in found), "")
+            if word:
+                return word[:MAX_NAME]
+    return None
+
+
+def _read_offset(persons: list[Element]) -> int | None:
+    for element in persons[:MAX_TUPLES]:
+        text = child_text(element, "time-offset")
+        if text is not None and _OFFSET.fullmatch(text) and abs(int(text)) <= MAX_OFFSET:
+            return int(text)
+    return None
 
 
 def _read_idle(element: Element) -> str | None:
@@ -264,8 +325,20 @@ def build_pidf(document: Pidf) -> bytes:
     return "".join(parts).encode()
 
 
-def _availability(item: PidfTuple) -> tuple[bool, float]:
-    return item.basic != "open", -(item.priority or 0.0)
+_OCCUPIED: Final = frozenset({"busy", "meeting", "on-the-phone", "presentation", "performance", "worship"})
+_ABSENT: Final = frozenset(
+    {
+        "appointment", "away", "breakfast", "dinner", "holiday", "in-transit", "lunch", "meal", "permanent-absence",
+        "sleeping", "steering", "travel", "vacation",
+    }
+)  # fmt: skip
+
+
+def _availability(item: PidfTuple) -> tuple[bool, int, bool, float]:
+    """Open before closed, there before occupied before absent, at work before idle, then as it is preferred."""
+    doing = set(item.activities)
+    rank = 2 if doing & _ABSENT else 1 if doing & _OCCUPIED else 0
+    return item.basic != "open", rank, item.last_input is not None, -(item.priority or 0.0)
 
 
 def _write_notes(notes: Iterable[Note], name: str) -> list[str]:
@@ -300,6 +373,9 @@ def _write_tuple(item: PidfTuple) -> list[str]:
         out.append(f"<show xmlns='{_JABBER}'>{xml_text(item.show)}</show>\n")
     out.append("</status>\n")
     out += _write_activities(item.activities, None)
+    out += _write_idle(item.last_input)
+    if item.device_id is not None:
+        out.append(f"<dm:deviceID>{xml_text(item.device_id)}</dm:deviceID>\n")
     if item.contact is not None:
         out.append(f"<contact{_write_priority(item.priority)}>{xml_text(item.contact)}</contact>\n")
     out += _write_notes(item.notes, "note")
@@ -309,11 +385,40 @@ def _write_tuple(item: PidfTuple) -> list[str]:
     return out
 
 
+_SPHERES: Final = frozenset({"home", "work", "unknown"})
+
+
+def _write_idle(last_input: str | None) -> list[str]:
+    if last_input is None:
+        return []
+    return [f"<rpid:user-input last-input={attribute(last_input)}>idle</rpid:user-input>\n"]
+
+
+def _write_names(group: str, names: Iterable[str]) -> list[str]:
+    """Moods are RPID's own elements, places those of RFC 4589; what is no such name is a word of one's own."""
+    prefix = "lt" if group == "place-type" else "rpid"
+    out = [
+        f"<{prefix}:{name}/>" if _WORD.fullmatch(name) else f"<rpid:other>{xml_text(name)}</rpid:other>"
+        for name in names
+    ]
+    head = f"<rpid:{group} xmlns:lt={attribute(_LOCATION_TYPES)}>" if prefix == "lt" else f"<rpid:{group}>"
+    return [head, *out, f"</rpid:{group}>\n"] if out else []
+
+
+def _named(prefix: str, word: str, known: frozenset[str]) -> str:
+    return f"<{prefix}:{word}/>" if word in known else xml_text(word)
+
+
 def _write_person(person: Person) -> list[str]:
     out = [f"<dm:person id={attribute(person.id)}>\n"]
     out += _write_activities(person.activities, person.other)
-    if person.last_input is not None:
-        out.append(f"<rpid:user-input last-input={attribute(person.last_input)}>idle</rpid:user-input>\n")
+    out += _write_names("mood", person.moods)
+    out += _write_names("place-type", person.places)
+    if person.sphere is not None:
+        out.append(f"<rpid:sphere>{_named('rpid', person.sphere, _SPHERES)}</rpid:sphere>\n")
+    if person.time_offset is not None:
+        out.append(f"<rpid:time-offset>{person.time_offset}</rpid:time-offset>\n")
+    out += _write_idle(person.last_input)
     out += _write_notes(person.notes, "dm:note")
     if person.timestamp is not None:
         out.append(f"<dm:timestamp>{xml_text(person.timestamp)}</dm:timestamp>\n")
