@@ -114,8 +114,6 @@ class Notifier:
             break
         return kind(watch_id, uri_text, target)
 
-    # -- SUBSCRIBE ----------------------------------------------------------------------------------------------------
-
     def subscribe(
         self, transaction: ServerTransaction, watcher: str, entries: tuple[str, ...] | None, now: float
     ) -> None:
@@ -331,8 +329,6 @@ class Notifier:
         self._watching_changed(subscription, watched, "terminated", ended_by(reason), now)
         self._closed(SubscriptionClosed(watched.id, subscription.watcher, watched.uri_text, reason))
 
-    # -- state --------------------------------------------------------------------------------------------------------
-
     def notify(self, presence: SipPresence, now: float) -> int:
         """Sets what subscriptions show. Returns how many were meant: one, a watcher's, or all of the target."""
         found = self._find(presence)
@@ -389,18 +385,24 @@ class Notifier:
             self._end(subscription, reason, now)
 
     def _find(self, presence: SipPresence) -> list[tuple[Subscription, Watched]]:
-        if presence.subscriptions:
-            return [found for name in presence.subscriptions if (found := self._find_one(name)) is not None]
-        if presence.subscription is not None:
-            one = self._find_one(presence.subscription)
-            return [] if one is None else [one]
+        names = presence.subscriptions or (() if presence.subscription is None else (presence.subscription,))
+        if names:
+            by_id = self._by_id
+            found: list[tuple[Subscription, Watched]] = []
+            for name in names:
+                owner = by_id.get(name)
+                if owner is not None and type(owner.shows) is Watched and not owner.over:
+                    found.append((owner, owner.shows))
+                elif (one := self._find_one(name)) is not None:
+                    found.append(one)
+            return found
         uri = parse_uri(presence.target)
         target = self._names.target(uri) if isinstance(uri, SipUri) else presence.target
-        every = [(self._by_id[_owner(one.id)], one) for one in self._by_target[PRESENCE].get(target, ())]
         return [
-            (owner, one)
-            for owner, one in every
-            if (presence.watcher is None or owner.watcher == presence.watcher) and (not owner.over or owner.fetch)
+            (owner, watched)
+            for watched in self._by_target[PRESENCE].get(target, ())
+            for owner in (self._by_id[_owner(watched.id)],)
+            if presence.watcher in {None, owner.watcher} and (not owner.over or owner.fetch)
         ]
 
     def _find_one(self, watch_id: str) -> tuple[Subscription, Watched] | None:
@@ -435,8 +437,6 @@ class Notifier:
             self._store.remove(subscription.id)
         for watched in tuple(subscription.watched):
             self._leave(subscription, watched, reason, now)
-
-    # -- what the endpoint knows by itself ----------------------------------------------------------------------------
 
     def registered(self, aor: str, now: float) -> None:
         """Takes the news that a person's registrations have changed (RFC 3680)."""
