@@ -14,8 +14,8 @@ from setuptools import setup
 
 HOT = {
     "transports/sip/wire": "answer auth base errors framing grammar headers memo names native parser uri validate",
-    "transports/sip/machine": "auth clients endpoint events flow layer names pacing registrar routing sender throttle "
-    "timers transactions uas",
+    "transports/sip/machine": "auth clients delivery endpoint events flow layer matching names pacing registrar "
+    "routing sender serving throttle timers transactions uas",
     "bridge/delivery": "dedupe ingress judge lanes pipeline",
     "bridge/compliance": "leaf log merkle sealing tiles",
     "bridge/store": "statements",

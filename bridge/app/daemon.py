@@ -27,6 +27,7 @@ from bridge.app.refusals import EdgeRefusals
 from bridge.app.registry import KINDS
 from bridge.app.sipconfig import tls_files
 from bridge.app.sipside import build_sip
+from bridge.app.status import status_of
 from bridge.compliance import record
 from bridge.compliance.checkpoint import Checkpoint
 from bridge.delivery.ephemeral import EphemeralDelivery
@@ -282,6 +283,13 @@ class Daemon:
         """Whether it has started and is not stopping."""
         return self._up and not self._stopping
 
+    @property
+    def state(self) -> str:
+        """Whether it is "starting" (then it is not whole yet), "up" or "stopping"."""
+        if not self._up:
+            return "starting"
+        return "stopping" if self._stopping else "up"
+
     # Stop
 
     async def stop(self) -> None:
@@ -441,9 +449,14 @@ class Daemon:
 
     # Questions
 
+    @property
+    def checkpoint(self) -> tuple[int, float] | None:
+        """The size of the last checkpoint and when it was made, seconds since the epoch; None before the first."""
+        return self._checkpoint
+
     def _questions(self) -> Mapping[str, control_server.Answer]:
         return {
-            "status": lambda _: self.status(),
+            "status": lambda _: status_of(self),
             "reload": lambda _: {"problems": self.reload()},
             "hold": self._review,
             "presence": self._presence_requests,
@@ -458,62 +471,6 @@ class Daemon:
         if not self._up or self._stopping:
             raise ControlError("the daemon is starting or stopping: try again in a moment")
         return self.requests.ask(asked)
-
-    def status(self) -> dict[str, Any]:
-        """Returns what ``simplebridge status`` shows."""
-        if not self._up:
-            return {"state": "starting"}
-        return {
-            "state": "stopping" if self._stopping else "up",
-            "domain": self.home.config.bridge.domain,
-            "uptime_seconds": round(time.time() - self.started_at, 1),
-            "pid": os.getpid(),
-            "log_id": self.journal.log_id,
-            "policy": {"version": self.policy.policy.version, "digest": self.policy.digest},
-            "checkpoint": None
-            if self._checkpoint is None
-            else {"size": self._checkpoint[0], "age_seconds": round(time.time() - self._checkpoint[1], 1)},
-            "identity_version": self.people.version,
-            "listeners": [f"{at.transport}:{at.host}:{at.port}" for at in self.sip.listeners],
-            "links": [
-                {"network": name, "account": account, "state": state.value, "reason": self._reason(name, account)}
-                for name, network in self.networks.items()
-                for account, state in sorted(network.states().items())
-            ],
-            "peers": [
-                {
-                    "name": one.name,
-                    "address": one.address,
-                    "transport": one.transport,
-                    "state": one.state,
-                    "seconds": round(one.since, 1),
-                    "reason": one.reason,
-                }
-                for one in self.sip.peers()
-            ],
-            "queues": {"waiting": self.pipeline.lanes.total, "sending": self.pipeline.lanes.sending},
-            "sip": self.sip.counts,
-            "messages": self.message_numbers(),
-        }
-
-    def message_numbers(self) -> dict[str, int]:
-        """Returns counters of messages since the start."""
-        c = self.pipeline.counters
-        plain = {
-            "received": c.received,
-            "recorded": c.recorded,
-            "refused": c.refused,
-            "held": c.held,
-            "alerts": c.alerts,
-            "duplicates": c.duplicates,
-            "unrecorded": c.unrecorded,
-            "dead_letters": c.dead_letters,
-        }
-        return plain | {f"outcome_{code}": count for code, count in sorted(c.outcomes.items())}
-
-    def _reason(self, network: NetworkId, account: str) -> str:
-        change = self.ingresses[network].states.get(account)
-        return "" if change is None else change.told
 
 
 def _loop_failed(failure: Failure) -> None:

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from bridge.app.status import message_numbers
 from bridge.app.values import HostPort
 from bridge.model.capabilities import LinkState
 
@@ -29,7 +30,7 @@ class DaemonCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yields the metrics as they are now."""
         daemon = self.daemon
-        yield _counters("simplebridge_messages", "Messages by what became of them", "event", daemon.message_numbers())
+        yield _counters("simplebridge_messages", "Messages by what became of them", "event", message_numbers(daemon))
         lanes = daemon.pipeline.lanes
         yield _gauges("simplebridge_queue", "Deliveries", "state", {"waiting": lanes.total, "sending": lanes.sending})
         yield _gauges("simplebridge_sip", "What the SIP endpoint keeps", "kind", daemon.sip.counts)

@@ -10,15 +10,11 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from bridge.model.body import Failure as SendFailure
 from bridge.model.body import Stage
@@ -41,7 +37,7 @@ from transports.sip.machine.events import (
     SubscriptionOpened,
     TypingRanOut,
 )
-from transports.sip.machine.flow import SECURED, CloseFlow, ConnectTo, Flow, HostPort
+from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow
 from transports.sip.machine.locate import Answer, Question
 from transports.sip.machine.peers import PeerState
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
@@ -57,9 +53,8 @@ from transports.sip.seams import (
     TimedBindings,
     TimedPublications,
 )
-from transports.sip.streams import StreamFactory
+from transports.sip.sockets import Sockets
 from transports.sip.tls import ClientTls, ServerTls
-from transports.sip.udp import UdpPort
 from transports.sip.wire.native import SipMessage, SipNative, SipPresence, SipTyping, SipWatch
 
 _log = Logger()
@@ -139,12 +134,11 @@ class SipTransport:
         self._epoch = wall() - clock()
         self._tls: ServerTls | None = None
         self._wider: dict[int, Capabilities] = {}
-        self._udp: dict[HostPort, UdpPort] = {}
-        self._ports: list[IListeningPort] = []
         self._connections = Connections(
             reactor, config.limits, clock, pump=self._pump, flush_soon=self._flush_soon,
             client_tls=lambda: self._client_tls,
         )  # fmt: skip
+        self._sockets = Sockets(config, reactor, self._connections, datagram=self._datagram, drained=self._pump)
         self._results: dict[str, list[Callable[[SendResult], None]]] = {}
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
@@ -178,8 +172,7 @@ class SipTransport:
     def counts(self) -> dict[str, int]:
         """How much is kept and open, for metrics."""
         inner = {} if self.endpoint is None else self.endpoint.counts
-        dropped = sum(port.dropped for port in self._udp.values())
-        return {**inner, "connections": len(self._connections), "udp_dropped": dropped}
+        return {**inner, "connections": len(self._connections), "udp_dropped": self._sockets.dropped}
 
     def max_body(self, aor: str) -> int:
         """Returns the longest body that every contact of ``aor`` can be sent now, in bytes."""
@@ -200,11 +193,7 @@ class SipTransport:
             self._tls = ServerTls(self._config.tls)
             if self._config.endpoint.trunks.on:
                 self._client_tls = ClientTls(self._config.tls)
-        try:
-            self.listeners = tuple(self._opened(listener) for listener in self._config.endpoint.listeners)
-        except BaseException:
-            await self._close_listeners()
-            raise
+        self.listeners = await self._sockets.open(self._tls)
         bindings = None if self._bindings is None else TimedBindings(self._bindings, self._clock, self._flush_soon)
         publications = self._publications
         self.endpoint = Endpoint(
@@ -223,51 +212,13 @@ class SipTransport:
         if self.endpoint.trunking is not None:
             self._dns = DnsClient(self._reactor, self._config.dns_servers)
         self.endpoint.start(self._clock())
-        for port in self._udp.values():
-            port.start()
+        self._sockets.begin()
         self._connections.begin(self.endpoint)
         self._pump()
 
-    def _opened(self, listener: Listener) -> Listener:
-        try:
-            return self._listen(listener)
-        except CannotListenError as error:
-            cause: Exception = error.socketError
-        except OSError as error:
-            cause = error
-        reason = getattr(cause, "strerror", None) or cause
-        raise OSError(f"{listener.transport}:{listener.host}:{listener.port} cannot be opened: {reason}") from cause
-
-    def _listen(self, listener: Listener) -> Listener:
-        if listener.transport == "udp":
-            port = UdpPort(
-                self._reactor, listener.host, listener.port, self._datagram, self._pump,
-                shared=self._config.shared_port,
-            )  # fmt: skip
-            self._udp[port.local] = port
-            return evolve(listener, port=port.local[1])
-        here: list[HostPort] = []
-        factory: StreamFactory | TLSMemoryBIOFactory = self._connections.accepting(listener.transport, lambda: here[0])
-        if listener.transport in SECURED:
-            if self._tls is None:
-                raise OSError(f"{listener.transport}:{listener.host}:{listener.port} needs a certificate")
-            factory = TLSMemoryBIOFactory(self._tls, False, factory)
-        opened: Any = self._reactor.listenTCP(listener.port, factory, self._config.backlog, listener.host)  # type: ignore[arg-type]
-        self._ports.append(opened)
-        number: int = opened.getHost().port
-        here.append((listener.host, number))
-        return evolve(listener, port=number)
-
-    async def _close_listeners(self) -> None:
-        for port in self._ports:
-            closing = port.stopListening()
-            if isinstance(closing, Deferred):
-                await closing
-        self._ports.clear()
-
     async def stop(self, *, drain: float) -> None:
         """Takes no new connections, gives what is under way ``drain`` seconds, then closes everything."""
-        await self._close_listeners()
+        await self._sockets.refuse()
         end = self._clock() + drain
         while self._clock() < end and self.endpoint is not None:
             if not self.endpoint.counts["pending"] and not self.endpoint.counts["deliveries"]:
@@ -283,8 +234,7 @@ class SipTransport:
             if call is not None and call.active():
                 call.cancel()
         self._timer = self._flushing = self._gate = None
-        for port in self._udp.values():
-            port.stop()
+        self._sockets.end()
         self._connections.end()
         for key in list(self._results):
             unknown = SendFailure(reason="stopped", retryable=True, certain=False, user_text="The bridge was stopped")
@@ -455,8 +405,7 @@ class SipTransport:
             return
         self.endpoint.guard.changed = False
         out = [source for name in self.endpoint.guard.expire(self._clock()) if (source := source_of(name)) is not None]
-        for port in self._udp.values():
-            port.block(out)
+        self._sockets.block(out)
         if out:
             self._gate = self._reactor.callLater(_LOOK_AT_GATE, self._keep_out)
 
@@ -490,9 +439,7 @@ class SipTransport:
                 if flow.reliable:
                     joined.setdefault(flow.id, []).append(data)
                 else:
-                    port = self._udp.get(flow.local)
-                    if port is not None:
-                        port.send(data, flow.remote)
+                    self._sockets.send(flow, data)
         self._write_joined(joined)
 
     def _write_joined(self, joined: dict[int, list[bytes]]) -> None:

@@ -15,6 +15,7 @@ from twisted.internet.threads import deferToThread
 
 from bridge.app.metrics import DaemonCollector, serve
 from bridge.app.values import HostPort
+from bridge.delivery.pipeline import Counters
 from bridge.model.capabilities import LinkState
 from bridge.store.journal import JournalStats
 
@@ -25,9 +26,10 @@ def daemon() -> Any:
         numbers=lambda: {"sessions": 3, "waiting-sends": 0},
     )
     stats = JournalStats(batches=2, entries=9, failed=0, largest_batch=7, waiting=1, last_commit_seconds=0.25)
+    counters = Counters()
+    counters.received, counters.outcomes = 9, {"relayed": 4}
     return SimpleNamespace(
-        message_numbers=lambda: {"received": 9, "outcome_relayed": 4},
-        pipeline=SimpleNamespace(lanes=SimpleNamespace(total=5, sending=2)),
+        pipeline=SimpleNamespace(lanes=SimpleNamespace(total=5, sending=2), counters=counters),
         sip=SimpleNamespace(counts={"bindings": 3}),
         journal=SimpleNamespace(stats=lambda: stats),
         networks={"aim-two": network},

@@ -612,11 +612,16 @@ async def test_refused_requests_are_told(running: Running) -> None:
 @asynchronous
 async def test_an_address_in_use_is_an_oserror_and_leaves_nothing_open(running: Running, tmp_path: Path) -> None:
     taken = next(listener.port for listener in running.transport.listeners if listener.transport == "udp")
-    listen = (parse_listener("tcp:127.0.0.1:0"), parse_listener(f"udp:127.0.0.1:{taken}"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    listen = tuple(map(parse_listener, ("tcp:127.0.0.1:0", f"udp:127.0.0.1:{port}", f"udp:127.0.0.1:{taken}")))
     config = SipTransportConfig(endpoint=EndpointConfig(domain=DOMAIN, listeners=listen))
     other = SipTransport(config, reactor=_reactor(), accounts=People(set()), secret=b"0123456789abcdef")
     with pytest.raises(OSError, match="in use"):
         await other.start(Sink())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+        again.bind(("127.0.0.1", port))
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from tests.unit.sip_machine.test_upstream import World, udp
 from transports.sip.machine.events import MessageReceived, PeerChanged
 from transports.sip.machine.flow import ConnectTo, Target
 from transports.sip.machine.health import MOST, Health
-from transports.sip.machine.layer import ServerTransaction
 from transports.sip.machine.locate import Answer, Srv
 from transports.sip.machine.replies import MOST as MOST_REPLIES
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.transactions import Machine
 from transports.sip.wire.message import Request, Response, parse_message
 

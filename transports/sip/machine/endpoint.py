@@ -25,7 +25,7 @@ from transports.sip.machine.events import (
 from transports.sip.machine.flow import CloseFlow, Flow, Output, Target, prefix_of
 from transports.sip.machine.gruu import Gruus
 from transports.sip.machine.guard import Guard
-from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.liveness import Liveness
 from transports.sip.machine.lostflows import LostFlows
 from transports.sip.machine.names import Names
@@ -44,6 +44,7 @@ from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.sender import Sender
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.subscriber import Subscriber
 from transports.sip.machine.subscriptions import Notifier
 from transports.sip.machine.timers import TimerQueue

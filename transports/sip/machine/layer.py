@@ -12,6 +12,7 @@ from transports.sip.machine.flow import CloseFlow, Flow, Output, Target
 from transports.sip.machine.guard import Guard
 from transports.sip.machine.matching import MAGIC as MAGIC  # noqa: PLC0414 - for all who make branches
 from transports.sip.machine.matching import Key, alias_of, key_of, reply_flow
+from transports.sip.machine.serving import ServerTransaction, tag_of
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.machine.transactions import (
     TABLES,
@@ -34,47 +35,6 @@ from transports.sip.wire.message import (
     validate_request,
 )
 from transports.sip.wire.stun import binding_response, is_stun
-
-
-def _tag(key: Key) -> str:
-    return f"{key[1] & 0xFFFFFFFFFFFFFFFF:016x}"
-
-
-class ServerTransaction:
-    """A request that we have to answer. Give it to `TransactionLayer.answer` once."""
-
-    __slots__ = (
-        "flow",
-        "key",
-        "last",
-        "machine",
-        "merge",
-        "reply_flow",
-        "request",
-        "starts",
-        "state",
-        "timers",
-        "user",
-    )
-
-    def __init__(self, key: Key, flow: Flow, request: Request, machine: Machine, reply_flow: Flow) -> None:
-        self.key = key
-        self.flow = flow
-        self.request = request
-        self.machine = machine
-        self.state = State.INIT
-        self.reply_flow = reply_flow
-        self.last: bytes | None = None
-        self.timers: dict[Action, Timer] | None = None
-        self.starts = 0
-        self.merge: int | None = None
-        self.user: str = ""
-        """The address-of-record that the request proved to come from; empty before."""
-
-    @property
-    def tag(self) -> str:
-        """Our To tag: the same for the same request (RFC 3261 8.2.7)."""
-        return _tag(self.key)
 
 
 class TransactionLayer:
@@ -321,7 +281,7 @@ class TransactionLayer:
         if isinstance(invite, ServerTransaction):
             data = respond_bytes(request, 200, to_tag=invite.tag)
         else:
-            data = respond_bytes(request, 481, to_tag=_tag(key))
+            data = respond_bytes(request, 481, to_tag=tag_of(key))
         self.outputs.append((reply_flow(flow, request), data))
 
     # -- server transactions --------------------------------------------------------------------------------------

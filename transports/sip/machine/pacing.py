@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable
 
 from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, Output
-from transports.sip.machine.layer import ServerTransaction
 from transports.sip.machine.quirks import DEFAULT, Quirks
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.timers import Timer, TimerQueue
 
 ANSWER_SEEN = 0.05

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
-from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.ports import Done, Entropy, PublicationStore, StoredPublication
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.native import SipPublished
 from transports.sip.wire.pidf import parse_pidf

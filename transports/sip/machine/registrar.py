@@ -15,11 +15,12 @@ from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow, HostPort, Target
 from transports.sip.machine.gruu import Gruus, same_instance
-from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.outbound import OPTION, OutboundRefused, reg_id_of
 from transports.sip.machine.ports import BindingStore, StoredBinding
 from transports.sip.machine.quirks import NONE
 from transports.sip.machine.routing import target_of, way_to
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.grammar import quote_string
 from transports.sip.wire.headers import NameAddr, format_date, parse_name_addr

@@ -9,9 +9,10 @@ from collections import OrderedDict
 from functools import partial
 
 from transports.sip.machine.flow import DEFAULT_PORTS, ConnectTo, Target
-from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.locate import Wanted, is_address
 from transports.sip.machine.resolver import Resolver
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.wire.headers import Via
 
 MOST = 1024

@@ -13,16 +13,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
-from typing import NamedTuple
 
 from attrs import evolve
 
-from bridge.model.body import Failure as SendFailure
-from bridge.model.body import Stage
-from bridge.model.capabilities import RECIPIENT_OFFLINE, SendResult
+from bridge.model.capabilities import SendResult
 from transports.sip.machine.abilities import Abilities
-from transports.sip.machine.clients import Failure, Outcome
+from transports.sip.machine.clients import Outcome
 from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.delivery import (
+    NO_ANSWER,
+    NOT_TAKEN,
+    OFFLINE,
+    UNREACHABLE,
+    UNSUPPORTED,
+    Delivery,
+    Form,
+    ascended,
+    failed,
+    meaning_of,
+)
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.gruu import same_instance
 from transports.sip.machine.layer import MAGIC, TransactionLayer
@@ -30,8 +39,8 @@ from transports.sip.machine.outbound import flow_has_failed, next_flow, one_flow
 from transports.sip.machine.quirks import NONE
 from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router, target_of
-from transports.sip.machine.timers import Timer, TimerQueue
-from transports.sip.machine.upstream import TOO_LARGE, Result, Upstream
+from transports.sip.machine.timers import TimerQueue
+from transports.sip.machine.upstream import Result, Upstream
 from transports.sip.wire.base import check_header
 from transports.sip.wire.cpim import CONTENT_TYPE as CPIM
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
@@ -43,8 +52,6 @@ from transports.sip.wire.uri import SipUri, parse_uri
 
 Finished = Callable[[str, SendResult, float], None]
 
-DELIVERED = SendResult(stage=Stage.DELIVERED)
-RELAYED = SendResult(stage=Stage.RELAYED)
 LEAST_BODY = 100
 """The least that is told: one who has a URI that leaves room for less cannot be written to over UDP."""
 HEADROOM = 700
@@ -55,133 +62,6 @@ makes no storm.
 """
 USUAL_CONTACT = 100
 """Of them, the bytes that a contact's URI and its route take; what is more is told."""
-NOT_TAKEN = frozenset({415, 488})
-"""What says that another form may be taken: RFC 3428 section 7, and what stacks made for calls say in its place."""
-
-
-def _failed(reason: str, text: str, *, retryable: bool, certain: bool = True) -> SendResult:
-    stage = Stage.FAILED if certain else Stage.UNKNOWN
-    failure = SendFailure(reason=reason, retryable=retryable, certain=certain, user_text=text)
-    return SendResult(stage=stage, failure=failure)
-
-
-OFFLINE = _failed(RECIPIENT_OFFLINE, "The recipient is not signed on", retryable=True)
-NO_ANSWER = _failed("timeout", "The recipient's device did not answer", retryable=True, certain=False)
-LOST = _failed("connection-lost", "The connection to the recipient's device broke", retryable=True, certain=False)
-UNREACHABLE = _failed("unreachable", "The recipient's device cannot be reached", retryable=True)
-OVERLOAD = _failed("overload", "Too many messages are under way", retryable=True)
-UNSUPPORTED = _failed("unsupported", "The recipient's device does not take this kind of content", retryable=False)
-
-_BY_FAILURE = {
-    Failure.TIMEOUT: NO_ANSWER,
-    Failure.TRANSPORT: LOST,
-    Failure.UNREACHABLE: UNREACHABLE,
-    Failure.OVERLOAD: OVERLOAD,
-}
-_BY_STATUS: dict[int, tuple[str, bool, bool]] = {
-    # status: reason, retryable, certain
-    401: ("unauthorized", False, True),
-    403: ("refused", False, True),
-    404: ("gone", True, True),
-    405: ("unsupported", False, True),
-    406: ("unsupported", False, True),
-    407: ("unauthorized", False, True),
-    408: ("timeout", True, False),
-    410: ("gone", True, True),
-    413: ("too-large", False, True),
-    415: ("unsupported", False, True),
-    416: ("unsupported", False, True),
-    420: ("unsupported", False, True),
-    430: ("unreachable", True, True),
-    480: ("unavailable", True, True),
-    481: ("gone", True, True),
-    482: ("duplicate", False, False),
-    486: ("unavailable", True, True),
-    488: ("unsupported", False, True),
-    500: ("device-error", True, True),
-    503: ("unavailable", True, True),
-    504: ("timeout", True, False),
-    513: ("too-large", False, True),
-    600: ("unavailable", True, True),
-    603: ("refused", False, True),
-    604: ("gone", False, True),
-    606: ("unsupported", False, True),
-}
-
-
-def result_of(response: Response) -> SendResult:
-    """Returns what a final response means for the message. RFC 3428 section 7: 200 is delivery, 202 is not yet."""
-    status = response.status
-    if status < 300:
-        return RELAYED if status == 202 else DELIVERED
-    reason, retryable, certain = _BY_STATUS.get(status, ("device-error" if status >= 500 else "refused", False, True))
-    return _failed(reason, f"The recipient's device answered {status}", retryable=retryable, certain=certain)
-
-
-class Form(NamedTuple):
-    """One form of a message: its media type, and all of a request but the top, which is the same for every contact."""
-
-    media: str
-    tail: bytes
-
-
-class Delivery:
-    """One message on its way to the contacts of one person."""
-
-    __slots__ = (
-        "aor", "busy", "deadline", "device", "done", "forms", "ids", "key", "results", "sender", "tried", "untold",
-        "waiting",
-    )  # fmt: skip
-
-    def __init__(
-        self, aor: str, key: str, forms: tuple[Form, ...], ids: tuple[str, ...], device: str | None = None
-    ) -> None:
-        self.aor = aor
-        self.key = key
-        self.forms = forms
-        self.ids = ids
-        """The Call-IDs by which receipts may name it."""
-        self.untold = False
-        """Whether forms are tried that only those take who are known to: nobody is, and there is no other form."""
-        self.sender = ""
-        """Who has sent it, as a header value, where a server of others is told."""
-        self.tried: set[str] = set()
-        """The contacts that it was sent to, by their flow names."""
-        self.device = device
-        """The instance that alone is to have it; None: all."""
-        self.busy: set[str] = set()
-        """Devices with several flows that have it on one of these now."""
-        self.waiting = 0
-        self.done = False
-        self.results: list[SendResult] = []
-        self.deadline: Timer | None = None
-
-    def form_for(self, binding: Binding, after: int = -1) -> int:
-        """Returns the number of the first form behind ``after`` that a contact takes, or -1.
-
-        That is where it takes none, or where the message is for another device.
-        """
-        if self.device is not None and not same_instance(binding.instance, self.device):
-            return -1
-        return self.form_taken(binding.abilities, after)
-
-    def form_taken(self, abilities: Abilities, after: int = -1) -> int:
-        """Returns the number of the first form behind ``after`` that who has these abilities takes, or -1."""
-        for number in range(after + 1, len(self.forms)):
-            if abilities.may_take(self.forms[number].media, untold=self.untold):
-                return number
-        return -1
-
-    def worst(self) -> SendResult:
-        """Returns what is to be said when no contact took it: what is not certain first, then what can be retried."""
-        results = self.results
-        for result in results:
-            if result.failure is not None and not result.failure.certain:
-                return result
-        for result in results:
-            if result.failure is not None and result.failure.retryable:
-                return result
-        return results[0] if results else OFFLINE
 
 
 class Sender:
@@ -248,7 +128,7 @@ class Sender:
             forms, ids = self._forms(message, key)
         except (SipBuildError, SipSyntaxError) as error:
             text = f"The message cannot be written in SIP: {error}"
-            self._finished(key, _failed("malformed", text, retryable=False), now)
+            self._finished(key, failed("malformed", text, retryable=False), now)
             return
         contacts = self._registrar.contacts(message.aor)
         device = message.device
@@ -435,7 +315,7 @@ class Sender:
                 return
             room = limit - (len(data) - _body_length(tail))
             text = f"The message is too long for the recipient's device, {max(room, 0)} bytes at most"
-            self._settle(delivery, _failed("too-large", text, retryable=False), now)
+            self._settle(delivery, failed("too-large", text, retryable=False), now)
             return
         answered = partial(self._answered, delivery, binding, number)
         if self._layer.request("MESSAGE", branch, data, way, now, answered) is None:
@@ -481,22 +361,13 @@ class Sender:
     def _answered(self, delivery: Delivery, binding: Binding, number: int, outcome: Outcome, now: float) -> None:
         if binding.reg_id and flow_has_failed(outcome) and self._by_another_flow(delivery, binding, now):
             return
-        if isinstance(outcome, Response):
-            if outcome.status in NOT_TAKEN:
-                binding.abilities.refused(delivery.forms[number].media, outcome)
-                other = delivery.form_for(binding, number)
-                if other >= 0:
-                    self._to_contact(delivery, binding, other, now)
-                    return
-            self._settle(delivery, result_of(outcome), now)
-        elif outcome is Failure.TIMEOUT:
-            self._settle(delivery, NO_ANSWER, now)
-        elif outcome is Failure.TRANSPORT:
-            self._settle(delivery, LOST, now)
-        elif outcome is Failure.UNREACHABLE:
-            self._settle(delivery, UNREACHABLE, now)
-        else:
-            self._settle(delivery, OVERLOAD, now)
+        if isinstance(outcome, Response) and outcome.status in NOT_TAKEN:
+            binding.abilities.refused(delivery.forms[number].media, outcome)
+            other = delivery.form_for(binding, number)
+            if other >= 0:
+                self._to_contact(delivery, binding, other, now)
+                return
+        self._settle(delivery, meaning_of(outcome), now)
 
     def _settle(self, delivery: Delivery, result: SendResult, now: float) -> None:
         delivery.waiting -= 1
@@ -524,23 +395,6 @@ class Sender:
         if not delivery.done:
             delivery.results.append(NO_ANSWER)
             self._finish(delivery, delivery.worst(), now)
-
-
-def ascended(result: Result) -> SendResult:
-    """Returns what it means for the message that a server of another domain, or none, has taken it."""
-    outcome = result.outcome
-    if isinstance(outcome, Response):
-        found = result_of(outcome)
-    elif outcome == TOO_LARGE:
-        return _failed("too-large", "The message is too long for the way to the recipient", retryable=False)
-    elif outcome is Failure.UNREACHABLE:
-        found = _failed("unreachable", "The recipient's server cannot be reached", retryable=True)
-    else:
-        found = _BY_FAILURE.get(outcome, NO_ANSWER) if isinstance(outcome, Failure) else NO_ANSWER
-    failure = found.failure
-    if failure is not None and failure.certain and result.maybe:
-        return SendResult(stage=Stage.UNKNOWN, failure=evolve(failure, certain=False))
-    return found
 
 
 def _percent(char: str) -> str:

@@ -21,9 +21,10 @@ from attrs import frozen
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Flow, Target
-from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.ports import Entropy
 from transports.sip.machine.routing import Router, target_of, uri_transport
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.headers import NameAddr, parse_name_addr

@@ -18,7 +18,7 @@ from transports.sip.machine.documents import Document, Documents, Surroundings, 
 from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow
-from transports.sip.machine.layer import ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.names import Names
 from transports.sip.machine.notifies import Notifies
@@ -26,6 +26,7 @@ from transports.sip.machine.packages import MESSAGE_SUMMARY, PACKAGES, PRESENCE,
 from transports.sip.machine.ports import Entropy, SubscriptionStore
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.native import SipPresence, SipWatch

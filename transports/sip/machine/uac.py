@@ -16,8 +16,9 @@ from attrs import field, frozen
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import Flow, Output, Target
-from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.ports import Entropy
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.transactions import Timers
 from transports.sip.wire.auth import ALGORITHMS, Challenge, answer, ha1, parse_challenges

@@ -11,12 +11,13 @@ from transports.sip.machine.config import ENCODINGS, EndpointConfig
 from transports.sip.machine.events import MessageReceived, RequestRefused
 from transports.sip.machine.gruu import is_gruu
 from transports.sip.machine.guard import Guard
-from transports.sip.machine.layer import MAGIC, ServerTransaction, TransactionLayer
+from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.names import Names, clean_reason, warning
 from transports.sip.machine.packages import ALLOW_EVENTS
 from transports.sip.machine.publications import Publications
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
+from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.subscriber import Subscriber
 from transports.sip.machine.subscriptions import Notifier
 from transports.sip.machine.trunkconfig import Peer
