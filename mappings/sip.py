@@ -37,6 +37,7 @@ from mappings.sip_bodies import RouteMemo, asking, bodies_of, language_of, notif
 from mappings.sip_content import ContentReader, line, plain_text, typing_state
 from mappings.text import clean
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
+from transports.sip.wire.grammar import delta_seconds
 from transports.sip.wire.headers import format_date, parse_date
 from transports.sip.wire.iscomposing import State
 from transports.sip.wire.native import (
@@ -209,8 +210,8 @@ class SipMapping:
         """RFC 3428 section 8: Expires counts from now; a message is not to be shown afterwards."""
         if value is None:
             return None
-        digits = value.strip()
-        return self.clock() + int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else None
+        seconds = delta_seconds(value.strip())
+        return None if seconds is None else self.clock() + seconds
 
     def _draft(self, aor: str, peer: str, body: Typing | Watch) -> Draft:
         sender, recipients, conversation = self._parties(aor, peer, "")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
 
 from attrs import field, frozen
 
+from bridge.app.values import DIGESTS
 from transports.sip.machine.abilities import LEARNABLE
 from transports.sip.machine.config import ChallengeRule
 from transports.sip.machine.quirks import BUILT_IN, Quirk, Quirks
-
-DIGESTS: Final = ("MD5", "SHA-256", "SHA-512-256")
 
 
 @frozen(kw_only=True)

@@ -9,6 +9,7 @@ from attrs import Factory, field, frozen
 from bridge.app.quirksection import QuirkSection
 from bridge.app.trunksections import PeerSection, RouteSection
 from bridge.app.values import (
+    DIGESTS,
     HostPort,
     InvalidValue,
     Listen,
@@ -20,8 +21,6 @@ from bridge.app.values import (
     shown,
     word,
 )
-
-DIGESTS = ("MD5", "SHA-256", "SHA-512-256")
 
 
 @frozen(kw_only=True)

@@ -7,6 +7,8 @@ from typing import Any, Final
 from attrs import frozen
 
 LARGEST: Final = 1_000_000_000
+DIGESTS: Final = ("MD5", "SHA-256", "SHA-512-256")
+"""The digest algorithms that may be configured (RFC 8760)."""
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*", re.ASCII)
 _WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80

@@ -8,7 +8,6 @@ from math import inf
 from typing import Literal, TypeAlias
 
 from transports.sip.machine.flow import Target
-from transports.sip.wire.message import Response
 
 State: TypeAlias = Literal["unknown", "up", "down"]
 MOST = 4096
@@ -94,11 +93,3 @@ class Health:
         if condition.state != state:
             condition.state, condition.since = state, now
         condition.reason = reason
-
-
-def retry_after(response: Response) -> float | None:
-    """Returns the seconds of Retry-After, at most an hour; None where there is none that can be read."""
-    text = (response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        return None
-    return min(float(text), LONGEST_RETRY_AFTER)

@@ -19,6 +19,7 @@ from transports.sip.machine.dialogs import Prefix, Subscription
 from transports.sip.machine.documents import Document
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.gruu import is_gruu
+from transports.sip.machine.health import LONGEST_RETRY_AFTER
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.lists import Listing
 from transports.sip.machine.names import Names
@@ -29,7 +30,7 @@ from transports.sip.machine.routing import Router, uri_transport, way_to
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.volley import Shot
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
-from transports.sip.wire.message import Response
+from transports.sip.wire.message import Response, retry_after
 
 OVER = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
 """RFC 5057: what ends a subscription when a NOTIFY is answered so, unless it asks to be tried again (Retry-After)."""
@@ -256,7 +257,7 @@ class Notifies:
                 return True
             self._drop(subscription, f"NOTIFY: {outcome.value}", now)
             return False
-        after = _retry_after(outcome)
+        after = retry_after(outcome, LONGEST_RETRY_AFTER)
         if outcome.status == _GONE or (outcome.status in OVER and after is None):
             self._drop(subscription, f"NOTIFY was answered {outcome.status}", now)
             return False
@@ -274,9 +275,3 @@ def _state(subscription: Subscription, now: float) -> bytes:
     state = _ACTIVE if isinstance(shows, Listing) or shows.state == "active" else _PENDING
     left = int(subscription.expires_at - now + 0.5)
     return state % (max(0, left))
-
-
-def _retry_after(response: Response) -> float | None:
-    """Seconds after which a request may be tried again (RFC 3261 section 20.33), an hour at most; None: not said."""
-    text = (response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
-    return min(float(text), 3600.0) if text.isascii() and text.isdigit() and len(text) <= 10 else None

@@ -11,7 +11,7 @@ from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.events import PeerChanged
 from transports.sip.machine.flow import Target
-from transports.sip.machine.health import Health, State, retry_after
+from transports.sip.machine.health import LONGEST_RETRY_AFTER, Health, State
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.locate import is_address
 from transports.sip.machine.ports import Entropy
@@ -21,7 +21,7 @@ from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.trunkconfig import Peer
 from transports.sip.machine.trust import Trust
 from transports.sip.machine.upstream import Upstream, peer_hop
-from transports.sip.wire.message import Response
+from transports.sip.wire.message import Response, retry_after
 
 MOST_TARGETS = 8
 """Of one peer that are pinged."""
@@ -151,7 +151,7 @@ class Peers:
     def _answered(self, peer: Peer, target: Target, outcome: Outcome, now: float) -> None:
         """Whatever it answers, it is there. That we cannot ask now says nothing of it."""
         if isinstance(outcome, Response):
-            wait = retry_after(outcome) if outcome.status == 503 else None
+            wait = retry_after(outcome, LONGEST_RETRY_AFTER) if outcome.status == 503 else None
             if wait is not None:
                 self._health.busy(target, wait, now)
             else:

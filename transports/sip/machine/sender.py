@@ -48,7 +48,7 @@ from transports.sip.wire.headers import NameAddr, parse_content_type
 from transports.sip.wire.memo import Memo
 from transports.sip.wire.message import Response
 from transports.sip.wire.native import SipMessage
-from transports.sip.wire.uri import SipUri, parse_uri
+from transports.sip.wire.uri import SipUri, escape_user, parse_uri
 
 Finished = Callable[[str, SendResult, float], None]
 
@@ -277,11 +277,7 @@ class Sender:
         text = self._senders.table.get(aor)
         if text is None:
             user, _, host = aor.rpartition("@")
-            escaped = "".join(
-                char if char.isascii() and (char.isalnum() or char in "-_.!~*'()&=+$,;?/") else _percent(char)
-                for char in user
-            )
-            text = str(NameAddr("", parse_uri(f"sip:{escaped}@{host}")))
+            text = str(NameAddr("", parse_uri(f"sip:{escape_user(user)}@{host}")))
             self._senders.put(aor, text)
         return text
 
@@ -395,10 +391,6 @@ class Sender:
         if not delivery.done:
             delivery.results.append(NO_ANSWER)
             self._finish(delivery, delivery.worst(), now)
-
-
-def _percent(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode())
 
 
 def _body_length(tail: bytes) -> int:

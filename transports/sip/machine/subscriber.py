@@ -27,8 +27,9 @@ from transports.sip.machine.routing import Router, target_of, uri_transport
 from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
+from transports.sip.wire.grammar import delta_seconds
 from transports.sip.wire.headers import NameAddr, parse_name_addr
-from transports.sip.wire.message import Request, Response, validate_response
+from transports.sip.wire.message import Request, Response, retry_after, validate_response
 from transports.sip.wire.pidf import CONTENT_TYPE as PIDF
 from transports.sip.wire.pidf import parse_pidf
 from transports.sip.wire.uri import SipUri, parse_uri
@@ -296,10 +297,10 @@ class Subscriber:
             self._begin(watch, now)
         elif in_dialog and status not in OVER:
             # Section 4.1.2.3: the usage lives until it runs out; the next refresh comes before that.
-            self._plan_refresh(watch, max(_retry_after(response) or watch.again, 1.0) / REFRESH_AT, now)
+            self._plan_refresh(watch, max(retry_after(response, AGAIN_AT_MOST) or watch.again, 1.0) / REFRESH_AT, now)
             watch.again = min(2 * watch.again, AGAIN_AT_MOST)
         else:
-            self._failed(watch, f"answered {status}", now, _retry_after(response))
+            self._failed(watch, f"answered {status}", now, retry_after(response, AGAIN_AT_MOST))
 
     def _failed(self, watch: _Watch, reason: str, now: float, after: float | None = None) -> None:
         """It is over for now, and begins anew after a while that grows."""
@@ -415,9 +416,8 @@ class Subscriber:
         if watch.done:
             return
         self._emit(Shown(watch.key, "pending" if state == "pending" else "active", pidf))
-        left = params.get("expires")
-        seconds = int(left) if left and left.isascii() and left.isdigit() and len(left) <= 10 else watch.expires
-        watch.expires = min(seconds, max(EXPIRES, watch.min_expires))
+        left = delta_seconds(params.get("expires"))
+        watch.expires = min(watch.expires if left is None else left, max(EXPIRES, watch.min_expires))
         if not (watch.fetch or watch.ending or watch.sending):
             self._plan_refresh(watch, watch.expires, now)
 
@@ -431,9 +431,8 @@ class Subscriber:
         elif reason in _FOR_GOOD:
             self._over(watch, Denied(watch.key, reason))
         elif reason in {"probation", "giveup"}:
-            text = params.get("retry-after") or ""
-            after = float(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
-            self._failed(watch, reason, now, None if after is None else min(after, 86400.0))
+            after = delta_seconds(params.get("retry-after"))
+            self._failed(watch, reason, now, None if after is None else min(float(after), 86400.0))
         else:
             # A notifier that ends each subscription at once must not have us begin one for each round trip.
             self._failed(watch, reason or "terminated", now, 0.5 if reason in _AT_ONCE and watch.cseq > 1 else None)
@@ -441,8 +440,3 @@ class Subscriber:
 
 def _tag_of(remote: str) -> str:
     return parse_name_addr(remote).tag or ""
-
-
-def _retry_after(response: Response) -> float | None:
-    text = (response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
-    return min(float(text), AGAIN_AT_MOST) if text.isascii() and text.isdigit() and len(text) <= 10 else None

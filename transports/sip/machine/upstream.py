@@ -14,14 +14,14 @@ from typing import NamedTuple, TypeAlias
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Target
-from transports.sip.machine.health import Health, retry_after
+from transports.sip.machine.health import LONGEST_RETRY_AFTER, Health
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.locate import Wanted, wanted
 from transports.sip.machine.resolver import Resolver
 from transports.sip.machine.routing import Router, same_address
 from transports.sip.machine.trunkconfig import Peer, Route
 from transports.sip.machine.trust import ASSERTED
-from transports.sip.wire.message import Response
+from transports.sip.wire.message import Response, retry_after
 from transports.sip.wire.uri import SipUri, escape_user
 
 TOO_LARGE = "too-large"
@@ -178,7 +178,7 @@ class Upstream:
                 self._health.answered(target, now)
                 ascent.done(Result(outcome, ascent.maybe, ascent.peer), now)
                 return
-            wait = retry_after(outcome)
+            wait = retry_after(outcome, LONGEST_RETRY_AFTER)
             if wait is not None:
                 self._health.busy(target, wait, now)
         elif outcome in _DEAD:

@@ -9,7 +9,7 @@ from typing import Final
 
 from transports.sip.wire.base import Lines, Request, Response, check_header, check_status
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
-from transports.sip.wire.grammar import check_text, check_token, split_commas
+from transports.sip.wire.grammar import check_text, check_token, delta_seconds, split_commas
 from transports.sip.wire.headers import ASKS_RPORT, Via
 from transports.sip.wire.names import canonical
 
@@ -34,6 +34,12 @@ REASONS: Final[dict[int, str]] = {
     504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large", 580: "Precondition Failure",
     600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }  # fmt: skip
+
+
+def retry_after(response: Response, most: float) -> float | None:
+    """The seconds of Retry-After (RFC 3261 section 20.33), `most` at the most; None where none can be read."""
+    seconds = delta_seconds((response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip())
+    return None if seconds is None else min(float(seconds), most)
 
 
 def reason_phrase(status: int) -> str:

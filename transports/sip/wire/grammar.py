@@ -39,6 +39,11 @@ def quote_string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def delta_seconds(text: str | None) -> int | None:
+    """A number of seconds (RFC 3261 section 25.1) of up to ten digits; None where it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 10 else None
+
+
 def check_text(text: str, what: str) -> str:
     """`text` itself. Raises SipBuildError where it holds CR, LF or NUL, or cannot be UTF-8."""
     if _LINE_BREAKS.search(text):

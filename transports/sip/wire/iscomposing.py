@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
+from transports.sip.wire.grammar import delta_seconds
 from transports.sip.wire.xmldoc import child_text, local, read_xml
 from transports.sip.wire.xmldoc import text as xml_text
 
@@ -50,10 +51,8 @@ def parse_iscomposing(data: bytes) -> IsComposing:
     state = child_text(root, "state")
     if state is None:
         raise SipSyntaxError("isComposing: state is missing")
-    refresh = child_text(root, "refresh")
-    seconds: int | None = None
-    if refresh is not None and refresh.isascii() and refresh.isdigit() and len(refresh) <= 10:
-        seconds = min(max(int(refresh), MIN_REFRESH), MAX_REFRESH)
+    refresh = delta_seconds(child_text(root, "refresh"))
+    seconds = None if refresh is None else min(max(refresh, MIN_REFRESH), MAX_REFRESH)
     return IsComposing(
         state="active" if state == "active" else "gone" if state == "gone" else "idle",
         content_type=child_text(root, "contenttype"),

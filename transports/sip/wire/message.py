@@ -1,6 +1,6 @@
 """SIP messages: reading, building, answering, checking. This module is the door; the rooms lie behind it."""
 
-from transports.sip.wire.answer import add_received, forward_bytes, reason_phrase, respond, respond_bytes
+from transports.sip.wire.answer import add_received, forward_bytes, reason_phrase, respond, respond_bytes, retry_after
 from transports.sip.wire.base import Message, Request, Response
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.parser import DEFAULT, METHODS, Limits, parse_message
@@ -21,6 +21,7 @@ __all__ = [
     "reason_phrase",
     "respond",
     "respond_bytes",
+    "retry_after",
     "validate_request",
     "validate_response",
 ]

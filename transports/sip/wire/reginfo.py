@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 import attrs
 
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
-from transports.sip.wire.xmldoc import attribute, child_text, children, local, read_xml
+from transports.sip.wire.xmldoc import attribute, child_text, children, local, number, read_xml
 from transports.sip.wire.xmldoc import text as xml_text
 
 CONTENT_TYPE: Final = "application/reginfo+xml"
@@ -112,7 +112,7 @@ def parse_reginfo(data: bytes, limit: int = MAX_SIZE) -> RegInfo:
     state = element.get("state")
     if state not in STATES or not element.get("aor") or not element.get("id"):
         raise SipSyntaxError("reginfo: a registration without aor, id or a known state")
-    version = _number(root.get("version"), "version")
+    version = number(root, "version", "reginfo")
     return RegInfo(
         version=0 if version is None else version,
         aor=element.get("aor") or "",
@@ -132,16 +132,8 @@ def _read(element: Element) -> RegContact:
         uri=uri,
         state=cast(ContactState, state),
         event=cast(ContactEvent, event),
-        expires=_number(element.get("expires"), "expires"),
+        expires=number(element, "expires", "reginfo"),
         q=min(float(q), 1.0) if q is not None and _Q.fullmatch(q) else None,
         call_id=element.get("callid") or "",
-        cseq=_number(element.get("cseq"), "cseq"),
+        cseq=number(element, "cseq", "reginfo"),
     )
-
-
-def _number(text: str | None, what: str) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise SipSyntaxError(f"reginfo: {what} is {text!r}"[:120])
-    return int(text)

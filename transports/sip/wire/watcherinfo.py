@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 import attrs
 
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
-from transports.sip.wire.xmldoc import attribute, children, local, read_xml
+from transports.sip.wire.xmldoc import attribute, children, local, number, read_xml
 from transports.sip.wire.xmldoc import text as xml_text
 
 CONTENT_TYPE: Final = "application/watcherinfo+xml"
@@ -106,8 +106,11 @@ def parse_watcherinfo(data: bytes, limit: int = MAX_SIZE) -> WatcherInfo:
     state = root.get("state")
     if state not in {"full", "partial"}:
         raise SipSyntaxError(f"watcherinfo: the state is {state!r}"[:120])
+    version = number(root, "version", "watcherinfo")
+    if version is None:
+        raise SipSyntaxError("watcherinfo: there is no version")
     return WatcherInfo(
-        version=_number(root.get("version"), "version"),
+        version=version,
         full=state == "full",
         resource=lists[0].get("resource") or "",
         package=lists[0].get("package") or "",
@@ -119,18 +122,11 @@ def _read(element: Element) -> WatcherEntry:
     status, event = element.get("status"), element.get("event")
     if status not in STATUSES or event not in EVENTS or not element.get("id"):
         raise SipSyntaxError("watcherinfo: a watcher without id, or with a status or event that is not known")
-    expiration = element.get("expiration")
     return WatcherEntry(
         id=element.get("id") or "",
         uri=(element.text or "").strip(),
         status=cast(WatcherStatus, status),
         event=cast(WatcherEvent, event),
         display_name=element.get("display-name") or "",
-        expiration=None if expiration is None else _number(expiration, "expiration"),
+        expiration=number(element, "expiration", "watcherinfo"),
     )
-
-
-def _number(text: str | None, what: str) -> int:
-    if text is None or not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise SipSyntaxError(f"watcherinfo: {what} is {text!r}"[:120])
-    return int(text)

@@ -87,6 +87,20 @@ def child_text(element: Element, name: str) -> str | None:
     return None
 
 
+def number(element: Element, name: str, what: str) -> int | None:
+    """An attribute that is a number of up to ten digits; None where it is not there.
+
+    Raises:
+        SipSyntaxError: it is another text.
+    """
+    value = element.get(name)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 10):
+        raise SipSyntaxError(f"{what}: {name} is {value!r}"[:120])
+    return int(value)
+
+
 def text(value: str) -> str:
     """Character data. What XML cannot hold at all is left out."""
     return escape(_ILLEGAL.sub("", value), {"\r": "&#13;"})
