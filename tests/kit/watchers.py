@@ -3,24 +3,28 @@
 import zlib
 from collections.abc import Iterable
 from typing import ClassVar
-from weakref import WeakKeyDictionary
 
 from tests.kit.sip import Client, make_endpoint
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.flow import Flow
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
 
+_MOST_ENDPOINTS = 16
+"""Whose messages wait at a time: more than any one test has. (Compiled, an endpoint bears no weak reference.)"""
+
 
 class Subscriber(Client):
     """One client; each dialog has its Call-ID."""
 
     dialog = "dialog"
-    _inboxes: ClassVar[WeakKeyDictionary[Endpoint, dict[str, list[Response | Request]]]] = WeakKeyDictionary()
+    _inboxes: ClassVar[dict[Endpoint, dict[str, list[Response | Request]]]] = {}
     """What an endpoint has sent to whom, and was not looked at yet."""
 
     def take(self, now: float) -> list[Response | Request]:
         """What the endpoint has for this client; what is for others waits for them."""
         inbox = self._inboxes.setdefault(self.endpoint, {})
+        if len(self._inboxes) > _MOST_ENDPOINTS:
+            del self._inboxes[next(iter(self._inboxes))]
         for output in self.endpoint.to_send(now):
             flow, data = output[0], output[1]
             if isinstance(flow, Flow) and isinstance(data, bytes):

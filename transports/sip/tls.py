@@ -206,11 +206,3 @@ def peer_domains(certificate: X509 | None) -> tuple[str, ...]:
         hosts = [uri[4:].partition(";")[0] for uri in uris]
         return tuple(host.lower() for host in hosts if host and "@" not in host and "*" not in host)
     return tuple(name.lower() for name in names.get_values_for_type(x509.DNSName) if "*" not in name)
-
-
-def peer_domain(certificate: X509 | None) -> str | None:
-    """Returns the SIP domain that a certificate proves (RFC 5922 7.1), or None.
-
-    That is the first of `peer_domains`.
-    """
-    return next(iter(peer_domains(certificate)), None)

@@ -10,27 +10,27 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509
 
 from tests.unit.sip_connector.pem import make_certificate, make_pair
-from transports.sip.tls import ServerTls, TlsError, TlsFiles, load_options, peer_domain, proves
+from transports.sip.tls import ServerTls, TlsError, TlsFiles, load_options, peer_domains, proves
 
 
 @pytest.mark.parametrize(
-    ("names", "domain"),
+    ("names", "domains"),
     [
-        ([x509.UniformResourceIdentifier("sip:Example.test"), x509.DNSName("other.test")], "example.test"),
-        ([x509.UniformResourceIdentifier("sip:alice@example.test"), x509.DNSName("example.test")], None),
-        ([x509.UniformResourceIdentifier("https://example.test"), x509.DNSName("example.test")], "example.test"),
-        ([x509.DNSName("*.example.test")], None),
-        ([x509.DNSName("*.example.test"), x509.DNSName("B.example.test")], "b.example.test"),
-        ([], None),
+        ([x509.UniformResourceIdentifier("sip:Example.test"), x509.DNSName("other.test")], ("example.test",)),
+        ([x509.UniformResourceIdentifier("sip:alice@example.test"), x509.DNSName("example.test")], ()),
+        ([x509.UniformResourceIdentifier("https://example.test"), x509.DNSName("example.test")], ("example.test",)),
+        ([x509.DNSName("*.example.test")], ()),
+        ([x509.DNSName("*.example.test"), x509.DNSName("B.example.test")], ("b.example.test",)),
+        ([], ()),
     ],
 )
-def test_whom_a_certificate_names(names: list[x509.GeneralName], domain: str | None) -> None:
+def test_whom_a_certificate_names(names: list[x509.GeneralName], domains: tuple[str, ...]) -> None:
     certificate, _ = make_certificate(*names)
-    assert peer_domain(X509.from_cryptography(certificate)) == domain
+    assert peer_domains(X509.from_cryptography(certificate)) == domains
 
 
 def test_no_certificate_names_nobody() -> None:
-    assert peer_domain(None) is None
+    assert peer_domains(None) == ()
 
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:

@@ -147,6 +147,16 @@ def test_too_short_is_asked_for_longer(up: Notifier) -> None:
     assert [type(event) for event in up.seen()] == [Lost]
 
 
+def test_a_notifier_that_wants_ever_more_is_not_asked_for_each_round_trip(up: Notifier) -> None:
+    up.begin()
+    up.answer(423, ("Min-Expires", "5400"))
+    assert up.got().expires == 5400
+    up.answer(423, ("Min-Expires", "5401"))
+    assert up.requests() == []
+    assert [type(event) for event in up.seen()] == [Lost]
+    assert [one.expires for one in up.requests(AGAIN_AFTER + 1.0)] == [5401]
+
+
 @pytest.mark.parametrize("status", [404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 501, 604])
 def test_a_refresh_that_ends_the_usage_begins_anew(up: Notifier, status: int) -> None:
     """RFC 6665 section 4.1.2.3, RFC 5057: a new Call-ID and tag."""
@@ -201,6 +211,21 @@ def test_what_is_ended_is_over_with_the_200(up: Notifier) -> None:
     assert up.seen() == []
     assert up.notify("active", b"").status == 481
     assert up.endpoint.counts["watching"] == 0
+
+
+def test_a_dialog_whose_last_notify_never_comes_is_forgotten(up: Notifier) -> None:
+    up.begin()
+    up.answer()
+    up.notify()
+    up.endpoint.subscriber.unwatch("w", up.now)
+    assert up.got().expires == 0
+    assert up.notify("active;expires=600").status == 200  # on its way when the end was asked for
+    up.answer()
+    assert up.requests() == []  # it was asked for once
+    assert up.seen()[-1] == Lost("w", "ended", final=True)
+    assert up.notify("active;expires=600").status == 200
+    up.requests(33.0)
+    assert up.notify("terminated;reason=timeout", b"").status == 481
 
 
 def test_what_is_ended_before_it_began_is_ended_in_its_dialog(up: Notifier) -> None:

@@ -269,6 +269,9 @@ class Subscriber:
         if watch.expires == 0:
             self._by_key.pop(watch.key, None)
             watch.done = True
+            if watch.wait is None:  # a NOTIFY that came meanwhile has ended the wait, and was not the last one
+                length = self._config.timers.timeout
+                watch.wait = self._queue.after(now, length, partial(self._silent, watch, watch.tag))
             self._emit(Lost(watch.key, "ended", final=True))
             return
         watch.expires = 0
@@ -291,8 +294,12 @@ class Subscriber:
         elif status in DENIED:
             self._over(watch, Denied(watch.key, f"{status} {response.reason}"))
         elif status == 423 and response.min_expires and response.min_expires > max(EXPIRES, watch.min_expires):
+            raised = watch.min_expires > 0
             watch.min_expires = response.min_expires
-            self._send(watch, now)
+            if raised:  # one who asks for more each time must not have us ask once for each round trip
+                self._failed(watch, "answered 423", now)
+            else:
+                self._send(watch, now)
         elif status == 481 and in_dialog:
             self._begin(watch, now)
         elif in_dialog and status not in OVER:
@@ -406,6 +413,8 @@ class Subscriber:
 
     def _told(self, watch: _Watch, state: str, params: dict[str, str | None], pidf: bytes | None, now: float) -> None:
         watch.notified = True
+        if watch.done and state != "terminated":
+            return  # the last one is still waited for
         if watch.wait is not None:
             self._queue.cancel(watch.wait)
             watch.wait = None
@@ -413,12 +422,12 @@ class Subscriber:
             self._terminated(watch, params, pidf, now)
             return
         watch.again = AGAIN_AFTER
-        if watch.done:
-            return
         self._emit(Shown(watch.key, "pending" if state == "pending" else "active", pidf))
+        if watch.ending:
+            return  # its lifetime is what we have asked for: none
         left = delta_seconds(params.get("expires"))
         watch.expires = min(watch.expires if left is None else left, max(EXPIRES, watch.min_expires))
-        if not (watch.fetch or watch.ending or watch.sending):
+        if not (watch.fetch or watch.sending):
             self._plan_refresh(watch, watch.expires, now)
 
     def _terminated(self, watch: _Watch, params: dict[str, str | None], pidf: bytes | None, now: float) -> None:
