@@ -24,7 +24,7 @@ from transports.sip.wire.message import (
 from transports.sip.wire.pidf import parse_pidf
 
 FILES = tuple(sorted(HERE.glob("bridge-*.txt")))
-_MARK = re.compile(r"^--- [0-9.]+ s (?:UDP|TCP) ([0-9]+) > ([0-9]+)$", re.MULTILINE)
+_MARK = re.compile(r"^--- [0-9.]+ s (?:UDP|TCP|WS) ([0-9]+) > ([0-9]+)$", re.MULTILINE)
 _LENGTH = re.compile(r"^Content-Length:[ ]*([0-9]+)[ ]*$", re.IGNORECASE | re.MULTILINE)
 Said = tuple[bool, Message]
 
