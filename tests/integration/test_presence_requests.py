@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_sip_lists import _publish
+from tests.integration.test_sip_lists import publish
 from tests.integration.wire import NoAnswer, Phone
 from tests.kit.daemon import BridgeProcess, Person
 from tests.kit.lists import told
@@ -81,7 +81,7 @@ def command(bridge: BridgeProcess, *words: str) -> Any:
 def test_a_request_waits_over_a_restart_and_is_answered_by_a_command(bridge: BridgeProcess) -> None:
     with Phone(bridge, "alice") as alice, Phone(bridge, "bob") as bob:
         assert [phone.register().status for phone in (alice, bob)] == [200, 200]
-        _publish(alice, "alice", "<rpid:busy/>")
+        publish(alice, "alice", "<rpid:busy/>")
         info = parse_watcherinfo(subscribe(alice, ALICE, event="presence.winfo").body)
         assert (info.full, info.watchers) == (True, ())
         first = subscribe(bob, ALICE)
@@ -135,7 +135,7 @@ def test_an_answer_is_given_while_no_daemon_runs(bridge: BridgeProcess) -> None:
 def test_a_polite_block_a_list_and_what_nobody_learns(bridge: BridgeProcess) -> None:
     with Phone(bridge, "alice") as alice, Phone(bridge, "carol") as carol:
         assert [phone.register().status for phone in (alice, carol)] == [200, 200]
-        _publish(alice, "alice", "<rpid:busy/>")
+        publish(alice, "alice", "<rpid:busy/>")
         for shown in (subscribe(carol, ALICE), subscribe(carol, f"sip:team@{DOMAIN}", ("Supported", "eventlist"))):
             if shown.first("Require") == "eventlist":
                 ((kind, _, body),) = told(shown).resources[ALICE]

@@ -27,7 +27,8 @@ PIDF = (
 )
 
 
-def _publish(phone: Phone, user: str, activity: str, etag: str | None = None) -> str:
+def publish(phone: Phone, user: str, activity: str, etag: str | None = None) -> str:
+    """Publishes an activity of RPID. Returns the entity tag."""
     headers = [("Event", "presence"), ("Content-Type", "application/pidf+xml"), ("Expires", "600")]
     if etag is not None:
         headers.append(("SIP-If-Match", etag))
@@ -46,7 +47,7 @@ def test_a_list_goes_on_after_a_kill() -> None:
     uris = [f"sip:{user}@{DOMAIN}" for user in ("alice", "carol", "nobody")]
     with BridgeProcess(people=people) as bridge, Phone(bridge, "alice") as alice, Phone(bridge, "bob") as bob:
         assert [phone.register().status for phone in (alice, bob)] == [200, 200]
-        etag = _publish(alice, "alice", "<rpid:busy/>")
+        etag = publish(alice, "alice", "<rpid:busy/>")
         headers = [("Event", "presence"), ("Contact", f"<{bob.contact}>"), ("Expires", "600"), *LIST_HEADERS]
         accepted = bob.ask("SUBSCRIBE", f"sip:rls@{DOMAIN}", headers, resource_list(*uris))
         assert (accepted.status, accepted.require) == (200, ["eventlist"])
@@ -63,7 +64,7 @@ def test_a_list_goes_on_after_a_kill() -> None:
         assert again.full
         assert again.version > 0
         assert list(again.resources) == uris
-        _publish(alice, "alice", "<rpid:away/>", etag)
+        publish(alice, "alice", "<rpid:away/>", etag)
         change = _next(bob)
         assert (change.version, change.full, list(change.resources)) == (again.version + 1, False, uris[:1])
         assert b"<rpid:away/>" in (change.resources[uris[0]][0][2] or b"")
@@ -82,8 +83,8 @@ def test_policy_hides_in_a_list_what_it_hides() -> None:
         Phone(bridge, "bob") as bob,
     ):
         assert [phone.register().status for phone in (alice, bob, carol)] == [200] * 3
-        etag = _publish(alice, "alice", "<rpid:busy/>")
-        _publish(carol, "carol", "<rpid:busy/>")
+        etag = publish(alice, "alice", "<rpid:busy/>")
+        publish(carol, "carol", "<rpid:busy/>")
         headers = [("Event", "presence"), ("Contact", f"<{bob.contact}>"), ("Expires", "600"), *LIST_HEADERS]
         assert bob.ask("SUBSCRIBE", f"sip:rls@{DOMAIN}", headers, resource_list(*uris)).status == 200
         first = _next(bob)
@@ -95,7 +96,7 @@ def test_policy_hides_in_a_list_what_it_hides() -> None:
         body = change.resources[uris[0]][0][2] or b""
         assert b"<basic>closed</basic>" in body
         assert b"busy" not in body
-        _publish(alice, "alice", "<rpid:away/>", etag)
+        publish(alice, "alice", "<rpid:away/>", etag)
         assert bob.ask("SUBSCRIBE", f"sip:rls@{DOMAIN}", headers, resource_list(*uris)).status == 200
         anew = _next(bob)
         assert anew.version == 0
@@ -115,13 +116,13 @@ def test_linphone_watches_a_list(transport: str) -> None:
         )  # fmt: skip
         with Phone(bridge, "alice", "tcp") as alice, Phone(bridge, "carol", "tcp") as carol:
             assert [phone.register().status for phone in (alice, carol)] == [200, 200]
-            _publish(carol, "carol", "<rpid:busy/>")
-            etag = _publish(alice, "alice", "")
+            publish(carol, "carol", "<rpid:busy/>")
+            etag = publish(alice, "alice", "")
             with Linphone(account, rls_address=f"rls@{DOMAIN}") as bob:
                 bob.wait_registered()
                 bob.wait_presence(f"alice@{DOMAIN}", "online")
                 bob.wait_presence(f"carol@{DOMAIN}", "busy")
-                _publish(alice, "alice", "<rpid:away/>", etag)
+                publish(alice, "alice", "<rpid:away/>", etag)
                 bob.wait_presence(f"alice@{DOMAIN}", "away")
                 assert bridge.status()["sip"]["subscriptions"] == 1
                 sent = bob.wire_log()

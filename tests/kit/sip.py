@@ -7,13 +7,37 @@ from attrs import define, field
 from transports.sip.machine.config import EndpointConfig, Listener
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.flow import CloseFlow, Flow
-from transports.sip.machine.ports import Account, BindingStore, Entropy, PublicationStore, SubscriptionStore
+from transports.sip.machine.ports import (
+    Account,
+    BindingStore,
+    Done,
+    Entropy,
+    PublicationStore,
+    StoredBinding,
+    SubscriptionStore,
+)
 from transports.sip.wire.auth import Challenge, answer, ha1
 from transports.sip.wire.message import Request, Response, parse_message
 
 DOMAIN = "example.test"
 PASSWORD = "secret"
 SERVER = ("192.0.2.1", 5060)
+
+
+class KeptBindings:
+    """Keeps registrations at once, for an endpoint that is started again."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, tuple[StoredBinding, ...]] = {}
+
+    def save(self, aor: str, bindings: tuple[StoredBinding, ...], done: Done) -> None:
+        """Keeps."""
+        self.rows[aor] = bindings
+        done(True, 0.0)
+
+    def load(self) -> tuple[StoredBinding, ...]:
+        """All."""
+        return tuple(row for rows in self.rows.values() for row in rows)
 
 
 def counting_entropy(start: int = 0) -> Entropy:

@@ -71,18 +71,22 @@ class Kamailio:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _configuration(self, database: Path) -> str:
-        modules = "\n".join(f'loadmodule "{name}.so"' for name in _MODULES)
-        realm, password = self.domain, self._password
+    def _head(self) -> str:
+        """The beginning of a configuration: whose domain it is, and where phones come in."""
         return f"""#!KAMAILIO
 debug=1
 log_stderror=yes
 children=2
 tcp_children=2
 auto_aliases=no
-alias="{realm}"
+alias="{self.domain}"
 listen=udp:127.0.0.1:{self.port}
-listen=tcp:127.0.0.1:{self.port}
+listen=tcp:127.0.0.1:{self.port}"""
+
+    def _configuration(self, database: Path) -> str:
+        modules = "\n".join(f'loadmodule "{name}.so"' for name in _MODULES)
+        realm, password = self.domain, self._password
+        return f"""{self._head()}
 {modules}
 modparam("tm", "fr_timer", 5000)
 modparam("usrloc", "db_mode", 0)

@@ -93,15 +93,7 @@ class KamailioPbx(Kamailio):
     def _trunk_configuration(self) -> str:
         modules = "\n".join(f'loadmodule "{name}.so"' for name in _MODULES)
         tls = self._tls_part()
-        return f"""#!KAMAILIO
-debug=1
-log_stderror=yes
-children=2
-tcp_children=2
-auto_aliases=no
-alias="{self.domain}"
-listen=udp:127.0.0.1:{self.port}
-listen=tcp:127.0.0.1:{self.port}
+        return f"""{self._head()}
 listen={self.transport}:127.0.0.1:{self.trunk_port}
 {tls[0]}
 {modules}

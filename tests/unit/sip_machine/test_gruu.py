@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.sip import DOMAIN, Client, counting_entropy, make_endpoint
+from tests.kit.sip import DOMAIN, Client, KeptBindings, counting_entropy, make_endpoint
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import MessageReceived
 from transports.sip.machine.flow import Flow
 from transports.sip.machine.gruu import Gruus, same_instance
-from transports.sip.machine.ports import Done, StoredBinding
 from transports.sip.wire.auth import Challenge
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Request, Response, parse_message
@@ -23,20 +22,6 @@ INSTANCE = "<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>"
 OTHER = "<urn:uuid:00000000-0000-1000-8000-000000000002>"
 SUPPORTED = ("Supported", "gruu")
 PUBLIC = f"sip:alice@{DOMAIN};gr=urn:uuid:00000000-0000-1000-8000-aabbccddeeff"
-
-
-class Store:
-    """Keeps bindings over a restart."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, tuple[StoredBinding, ...]] = {}
-
-    def save(self, aor: str, bindings: tuple[StoredBinding, ...], done: Done) -> None:
-        self.rows[aor] = bindings
-        done(True, 0.0)
-
-    def load(self) -> tuple[StoredBinding, ...]:
-        return tuple(row for rows in self.rows.values() for row in rows)
 
 
 def register(
@@ -167,7 +152,7 @@ def test_one_that_was_changed_means_nobody(alice: Client, bob: Client) -> None:
 
 
 def test_they_survive_a_restart(bob: Client) -> None:
-    store = Store()
+    store = KeptBindings()
     alice = Client(make_endpoint(bindings=store), "alice")
     public, temporary = gruus(alice)
     again = make_endpoint(bindings=store, entropy=counting_entropy(5000), now=5.0)

@@ -2,12 +2,11 @@
 
 import pytest
 
-from tests.kit.sip import DOMAIN, SERVER, Client, make_endpoint
+from tests.kit.sip import DOMAIN, SERVER, Client, KeptBindings, make_endpoint
 from transports.sip.machine.config import Lifetimes
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import RegistrationChanged, SendFinished
 from transports.sip.machine.flow import CloseFlow, Flow
-from transports.sip.machine.ports import Done, StoredBinding
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
 from transports.sip.wire.native import SipMessage
 
@@ -291,18 +290,7 @@ def test_a_lost_flow_ends_its_binding_alone(endpoint: Endpoint) -> None:
 
 
 def test_after_a_restart_a_device_is_reached_by_its_next_flow_only() -> None:
-    class Store:
-        rows: tuple[StoredBinding, ...] = ()
-
-        def save(self, aor: str, bindings: tuple[StoredBinding, ...], done: Done) -> None:
-            del aor
-            self.rows = bindings
-            done(True, 0.0)
-
-        def load(self) -> tuple[StoredBinding, ...]:
-            return self.rows
-
-    store = Store()
+    store = KeptBindings()
     flows(make_endpoint(bindings=store), count=1)
     again = make_endpoint(bindings=store)
     send(again)

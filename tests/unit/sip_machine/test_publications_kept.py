@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.kit.sip import DOMAIN, Client, make_endpoint
+from tests.kit.sip import DOMAIN, Client, KeptBindings, make_endpoint
 from transports.sip.machine.config import Limits
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import Published
-from transports.sip.machine.ports import Done, StoredBinding, StoredPublication
+from transports.sip.machine.ports import Done, StoredPublication
 from transports.sip.wire.message import Response
 from transports.sip.wire.native import SipPublished
 
@@ -16,22 +16,6 @@ OPEN = (
 )
 CLOSED = OPEN.replace(b"open", b"closed")
 ALICE = f"alice@{DOMAIN}"
-
-
-class Bindings:
-    """Keeps registrations at once."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, tuple[StoredBinding, ...]] = {}
-
-    def save(self, aor: str, bindings: tuple[StoredBinding, ...], done: Done) -> None:
-        """Keeps."""
-        self.rows[aor] = bindings
-        done(True, 0.0)
-
-    def load(self) -> tuple[StoredBinding, ...]:
-        """All."""
-        return tuple(row for rows in self.rows.values() for row in rows)
 
 
 class Store:
@@ -69,7 +53,7 @@ class World:
     """An endpoint that can be started again on what was kept."""
 
     def __init__(self, **changes: object) -> None:
-        self.bindings, self.store, self.changes = Bindings(), Store(), changes
+        self.bindings, self.store, self.changes = KeptBindings(), Store(), changes
         self.alice = self.start(0.0)
         self.alice.register()
         self.published()
