@@ -1,8 +1,7 @@
 """The notifier: dialogs that watchers open with SUBSCRIBE (RFC 6665), for each of the packages that are served.
 
-What a watcher sees of a person's presence (RFC 3856) is its owner's to say, per subscription: until then it is
-``pending``. A list (RFC 5367, RFC 4662) is one dialog with many watches, each of which is to the owner as a
-subscription of its own. What the other packages tell is the endpoint's own: `documents`.
+What a watcher sees of a person (RFC 3856) is its owner's to say: until then it is ``pending``. A list (RFC 5367, RFC
+4662) is one dialog of many watches, each a subscription to the owner. Other packages are the endpoint's: `documents`.
 """
 
 from __future__ import annotations
