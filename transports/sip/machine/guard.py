@@ -13,25 +13,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
+from typing import TypeVar
 
 from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import Flow
+
+V = TypeVar("V")
 
 SHUT = 1.0
 """Seconds for which somebody is shut out the first time; each time within `MEMORY` is twice as long as the last."""
 DOUBLINGS = 5
 MEMORY = 60.0
 _ALL = "*"
+_ONE = 0.999
+"""A token: times are rounded."""
+_DROPPED = 64
 _NONCE = re.compile(rb'nonce="([^"]{1,128})"')
 
 
+def make_room(table: dict[str, V], most: int) -> None:
+    """Forgets what came first where a table is full, some at a time: to find the first costs more than to drop it."""
+    if len(table) >= most:
+        for oldest in list(islice(table, min(_DROPPED, most))):
+            del table[oldest]
+
+
 class Buckets:
-    """Token buckets by name, in a table of bounded size.
+    """Token buckets by name, in a table of bounded size. Of each is kept the time at which it is full again.
 
     Args:
         rate: tokens a second; 0: nothing is counted.
         burst: tokens of a full bucket.
-        most: names that are kept. Beyond it the one that came first is forgotten, and begins anew with a full bucket.
+        most: names that are kept. Beyond it those that came first are forgotten, and begin anew with a full bucket.
     """
 
     __slots__ = ("_burst", "_most", "_rate", "_table")
@@ -40,7 +54,7 @@ class Buckets:
         self._rate = rate
         self._burst = max(burst, 1.0)
         self._most = most
-        self._table: dict[str, list[float]] = {}
+        self._table: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._table)
@@ -49,25 +63,23 @@ class Buckets:
         """Takes a token. Returns 0, or the seconds until there is one again: then none was taken."""
         if self._rate <= 0:
             return 0.0
-        bucket = self._table.get(name)
-        if bucket is None:
-            if len(self._table) >= self._most:
-                del self._table[next(iter(self._table))]
-            self._table[name] = [self._burst - 1, now]
+        full_at = self._table.get(name)
+        if full_at is None:
+            make_room(self._table, self._most)
+            full_at = now
+        elif full_at < now:
+            full_at = now
+        level = self._burst - (full_at - now) * self._rate
+        if level >= _ONE:
+            self._table[name] = full_at + 1 / self._rate
             return 0.0
-        level = min(bucket[0] + (now - bucket[1]) * self._rate, self._burst)
-        bucket[1] = now
-        if level >= 1:
-            bucket[0] = level - 1
-            return 0.0
-        bucket[0] = level
         return (1 - level) / self._rate
 
     def give(self, name: str, tokens: float) -> None:
         """Gives tokens back to a name that is known."""
-        bucket = self._table.get(name)
-        if bucket is not None:
-            bucket[0] = min(bucket[0] + tokens, self._burst)
+        full_at = self._table.get(name)
+        if full_at is not None:
+            self._table[name] = full_at - tokens / self._rate
 
 
 class Guard:
@@ -123,8 +135,7 @@ class Guard:
         """Somebody has proved by a flow who they are. A challenge went before, most often: it costs nothing."""
         key = flow.key
         if key not in self._proven:
-            if len(self._proven) >= self._most:
-                del self._proven[next(iter(self._proven))]
+            make_room(self._proven, self._most)
             self._proven[key] = None
             self._sources.give(flow.prefix, 2.0)
         self._sources.give(key, 2.0)

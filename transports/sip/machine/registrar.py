@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from bridge.model.sharded import Sharded
 from transports.sip.machine.abilities import Abilities
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
@@ -137,7 +138,7 @@ class Registrar:
         self._changed = changed
         self._by_flow = by_flow
         self._epoch = epoch
-        self._bindings: dict[str, list[Binding]] = {}
+        self._bindings: Sharded[str, list[Binding]] = Sharded()
         self._on_flow: dict[int, set[str]] = {}
         self._count = 0
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
