@@ -12,8 +12,8 @@ from attrs import evolve
 from bridge.identity.snapshot import IdentitySnapshot
 from bridge.model.address import Identity
 from bridge.model.body import Attachment, Edit, Message, PresenceUpdate, Reaction, TextPart
+from bridge.model.cache import TwoGenerationCache
 from bridge.model.envelope import Direction, Envelope
-from bridge.policy.cache import TwoGenerationCache
 from bridge.policy.matcher import PRECEDING_LIMIT
 from bridge.policy.values import Decision, Effect, Hit, Party, Subject
 

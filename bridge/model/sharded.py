@@ -69,9 +69,9 @@ class Sharded(MutableMapping[K, V], Generic[K, V]):
         Raises:
             KeyError: it is not there, and no default was given.
         """
-        return self._shards[hash(key) >> _SHIFT & 63].pop(key, *default)  # type: ignore[arg-type]  # none, or one
+        return self._shards[hash(key) >> _SHIFT & 63].pop(key, *default)
 
-    def setdefault(self, key: K, default: V, /) -> V:  # type: ignore[override]  # a value must be given
+    def setdefault(self, key: K, default: V, /) -> V:
         """The value of ``key``, which is ``default`` from now on where it had none."""
         return self._shards[hash(key) >> _SHIFT & 63].setdefault(key, default)
 

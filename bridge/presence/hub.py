@@ -129,8 +129,9 @@ class PresenceHub:
             if state.publications is None:
                 state.publications = {}
             state.publications[source] = presence
-        elif state.publications is not None and state.publications.pop(source, None) and not state.publications:
-            state.publications = None
+        elif state.publications is not None and source in state.publications:
+            del state.publications[source]
+            state.publications = state.publications or None
         self._changed(person, state)
 
     def reachable(self, person: PersonId, devices: int) -> None:

@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import islice
-from typing import TypeVar
 
+from bridge.model.cache import TwoGenerationCache
 from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import Flow
-
-V = TypeVar("V")
 
 SHUT = 1.0
 """Seconds for which somebody is shut out the first time; each time within `MEMORY` is twice as long as the last."""
@@ -28,15 +25,7 @@ MEMORY = 60.0
 _ALL = "*"
 _ONE = 0.999
 """A token: times are rounded."""
-_DROPPED = 64
 _NONCE = re.compile(rb'nonce="([^"]{1,128})"')
-
-
-def make_room(table: dict[str, V], most: int) -> None:
-    """Forgets what came first where a table is full, some at a time: to find the first costs more than to drop it."""
-    if len(table) >= most:
-        for oldest in list(islice(table, min(_DROPPED, most))):
-            del table[oldest]
 
 
 class Buckets:
@@ -45,16 +34,18 @@ class Buckets:
     Args:
         rate: tokens a second; 0: nothing is counted.
         burst: tokens of a full bucket.
-        most: names that are kept. Beyond it those that came first are forgotten, and begin anew with a full bucket.
+        most: names that are kept. Beyond it those not seen for longest begin anew, with a full one.
     """
 
-    __slots__ = ("_burst", "_most", "_rate", "_table")
+    __slots__ = ("_burst", "_period", "_rate", "_table", "_turned")
 
     def __init__(self, rate: float, burst: float, most: int) -> None:
         self._rate = rate
         self._burst = max(burst, 1.0)
-        self._most = most
-        self._table: dict[str, float] = {}
+        self._period = self._burst / rate if rate > 0 else 0.0
+        """After so many seconds a bucket of which nothing was taken is full, and need not be kept."""
+        self._turned = float("-inf")
+        self._table: TwoGenerationCache[str, float] = TwoGenerationCache(max(most, 2))
 
     def __len__(self) -> int:
         return len(self._table)
@@ -63,15 +54,13 @@ class Buckets:
         """Takes a token. Returns 0, or the seconds until there is one again: then none was taken."""
         if self._rate <= 0:
             return 0.0
-        full_at = self._table.get(name)
-        if full_at is None:
-            make_room(self._table, self._most)
-            full_at = now
-        elif full_at < now:
-            full_at = now
+        if now - self._turned > self._period:
+            self._turned = now
+            self._table.turn()
+        full_at = max(self._table.get(name) or now, now)
         level = self._burst - (full_at - now) * self._rate
         if level >= _ONE:
-            self._table[name] = full_at + 1 / self._rate
+            self._table.put(name, full_at + 1 / self._rate)
             return 0.0
         return (1 - level) / self._rate
 
@@ -79,7 +68,7 @@ class Buckets:
         """Gives tokens back to a name that is known."""
         full_at = self._table.get(name)
         if full_at is not None:
-            self._table[name] = full_at - tokens / self._rate
+            self._table.put(name, full_at - tokens / self._rate)
 
 
 class Guard:
@@ -115,7 +104,7 @@ class Guard:
         self._sources = Buckets(limits.source_rate, limits.source_burst, limits.sources)
         self._all = Buckets(limits.unproven_rate, limits.unproven_burst, 1)
         self._persons = Buckets(limits.person_rate, limits.person_burst, limits.sources)
-        self._proven: dict[str, None] = {}
+        self._proven: TwoGenerationCache[str, bool] = TwoGenerationCache(max(limits.sources, 2))
         self._told: set[str] = set()
         self._strikes: dict[str, tuple[int, float]] = {}
         self.shut: dict[str, float] = {}
@@ -134,9 +123,8 @@ class Guard:
     def proved(self, flow: Flow) -> None:
         """Somebody has proved by a flow who they are. A challenge went before, most often: it costs nothing."""
         key = flow.key
-        if key not in self._proven:
-            make_room(self._proven, self._most)
-            self._proven[key] = None
+        if not self._proven.get(key):
+            self._proven.put(key, True)
             self._sources.give(flow.prefix, 2.0)
         self._sources.give(key, 2.0)
 
@@ -149,7 +137,7 @@ class Guard:
         if self.trusted is not None and self.trusted(flow):
             return
         buckets: tuple[tuple[Buckets, str], ...]
-        if flow.key in self._proven:
+        if self._proven.get(flow.key):
             buckets = ((self._sources, flow.key),)
         else:
             buckets = ((self._flows, flow.key), (self._sources, flow.prefix), (self._all, _ALL))
@@ -179,13 +167,13 @@ class Guard:
         for name in [name for name, until in self.shut.items() if until <= now]:
             del self.shut[name]
             self._told.discard(name)
-        return [name for name in self.shut if name not in self._proven]
+        return [name for name in self.shut if not self._proven.get(name)]
 
     def admits(self, flow: Flow, data: bytes, now: float) -> bool:
         """Whether what comes by a flow is to be looked at."""
         if self.trusted is not None and self.trusted(flow):
             return True
-        if flow.key in self._proven:
+        if self._proven.get(flow.key):
             if self._is_open(flow.key, now):
                 return True
             vouched = not flow.reliable and self._is_vouched(flow, data, now)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.policy.cache import FREED, TwoGenerationCache
+from bridge.model.cache import FREED, TwoGenerationCache
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12))), st.integers(2, 8))

@@ -42,10 +42,14 @@ class TwoGenerationCache(Generic[K, V]):
         if self._leaving:
             self._free()
         if len(self._young) >= self._half:
-            self._leaving.append(self._old)
-            self._old = self._young
-            self._young = {}
+            self.turn()
         self._young[key] = value
+
+    def turn(self) -> None:
+        """Drops what was not used since the last turn."""
+        self._leaving.append(self._old)
+        self._old = self._young
+        self._young = {}
 
     def clear(self) -> None:
         """Forgets all."""
