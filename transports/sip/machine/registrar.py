@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from sys import intern
 
 from bridge.model.sharded import Sharded
 from transports.sip.machine.abilities import Abilities
@@ -271,7 +272,8 @@ class Registrar:
             new.by_flow(reg_id_of(request, contact))
         except OutboundRefused as refused:
             raise _Refused(refused.status, refused.reason) from refused
-        new.user_agent = (request.first("User-Agent") or "")[: self._config.limits.stored_text]
+        # The same text once: few programs are in use. Those of nobody any more are freed.
+        new.user_agent = intern((request.first("User-Agent") or "")[: self._config.limits.stored_text])
         new.abilities = Abilities(self._config.quirks.of(new.user_agent))
         replaced = [binding for binding in after if _same_device(binding, new)]
         for binding in replaced:
