@@ -13,7 +13,7 @@ from transports.sip.machine.timers import TimerQueue
 K = TypeVar("K", bound=Hashable)
 
 
-SLICE = 500
+SLICE = 250
 """So many are looked at in one go: some milliseconds. What ran out in the same moment follows a millisecond later."""
 _SWEEP_AT = 64
 
