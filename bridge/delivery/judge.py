@@ -12,8 +12,8 @@ from attrs import evolve
 from bridge.identity.snapshot import IdentitySnapshot
 from bridge.model.address import Identity
 from bridge.model.body import Attachment, Edit, Message, PresenceUpdate, Reaction, TextPart
+from bridge.model.cache import TwoGenerationCache
 from bridge.model.envelope import Direction, Envelope
-from bridge.policy.cache import TwoGenerationCache
 from bridge.policy.matcher import PRECEDING_LIMIT
 from bridge.policy.values import Decision, Effect, Hit, Party, Subject
 
@@ -49,7 +49,7 @@ class Judge:
     def __init__(self, policy: Policy, directory: IdentitySnapshot) -> None:
         self.policy = policy
         self.directory = directory
-        self._parties: dict[Identity, Party] = {}
+        self._parties: TwoGenerationCache[Identity, Party] = TwoGenerationCache(_PARTIES_KEPT)
         self._parties_of = -1
         self._written: TwoGenerationCache[tuple[str, str], tuple[float, str]] = TwoGenerationCache(_CONVERSATIONS_KEPT)
         self._names: TwoGenerationCache[str, bool] = TwoGenerationCache(_NAMES_KEPT)
@@ -129,12 +129,13 @@ class Judge:
 
     def _party(self, identity: Identity) -> Party:
         version = self.directory.version
-        if version != self._parties_of or len(self._parties) > _PARTIES_KEPT:
+        if version != self._parties_of:
             self._parties.clear()
             self._parties_of = version
         known = self._parties.get(identity)
         if known is None:
-            known = self._parties[identity] = self._make_party(identity)
+            known = self._make_party(identity)
+            self._parties.put(identity, known)
         return known
 
     def _make_party(self, identity: Identity) -> Party:

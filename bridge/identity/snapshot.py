@@ -11,6 +11,8 @@ from bridge.model.address import Address, Identity
 from bridge.model.envelope import Direction, Origin
 from bridge.model.ids import SIP, NetworkId, PersonId, RemoteUserId
 
+_NONE: frozenset[str] = frozenset()
+
 
 @frozen(kw_only=True)
 class IdentityRules:
@@ -196,7 +198,7 @@ class IdentitySnapshot:
 
     def groups_of(self, person: PersonId) -> frozenset[str]:
         """Returns the groups that a person is in."""
-        return self._groups.get(person, frozenset())
+        return self._groups.get(person, _NONE)
 
     def sip_account(self, address: str) -> Account | None:
         """Returns the local account of an address, in whatever spelling."""

@@ -6,7 +6,7 @@ decision is a dozen ANDs and ORs, whatever the number of rules.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bridge.policy.cache import TwoGenerationCache
+from bridge.model.cache import TwoGenerationCache
 from bridge.policy.language import Group, Rule
 from bridge.policy.values import (
     ASSURANCES,

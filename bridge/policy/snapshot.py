@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from bridge.policy.cache import TwoGenerationCache
+from bridge.model.cache import TwoGenerationCache
 from bridge.policy.clocks import holds
 from bridge.policy.conditions import Condition, message_conditions
 from bridge.policy.digest import members_digest, policy_digest

@@ -39,11 +39,12 @@ class NormalForm(Protocol):
 
 
 def _fold(text: str) -> str:
-    return text.casefold()
+    folded = text.casefold()
+    return text if folded == text else folded  # the same text as others have it: there are very many parties
 
 
 def _fold_known(text: str | None) -> str | None:
-    return None if text is None else text.casefold()
+    return None if text is None else _fold(text)
 
 
 @attrs.define(kw_only=True, slots=True, eq=False)

@@ -6,6 +6,9 @@ from attrs import evolve
 
 from bridge.model.presence import OFFLINE, Activity, Basic, PersonPresence
 
+_THERE = PersonPresence(basic=Basic.OPEN)
+"""One value: it is kept for each who says nothing of themselves."""
+
 _RANK = {
     Activity.FREE_FOR_CHAT: 0,
     Activity.AVAILABLE: 1,
@@ -40,7 +43,7 @@ def compose(published: Iterable[PersonPresence], devices: int) -> PersonPresence
     states = sorted(published, key=availability)
     if devices > len(states) and (not states or states[0].basic is Basic.CLOSED):
         # A device that says nothing of itself is there, whatever another one says that was switched off.
-        return PersonPresence(basic=Basic.OPEN)
+        return _THERE
     if not states:
         return OFFLINE
     best = states[0]

@@ -17,8 +17,10 @@ from bridge.model.address import Address, Identity
 from bridge.model.body import Consent, Standing
 from bridge.model.ids import PersonId
 from bridge.model.presence import OFFLINE, PersonPresence
+from bridge.model.sharded import Sharded
 from bridge.presence.approvals import Approvals, Request, Verdict, watcher_key
 from bridge.presence.compose import compose
+from bridge.presence.watches import Watches
 
 MAX_CONTACTS_PER_PERSON = 5000
 MAX_WATCHES_PER_PERSON = 5000
@@ -40,7 +42,7 @@ class Sight(Enum):
     """Nothing, and they are told that the person does not want it."""
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, weakref_slot=False)
 class Watcher:
     """A live watch: who looks, and at whom. ``target.person`` is set for a colleague. The rest is the hub's."""
 
@@ -77,11 +79,15 @@ class Outlet(Protocol):
         """Answers somebody on a network who has asked to see a person."""
 
 
-@define(eq=False)
+@define(eq=False, weakref_slot=False)
 class _Person:
-    published: dict[str, PersonPresence] = field(factory=dict)
+    publications: dict[str, PersonPresence] | None = None
+    """None for the many who publish nothing."""
     devices: int = 0
     shown: PersonPresence = OFFLINE
+
+    def published(self) -> Iterable[PersonPresence]:
+        return () if self.publications is None else self.publications.values()
 
 
 @define(eq=False)
@@ -101,15 +107,15 @@ class PresenceHub:
     _approvals: Approvals
     _clock: Callable[[], float]
     _age: Callable[[], object]
-    _persons: dict[PersonId, _Person] = field(init=False, factory=dict)
+    _persons: Sharded[PersonId, _Person] = field(init=False, factory=Sharded)
     _contacts: dict[PersonId, dict[Address, PersonPresence]] = field(init=False, factory=dict)
     _consents: dict[PersonId, dict[Address, Consent]] = field(init=False, factory=dict)
     """Of contacts who are asked to let a person see them, or have refused it."""
-    _watches: dict[str, Watcher] = field(init=False, factory=dict)
-    _by_person: dict[PersonId, dict[str, Watcher]] = field(init=False, factory=dict)
-    _by_contact: dict[tuple[PersonId, Address], dict[str, Watcher]] = field(init=False, factory=dict)
+    _watches: Sharded[str, Watcher] = field(init=False, factory=Sharded)
+    _by_person: Watches[PersonId, Watcher] = field(init=False, factory=Watches)
+    _by_contact: Watches[tuple[PersonId, Address], Watcher] = field(init=False, factory=Watches)
     _wanted: set[tuple[PersonId, Address]] = field(init=False, factory=set)
-    _count_by: dict[PersonId, int] = field(init=False, factory=dict)
+    _count_by: Sharded[PersonId, int] = field(init=False, factory=Sharded)
     _generation: int = field(init=False, default=0)
     _of: object = field(init=False, default=None)
     _to_review: deque[Watcher] = field(init=False, factory=deque)
@@ -118,19 +124,22 @@ class PresenceHub:
 
     def published(self, person: PersonId, source: str, presence: PersonPresence | None) -> None:
         """Takes what one publication of a person says; None when it is over."""
-        state = self._persons.setdefault(person, _Person())
-        if presence is None:
-            state.published.pop(source, None)
-        else:
-            state.published[source] = presence
+        state = self._person(person)
+        if presence is not None:
+            if state.publications is None:
+                state.publications = {}
+            state.publications[source] = presence
+        elif state.publications is not None and source in state.publications:
+            del state.publications[source]
+            state.publications = state.publications or None
         self._changed(person, state)
 
     def reachable(self, person: PersonId, devices: int) -> None:
         """Takes on how many devices a person is registered."""
-        state = self._persons.setdefault(person, _Person())
+        state = self._person(person)
         if state.devices and not devices:
             # Who signs off everywhere is gone, whatever was published before: libpurple's last word is often lost.
-            state.published.clear()
+            state.publications = None
         state.devices = devices
         self._changed(person, state)
 
@@ -148,7 +157,7 @@ class PresenceHub:
             known.pop(contact, None)
         else:
             known[contact] = presence
-        self._tell(tuple(self._by_contact.get((person, contact), {}).values()), presence)
+        self._tell(self._by_contact.of((person, contact)), presence)
 
     def network_lost(self, person: PersonId, network: str) -> None:
         """Takes the news that a person's account on a network sees nobody any more."""
@@ -159,10 +168,10 @@ class PresenceHub:
         """Takes the news that a contact must be asked to let a person see them, or has answered that."""
         if consent is Consent.GRANTED:
             self._consent(person, contact, None)
-            self._review(self._by_contact.get((person, contact), {}).values())
+            self._review(self._by_contact.of((person, contact)))
             return
         self._consent(person, contact, consent)
-        watches = tuple(self._by_contact.get((person, contact), {}).values())
+        watches = self._by_contact.of((person, contact))
         if consent is Consent.ASKED:
             for watch in watches:
                 watch.opened = False
@@ -197,7 +206,7 @@ class PresenceHub:
             self._count_by[watcher.by] = count + 1
             watch = self._watches[watcher.id] = watcher
             index, key = self._index_of(watcher)
-            index.setdefault(key, {})[watcher.id] = watch
+            index.add(key, watch)
         if watcher.target.person is None and self._consents.get(watcher.by, {}).get(watcher.target.address):
             # Who watches anew asks anew: the network says whether the contact still has to be asked.
             self._consent(watcher.by, watcher.target.address, None)
@@ -223,11 +232,8 @@ class PresenceHub:
         else:
             del self._count_by[watch.by]
         index, key = self._index_of(watch)
-        index[key].pop(watch_id, None)
-        if not index[key]:
-            del index[key]
-            if watch.target.person is None:
-                self._wanted.discard((watch.by, watch.target.address))
+        if index.remove(key, watch) and watch.target.person is None:
+            self._wanted.discard((watch.by, watch.target.address))
 
     def review(self) -> None:
         """Tells every watcher anew: the policy or the people have changed, and with them what may be seen."""
@@ -248,7 +254,7 @@ class PresenceHub:
     def decided(self, request: Request) -> None:
         """Takes a person's answer to one who watches them, or asks to."""
         self._generation += 1
-        watches = self._by_person.get(request.target, {}).values()
+        watches = self._by_person.of(request.target)
         self._review([watch for watch in watches if watcher_key(watch.identity) == request.watcher])
 
     def asked(self, person: PersonId, watcher: Identity, words: str, account: str) -> Sight:
@@ -275,7 +281,7 @@ class PresenceHub:
     def presence_of(self, person: PersonId) -> PersonPresence:
         """Returns a person's composed presence."""
         state = self._persons.get(person)
-        return OFFLINE if state is None else compose(state.published.values(), state.devices)
+        return OFFLINE if state is None else compose(state.published(), state.devices)
 
     def watched_contacts(self, person: PersonId) -> Iterator[Address]:
         """Yields the contacts that a person watches now: a network that has come up must show them again."""
@@ -285,15 +291,21 @@ class PresenceHub:
 
     # Inside
 
+    def _person(self, person: PersonId) -> _Person:
+        state = self._persons.get(person)
+        if state is None:
+            state = self._persons[person] = _Person()
+        return state
+
     def _changed(self, person: PersonId, state: _Person) -> None:
-        presence = compose(state.published.values(), state.devices)
-        if not state.published and not state.devices:
+        presence = compose(state.published(), state.devices)
+        if state.publications is None and not state.devices:
             self._persons.pop(person, None)
         if presence == state.shown:
             return
         state.shown = presence
         self._outlet.show(person, presence)
-        self._tell(tuple(self._by_person.get(person, {}).values()), presence)
+        self._tell(self._by_person.of(person), presence)
 
     def _state_of(self, watcher: Watcher) -> PersonPresence:
         target = watcher.target
@@ -379,7 +391,7 @@ class PresenceHub:
         if group:
             self._outlet.notify(group, presence, standing, hidden=group[0].hidden)
 
-    def _index_of(self, watcher: Watcher) -> tuple[dict[object, dict[str, Watcher]], object]:
+    def _index_of(self, watcher: Watcher) -> tuple[Watches[object, Watcher], object]:
         target = watcher.target
         if target.person is not None:
             return self._by_person, target.person  # type: ignore[return-value]  # two indexes of one shape

@@ -8,12 +8,12 @@ one look at all of them stops a large bridge for more than a second.
 
 import gc
 
-YOUNG = 5_000
+YOUNG = 2_000
 """New objects, less those that were freed, between two looks at them."""
 MIDDLE = 2
 NEVER = 1_000_000_000
-GROWN = 20_000
-"""Objects that have lived through two looks: so many are looked at once more in some 20 ms."""
+GROWN = 10_000
+"""Objects that have lived through two looks: so many are looked at once more in some 10 ms."""
 
 
 def settle() -> None:

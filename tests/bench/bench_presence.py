@@ -26,6 +26,7 @@ from bridge.model.address import Identity
 from bridge.model.capabilities import Capabilities
 from bridge.model.ids import SIP, EventIdMint, PersonId
 from bridge.model.presence import Activity, Basic, PersonPresence
+from bridge.model.sharded import Sharded
 from bridge.policy.loader import Surroundings
 from bridge.policy.loading import load_text
 from bridge.presence.approvals import Approvals
@@ -50,6 +51,8 @@ WATCHERS = 1000
 ROUNDS = 20
 REGISTRATIONS = 100_000
 SUBSCRIPTIONS_EACH = 2
+SLOW = 0.02
+"""Steps of more seconds are printed."""
 POLICY = f"""
 [policy]
 version = "1"
@@ -84,7 +87,7 @@ class _Accounts:
     """Everybody, made when asked for: who may sign on is the directory's to keep, and not measured here."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+        self._names: Sharded[str, str] = Sharded()
 
     def find(self, aor: str) -> Account | None:
         user = aor.partition("@")[0]
@@ -111,7 +114,7 @@ class Bridge:
         approvals = Approvals(self, lambda: self.clock)
         self.hub = PresenceHub(ephemeral, ephemeral.sight, approvals, lambda: self.clock, ephemeral.age)
         self.directory = directory
-        self._people: dict[PersonId, Identity] = {}
+        self._people: Sharded[PersonId, Identity] = Sharded()
 
     def put(self, request: object) -> None:
         """Nobody asks anything here."""
@@ -266,6 +269,8 @@ class _Stalls:
 
     def step(self, where: str, begun: float) -> None:
         took = time.thread_time() - begun
+        if took > SLOW:
+            print(f"{took * 1000:.1f} ms: {where}", file=sys.stderr, flush=True)
         if took > self.longest:
             self.longest, self.where = took, where
 
@@ -297,7 +302,7 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
             other = (number * 7919 + each * 104_729 + 1) % registrations
             _subscribe(bridge, client, f"user{other}", f"w{each}", now)
         endpoint.to_send(now)
-        stalls.step("a registration and its subscriptions", begun)
+        stalls.step(f"registration {number} and its subscriptions", begun)
         now += 0.006
         if number % 20_000 == 0:
             print(number, _rss() / 2**20, stalls.longest, stalls.where, file=sys.stderr, flush=True)

@@ -22,6 +22,7 @@ from transports.sip.wire.message import Request, Response, parse_message
 DOMAIN = "example.test"
 PASSWORD = "secret"
 SERVER = ("192.0.2.1", 5060)
+SERVER_TLS = ("192.0.2.1", 5061)
 
 
 class KeptBindings:
@@ -126,7 +127,7 @@ class Client:
     ) -> None:
         self.endpoint = endpoint
         self.user = user
-        self.flow = Flow(transport, (SERVER[0], 5061 if transport == "tls" else 5060), (host, port), port)
+        self.flow = Flow(transport, SERVER_TLS if transport == "tls" else SERVER, (host, port), port)
         if self.flow.reliable:
             endpoint.flow_opened(self.flow, 0.0)
         self.challenge: Challenge | None = None

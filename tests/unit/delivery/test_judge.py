@@ -109,8 +109,8 @@ def test_a_new_directory_is_asked_anew() -> None:
 
 
 def test_the_people_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = Judge(policy=ScriptedPolicy(), directory=people.snapshot())
     monkeypatch.setattr(module, "_PARTIES_KEPT", 10)
+    judge = Judge(policy=ScriptedPolicy(), directory=people.snapshot())
     for number in range(100):
         envelope = values.envelope(to=f"contact{number}")
         judge.judge(envelope, envelope.recipients[0])

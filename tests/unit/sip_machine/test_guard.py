@@ -389,3 +389,22 @@ def test_a_long_attack_of_many_kinds_leaves_little_behind() -> None:
     )
     assert {name: left[name] for name in names} == dict.fromkeys(names, 0)
     assert left["timers"] == 0
+
+
+def test_a_bucket_that_is_full_again_is_not_kept() -> None:
+    buckets = Buckets(10.0, 100.0, 1000)
+    for number in range(50):
+        buckets.take(f"early{number}", 0.0)
+    buckets.take("late", 10.5)
+    buckets.take("late", 21.5)
+    assert len(buckets) == 2  # one name, in both halves
+
+
+def test_a_bucket_that_is_not_full_is_kept_for_as_long() -> None:
+    buckets = Buckets(10.0, 100.0, 1000)
+    for _ in range(100):
+        assert buckets.take("who", 9.9) == 0
+    buckets.take("other", 10.5)
+    assert buckets.take("who", 9.95) > 0
+    assert buckets.take("who", 15.0) == 0
+    assert [buckets.take("who", 15.0) for _ in range(52)][-1] > 0

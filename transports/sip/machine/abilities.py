@@ -21,6 +21,8 @@ LEARNABLE: Final = frozenset({PLAIN, "text/html", CPIM, IMDN, TYPING})
 """The types that are ever sent; what is said of others is not kept."""
 ON_KNOWLEDGE: Final = frozenset({CPIM, IMDN})
 """Not tried on a device of which nothing is known: many show the octets as they are, and say 200."""
+_SETS: Final[dict[frozenset[str], frozenset[str]]] = {}
+"""Every set that some device has, once: there are as many as `LEARNABLE` has subsets, and very many devices."""
 
 
 def accepted_by(message: Request | Response) -> set[str]:
@@ -29,6 +31,11 @@ def accepted_by(message: Request | Response) -> set[str]:
         return {one.media_type for one in message.accept} if message.has("Accept") else set()
     except SipSyntaxError:
         return set()
+
+
+def _once(media: frozenset[str]) -> frozenset[str]:
+    """The same set as others have it."""
+    return _SETS.setdefault(media, media) if media <= LEARNABLE else media
 
 
 class Abilities:
@@ -49,8 +56,10 @@ class Abilities:
     def sent(self, media: str) -> None:
         """The device has sent a MESSAGE of this type."""
         if media in LEARNABLE and media not in self.takes:
-            self.takes |= {media}
-            self.refuses -= {media}
+            self._now(self.takes | {media}, self.refuses - {media})
+
+    def _now(self, takes: frozenset[str], refuses: frozenset[str]) -> None:
+        self.takes, self.refuses = _once(takes), _once(refuses)
 
     def refused(self, media: str, response: Response) -> None:
         """The device has answered 415 (or 488) to a MESSAGE of this type (RFC 3261 section 21.4.13).
@@ -60,8 +69,7 @@ class Abilities:
         listed = accepted_by(response)
         if listed:
             self.listed(listed, complete=True)
-        self.refuses |= {media} & LEARNABLE
-        self.takes -= {media}
+        self._now(self.takes - {media}, self.refuses | ({media} & LEARNABLE))
 
     def told_by(self, message: Request | Response) -> None:
         """Reads Accept and Allow of a request of the device, or of its 200 to OPTIONS (RFC 3261 sections 20.1, 20.5).
@@ -71,7 +79,7 @@ class Abilities:
         self.listed(accepted_by(message), complete=False)
         if message.has("Allow") and "MESSAGE" not in {name.upper() for name in message.values("Allow")}:
             # A text is tried all the same: many leave MESSAGE out and take it. Nothing else is.
-            self.refuses |= LEARNABLE - {PLAIN} - self.takes
+            self._now(self.takes, self.refuses | (LEARNABLE - {PLAIN} - self.takes))
 
     def listed(self, media: set[str], *, complete: bool) -> None:
         """The device has listed what it takes, in an Accept.
@@ -82,9 +90,8 @@ class Abilities:
                 and presence as well and is seldom whole (linphone's lists no CPIM), so only what is there counts.
         """
         found = media & LEARNABLE
-        self.takes |= found
-        self.refuses -= found
+        if found:
+            self._now(self.takes | found, self.refuses - found)
         if complete and not any(one.endswith("/*") for one in media):
             lacking = LEARNABLE - found - {PLAIN}
-            self.refuses |= lacking
-            self.takes -= lacking
+            self._now(self.takes - lacking, self.refuses | lacking)

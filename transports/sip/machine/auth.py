@@ -18,6 +18,7 @@ from hmac import compare_digest
 
 from attrs import frozen
 
+from bridge.model.cache import TwoGenerationCache
 from transports.sip.machine.config import AuthConfig
 from transports.sip.machine.flow import Flow
 from transports.sip.machine.ports import Accounts
@@ -169,7 +170,7 @@ class Authenticator:
         guess = (config.first_delay, config.longest_delay, config.max_guessers)
         self._by_user = Throttle(config.free_guesses, *guess)
         self._by_source = Throttle(4 * config.free_guesses, *guess)
-        self._signed_on: OrderedDict[str, None] = OrderedDict()
+        self._signed_on: TwoGenerationCache[str, bool] = TwoGenerationCache(max(config.max_guessers, 2))
 
     def check(self, request: Request, flow: Flow, now: float) -> Granted | Denied:
         """Says who made a request, or how to answer it."""
@@ -186,7 +187,7 @@ class Authenticator:
         # Who has signed on from a source before does not wait for the guesses of others behind the same NAT: one device
         # with an old password would lock an office out. Guesses at that account from there are counted by themselves.
         wait = self._by_user.wait(guess, now)
-        if guess not in self._signed_on:
+        if not self._signed_on.get(guess):
             wait = max(wait, self._by_source.wait(source, now))
         if wait > 0:
             after = (("Retry-After", str(int(wait) + 1)),)
@@ -216,14 +217,9 @@ class Authenticator:
         return self._nonces.issued(nonce, source) is not None
 
     def _note(self, who: str) -> None:
-        """Remembers a user and a source that belong together; the one that was seen longest ago is forgotten."""
-        known = self._signed_on
-        if who in known:
-            known.move_to_end(who)
-            return
-        known[who] = None
-        if len(known) > self._config.max_guessers:
-            known.popitem(last=False)
+        """Remembers a user and a source that belong together; those that were seen longest ago are forgotten."""
+        if not self._signed_on.get(who):
+            self._signed_on.put(who, True)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

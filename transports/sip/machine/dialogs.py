@@ -1,7 +1,8 @@
 """What a subscription is: a dialog with a watcher (RFC 6665), and what it is shown.
 
-There may be hundreds of thousands of them, so what a NOTIFY says of the dialog is kept as the one text that it will be
-written as, and taken apart where it is needed otherwise: at a refresh, and for the store.
+There may be hundreds of thousands of them, so what a NOTIFY says of the dialog is kept as one text without what is
+usual, and taken apart where it is needed: for NOTIFYs, whose beginning is kept while they go out, at a refresh, and for
+the store.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Subscription:
         self.contact = contact
         """The URI of its remote target."""
         self.head = ""
-        """The lines of a NOTIFY that are the same in all of them: `set_head`."""
+        """What is the same in all of its NOTIFYs, a line each; "" for what is usual: `set_head`."""
         self.accept: tuple[str, ...] = ()
         self.form = 0
         """Of its documents: see `packages`."""
@@ -71,11 +72,21 @@ class Subscription:
 
     def set_head(self, local: str, remote: str, call_id: str, event: str, routes: Iterable[str]) -> None:
         """Takes what NOTIFYs say of the dialog: From (without our tag) and To, Call-ID, Event, and the route set."""
-        lines = [f"From: {local};tag={self.id}", f"To: {remote}", f"Call-ID: {call_id}", f"Event: {event}"]
-        self.head = "\r\n".join([*lines, *(f"Route: {route}" for route in routes)])
+        usual = isinstance(self.shows, Watched) and local == f"<{self.shows.uri_text}>"
+        lines = ["" if usual else local, remote, call_id, "" if event == PRESENCE else event]
+        self.head = "\r\n".join([*lines, *routes])
 
     def _line(self, number: int) -> str:
-        return self.head.split("\r\n")[number].partition(": ")[2]
+        return self.head.split("\r\n")[number]
+
+    @property
+    def local_uri(self) -> str:
+        """The From header of our NOTIFYs, without our tag."""
+        local = self._line(_FROM)
+        if not local:
+            assert isinstance(self.shows, Watched)
+            local = f"<{self.shows.uri_text}>"
+        return local
 
     @property
     def remote_uri(self) -> str:
@@ -90,17 +101,20 @@ class Subscription:
     @property
     def event(self) -> str:
         """The Event header of our NOTIFYs."""
-        return self._line(_EVENT)
+        return self._line(_EVENT) or PRESENCE
 
     @property
     def routes(self) -> tuple[str, ...]:
         """The route set."""
-        return tuple(line.partition(": ")[2] for line in self.head.split("\r\n")[_ROUTES:])
+        return tuple(self.head.split("\r\n")[_ROUTES:])
 
     @property
     def dialog(self) -> str:
         """What every NOTIFY says of the dialog, without the route set."""
-        return "\r\n".join(self.head.split("\r\n")[:_ROUTES])
+        _, remote, call_id, event, *_ = self.head.split("\r\n")
+        return (
+            f"From: {self.local_uri};tag={self.id}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nEvent: {event or PRESENCE}"
+        )
 
     @property
     def uri(self) -> SipUri:
@@ -112,10 +126,9 @@ class Subscription:
     def is_dialog_of(self, request: Request) -> bool:
         """Whether a request is in this dialog, and of its subscription (RFC 6665 section 4.1.2.2): Event as well."""
         lines = self.head.split("\r\n")
-        if lines[_CALL_ID] != f"Call-ID: {request.call_id}":
+        if lines[_CALL_ID] != request.call_id:
             return False
-        remote = lines[_TO].partition(": ")[2]
-        return (request.from_.tag or "") == _tag(remote) and _same_event(self.event, request.first("Event") or "")
+        return (request.from_.tag or "") == _tag(lines[_TO]) and _same_event(self.event, request.first("Event") or "")
 
     # -- what it shows ------------------------------------------------------------------------------------------------
 
@@ -156,14 +169,13 @@ class Subscription:
 
     def stored(self, epoch: float) -> StoredSubscription:
         """Returns what is kept of it."""
-        local = self._line(_FROM).removesuffix(f";tag={self.id}")
         shows = self.shows
         return StoredSubscription(
             id=self.id, watcher=self.watcher, target=shows.uri if isinstance(shows, Listing) else shows.uri_text,
-            event=self.event, accept=self.accept, call_id=self.call_id, local_uri=local, remote_uri=self.remote_uri,
-            remote_tag=_tag(self.remote_uri), local_cseq=self.local_cseq, remote_cseq=self.remote_cseq,
-            contact=self.contact, routes=self.routes, transport=self.flow.transport, local=self.flow.local,
-            source=self.flow.remote, expires_at=self.expires_at + epoch,
+            event=self.event, accept=self.accept, call_id=self.call_id, local_uri=self.local_uri,
+            remote_uri=self.remote_uri, remote_tag=_tag(self.remote_uri), local_cseq=self.local_cseq,
+            remote_cseq=self.remote_cseq, contact=self.contact, routes=self.routes, transport=self.flow.transport,
+            local=self.flow.local, source=self.flow.remote, expires_at=self.expires_at + epoch,
             entries=shows.texts if isinstance(shows, Listing) else None, form=self.form,
         )  # fmt: skip
 

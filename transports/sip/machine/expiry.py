@@ -7,13 +7,26 @@ from collections.abc import Callable, Hashable
 from math import ceil
 from typing import Generic, TypeVar
 
+from bridge.model.sharded import Sharded
 from transports.sip.machine.timers import TimerQueue
 
 K = TypeVar("K", bound=Hashable)
 
 
-SLICE = 500
+SLICE = 250
 """So many are looked at in one go: some milliseconds. What ran out in the same moment follows a millisecond later."""
+_SWEEP_AT = 64
+
+
+class _Bucket(Generic[K]):
+    """Keys that are to be looked at in one second. ``gone``: how many of them are here no more, or elsewhere."""
+
+    __slots__ = ("gone", "keys", "second")
+
+    def __init__(self, second: int) -> None:
+        self.second = second
+        self.keys: list[K] = []
+        self.gone = 0
 
 
 class Expiries(Generic[K]):
@@ -28,9 +41,9 @@ class Expiries(Generic[K]):
     def __init__(self, queue: TimerQueue, check: Callable[[K, float], float | None]) -> None:
         self._queue = queue
         self._check = check
-        self._buckets: dict[int, set[K]] = {}
-        self._when: dict[K, int] = {}
-        self._late: deque[tuple[int, set[K]]] = deque()
+        self._buckets: dict[int, _Bucket[K]] = {}
+        self._when: Sharded[K, _Bucket[K]] = Sharded()
+        self._late: deque[_Bucket[K]] = deque()
         self._drained_at: float | None = None
         self._waits = False
 
@@ -41,24 +54,33 @@ class Expiries(Generic[K]):
         """Has ``key`` looked at when ``deadline`` has passed, within a second, unless it is to be sooner already."""
         second = ceil(deadline)
         planned = self._when.get(key)
-        if planned is not None and planned <= second:
-            return
+        if planned is not None:
+            if planned.second <= second:
+                return
+            self._leave(planned)
         bucket = self._buckets.get(second)
         if bucket is None:
-            bucket = self._buckets[second] = set()
+            bucket = self._buckets[second] = _Bucket(second)
             self._queue.after(now, max(second - now, 0.0), lambda at: self._fire(second, at))
-        self._when[key] = second
-        bucket.add(key)
+        self._when[key] = bucket
+        bucket.keys.append(key)
 
     def discard(self, key: K) -> None:
         """Forgets a key that is done with before its time: one who opens and closes all day leaves nothing behind."""
         planned = self._when.pop(key, None)
-        bucket = None if planned is None else self._buckets.get(planned)
-        if bucket is not None:
-            bucket.discard(key)
+        if planned is not None:
+            self._leave(planned)
+
+    def _leave(self, bucket: _Bucket[K]) -> None:
+        """A key of a bucket is there no more. Those are swept out when they are the greater part."""
+        bucket.gone += 1
+        if bucket.gone > _SWEEP_AT and bucket.gone * 2 > len(bucket.keys):
+            when = self._when
+            bucket.keys = [key for key in dict.fromkeys(bucket.keys) if when.get(key) is bucket]
+            bucket.gone = 0
 
     def _fire(self, second: int, now: float) -> None:
-        self._late.append((second, self._buckets.pop(second)))
+        self._late.append(self._buckets.pop(second))
         if now != self._drained_at:
             self._drain(now)
         elif self._late:
@@ -77,13 +99,13 @@ class Expiries(Generic[K]):
         self._drained_at = now
         left = SLICE
         while left and self._late:
-            second, bucket = self._late[0]
-            if not bucket:
+            bucket = self._late[0]
+            if not bucket.keys:
                 self._late.popleft()
                 continue
             left -= 1
-            key = bucket.pop()
-            if self._when.get(key) != second:
+            key = bucket.keys.pop()
+            if self._when.get(key) is not bucket:
                 continue
             del self._when[key]
             deadline = self._check(key, now)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from hmac import compare_digest
 
+from bridge.model.sharded import Sharded
 from transports.sip.machine.ports import Entropy
 from transports.sip.wire.uri import SipUri, escape_param, escape_user
 
@@ -55,7 +56,7 @@ class Gruus:
         self._domain = domain.lower()
         self._entropy = entropy
         self._key = blake2b(b"temporary gruu", digest_size=32, key=secret[:64]).digest()
-        self._owners: dict[str, tuple[str, str]] = {}
+        self._owners: Sharded[str, tuple[str, str]] = Sharded()
         """Person and device by generation: no more than there are bindings."""
 
     def __len__(self) -> int:

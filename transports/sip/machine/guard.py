@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from bridge.model.cache import TwoGenerationCache
 from transports.sip.machine.config import Limits
 from transports.sip.machine.flow import Flow
 
@@ -22,25 +23,29 @@ SHUT = 1.0
 DOUBLINGS = 5
 MEMORY = 60.0
 _ALL = "*"
+_ONE = 0.999
+"""A token: times are rounded."""
 _NONCE = re.compile(rb'nonce="([^"]{1,128})"')
 
 
 class Buckets:
-    """Token buckets by name, in a table of bounded size.
+    """Token buckets by name, in a table of bounded size. Of each is kept the time at which it is full again.
 
     Args:
         rate: tokens a second; 0: nothing is counted.
         burst: tokens of a full bucket.
-        most: names that are kept. Beyond it the one that came first is forgotten, and begins anew with a full bucket.
+        most: names that are kept. Beyond it those not seen for longest begin anew, with a full one.
     """
 
-    __slots__ = ("_burst", "_most", "_rate", "_table")
+    __slots__ = ("_burst", "_period", "_rate", "_table", "_turned")
 
     def __init__(self, rate: float, burst: float, most: int) -> None:
         self._rate = rate
         self._burst = max(burst, 1.0)
-        self._most = most
-        self._table: dict[str, list[float]] = {}
+        self._period = self._burst / rate if rate > 0 else 0.0
+        """After so many seconds a bucket of which nothing was taken is full, and need not be kept."""
+        self._turned = float("-inf")
+        self._table: TwoGenerationCache[str, float] = TwoGenerationCache(max(most, 2))
 
     def __len__(self) -> int:
         return len(self._table)
@@ -49,25 +54,21 @@ class Buckets:
         """Takes a token. Returns 0, or the seconds until there is one again: then none was taken."""
         if self._rate <= 0:
             return 0.0
-        bucket = self._table.get(name)
-        if bucket is None:
-            if len(self._table) >= self._most:
-                del self._table[next(iter(self._table))]
-            self._table[name] = [self._burst - 1, now]
+        if now - self._turned > self._period:
+            self._turned = now
+            self._table.turn()
+        full_at = max(self._table.get(name) or now, now)
+        level = self._burst - (full_at - now) * self._rate
+        if level >= _ONE:
+            self._table.put(name, full_at + 1 / self._rate)
             return 0.0
-        level = min(bucket[0] + (now - bucket[1]) * self._rate, self._burst)
-        bucket[1] = now
-        if level >= 1:
-            bucket[0] = level - 1
-            return 0.0
-        bucket[0] = level
         return (1 - level) / self._rate
 
     def give(self, name: str, tokens: float) -> None:
         """Gives tokens back to a name that is known."""
-        bucket = self._table.get(name)
-        if bucket is not None:
-            bucket[0] = min(bucket[0] + tokens, self._burst)
+        full_at = self._table.get(name)
+        if full_at is not None:
+            self._table.put(name, full_at - tokens / self._rate)
 
 
 class Guard:
@@ -103,7 +104,7 @@ class Guard:
         self._sources = Buckets(limits.source_rate, limits.source_burst, limits.sources)
         self._all = Buckets(limits.unproven_rate, limits.unproven_burst, 1)
         self._persons = Buckets(limits.person_rate, limits.person_burst, limits.sources)
-        self._proven: dict[str, None] = {}
+        self._proven: TwoGenerationCache[str, bool] = TwoGenerationCache(max(limits.sources, 2))
         self._told: set[str] = set()
         self._strikes: dict[str, tuple[int, float]] = {}
         self.shut: dict[str, float] = {}
@@ -122,10 +123,8 @@ class Guard:
     def proved(self, flow: Flow) -> None:
         """Somebody has proved by a flow who they are. A challenge went before, most often: it costs nothing."""
         key = flow.key
-        if key not in self._proven:
-            if len(self._proven) >= self._most:
-                del self._proven[next(iter(self._proven))]
-            self._proven[key] = None
+        if not self._proven.get(key):
+            self._proven.put(key, True)
             self._sources.give(flow.prefix, 2.0)
         self._sources.give(key, 2.0)
 
@@ -138,7 +137,7 @@ class Guard:
         if self.trusted is not None and self.trusted(flow):
             return
         buckets: tuple[tuple[Buckets, str], ...]
-        if flow.key in self._proven:
+        if self._proven.get(flow.key):
             buckets = ((self._sources, flow.key),)
         else:
             buckets = ((self._flows, flow.key), (self._sources, flow.prefix), (self._all, _ALL))
@@ -168,13 +167,13 @@ class Guard:
         for name in [name for name, until in self.shut.items() if until <= now]:
             del self.shut[name]
             self._told.discard(name)
-        return [name for name in self.shut if name not in self._proven]
+        return [name for name in self.shut if not self._proven.get(name)]
 
     def admits(self, flow: Flow, data: bytes, now: float) -> bool:
         """Whether what comes by a flow is to be looked at."""
         if self.trusted is not None and self.trusted(flow):
             return True
-        if flow.key in self._proven:
+        if self._proven.get(flow.key):
             if self._is_open(flow.key, now):
                 return True
             vouched = not flow.reliable and self._is_vouched(flow, data, now)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from sys import intern
 
+from bridge.model.sharded import Sharded
 from transports.sip.machine.abilities import Abilities
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
@@ -138,7 +140,7 @@ class Registrar:
         self._changed = changed
         self._by_flow = by_flow
         self._epoch = epoch
-        self._bindings: dict[str, list[Binding]] = {}
+        self._bindings: Sharded[str, list[Binding]] = Sharded()
         self._on_flow: dict[int, set[str]] = {}
         self._count = 0
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
@@ -271,7 +273,8 @@ class Registrar:
             new.by_flow(reg_id_of(request, contact))
         except OutboundRefused as refused:
             raise _Refused(refused.status, refused.reason) from refused
-        new.user_agent = (request.first("User-Agent") or "")[: self._config.limits.stored_text]
+        # The same text once: few programs are in use. Those of nobody any more are freed.
+        new.user_agent = intern((request.first("User-Agent") or "")[: self._config.limits.stored_text])
         new.abilities = Abilities(self._config.quirks.of(new.user_agent))
         replaced = [binding for binding in after if _same_device(binding, new)]
         for binding in replaced:

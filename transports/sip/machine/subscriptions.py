@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from bridge.model.sharded import Sharded
 from transports.sip.machine.admission import Refused, refusal, too_long
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.contents import LISTS, Contents
@@ -66,9 +67,9 @@ class Notifier:
         self._epoch = epoch
         self._opened = opened
         self._closed = closed
-        self._by_id: dict[str, Subscription] = {}
-        self._by_target: dict[str, dict[str, list[Watched]]] = {name: {} for name in PACKAGES}
-        self._per_watcher: dict[str, int] = {}
+        self._by_id: Sharded[str, Subscription] = Sharded()
+        self._by_target: dict[str, Sharded[str, list[Watched]]] = {name: Sharded() for name in PACKAGES}
+        self._per_watcher: Sharded[str, int] = Sharded()
         self._size = 0
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
         documents = Documents(self._watchers, registrar.contacts, surroundings)

@@ -6,15 +6,19 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+FREED = 4
+"""Entries that are freed for each one that is put in."""
+
 
 class TwoGenerationCache(Generic[K, V]):
     """Keeps at most ``limit`` entries: when the young half is full, the old one is dropped whole.
 
     What is used moves to the young half, so a flood of keys that are seen once does not push out those in use for
-    more than one turn, and no entry costs bookkeeping.
+    more than one turn, and no entry costs bookkeeping. What is dropped is freed bit by bit, by what is put in after it:
+    to free tens of thousands of entries at once would stop everything for that long.
     """
 
-    __slots__ = ("_half", "_old", "_young")
+    __slots__ = ("_half", "_leaving", "_old", "_young")
 
     def __init__(self, limit: int) -> None:
         if limit < 2:
@@ -22,6 +26,7 @@ class TwoGenerationCache(Generic[K, V]):
         self._half = limit // 2
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
+        self._leaving: list[dict[K, V]] = []
 
     def get(self, key: K) -> V | None:
         """The value of ``key``, or None."""
@@ -34,10 +39,29 @@ class TwoGenerationCache(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keeps ``value`` for ``key``."""
+        if self._leaving:
+            self._free()
         if len(self._young) >= self._half:
-            self._old = self._young
-            self._young = {}
+            self.turn()
         self._young[key] = value
+
+    def turn(self) -> None:
+        """Drops what was not used since the last turn."""
+        self._leaving.append(self._old)
+        self._old = self._young
+        self._young = {}
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self._leaving += [self._old, self._young]
+        self._old, self._young = {}, {}
+
+    def _free(self) -> None:
+        last = self._leaving[-1]
+        for _ in range(min(FREED, len(last))):
+            last.popitem()
+        if not last:
+            self._leaving.pop()
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
