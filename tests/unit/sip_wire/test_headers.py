@@ -147,7 +147,8 @@ def test_via(text: str, transport: str, sent_by: str, branch: str | None, rport:
 @pytest.mark.parametrize(
     "text",
     ["", "SIP/2.0", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/2.0/UDP a b", "SIP//UDP h", "SIP/2.0/UDP h;", "SIP/2.0/UDP h:x",
-     "SIP/2.0/UDP ;branch=z", "SIP/2.0/U(DP h", "SIP/2.0/UDP h;branch=", "SIP/2.0/UDP ::1", "SIP/2.0/UDP h;branch=a;branch=b"],
+     "SIP/2.0/UDP ;branch=z", "SIP/2.0/U(DP h", "SIP/2.0/UDP h;branch=", "SIP/2.0/UDP ::1", "SIP/2.0/UDP h;branch=a;branch=b",
+     "SIP/2.0/UDP h;branch=a;", "SIP/2.0/UDP h;branch=a;;rport"],
 )  # fmt: skip
 def test_via_refused(text: str) -> None:
     with pytest.raises(SipSyntaxError):

@@ -338,9 +338,9 @@ def parse_via(text: str) -> Via:
     if known is None:
         known = _parse_sent_by(head)
         _SENT_BY.put(head, known)
-    branch, _, tail = rest[7:].partition(";")
+    branch, more, tail = rest[7:].partition(";")
     params: Pairs
-    if rest[:7] == "branch=" and (not tail or tail == "rport") and (branch.isalnum() or is_token(branch)):
+    if rest[:7] == "branch=" and (not more or tail == "rport") and (branch.isalnum() or is_token(branch)):
         params = (("branch", branch), ASKS_RPORT) if tail else (("branch", branch),)
     else:
         params = parse_params(semicolon + rest)
