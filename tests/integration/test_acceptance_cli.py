@@ -20,7 +20,8 @@ from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.integration.wire import Phone
-from tests.kit.daemon import ROOT, BridgeProcess, DaemonError, Person, free_port, until
+from tests.kit.daemon import ROOT, BridgeProcess, DaemonError, Person, until
+from tests.kit.ports import free_port
 from tests.unit.app.commands import CONFIG
 from tests.unit.app.commands import POLICY as SMALL_POLICY
 

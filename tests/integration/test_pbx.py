@@ -186,6 +186,8 @@ def test_what_is_written_to_somebody_who_is_not_there_waits(world: PbxWorld) -> 
 
 
 def test_a_pbx_that_is_down_is_seen_and_gets_what_waits_when_it_is_up(world: PbxWorld) -> None:
+    # An answer that is still on its way through the PBX would be lost with it, and its message told once more.
+    until(lambda: not any(world.bridge.status()["queues"][name] for name in ("sending", "waiting")), 40.0, "quiet")
     world.pbx.child.stop()
     try:
         until(lambda: world.bridge.status()["peers"][0]["state"] == "down", 20.0, "the PBX to be missed")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.wire import Phone
-from tests.kit.daemon import INSIDE, BridgeProcess, Person, free_port, until
+from tests.kit.daemon import INSIDE, BridgeProcess, Person, until
 from tests.kit.dns_server import DnsServer
+from tests.kit.ports import free_port
 from tests.kit.trunk_certificates import Authority, Issued, make_authority
 from tests.peers import Sipp
 from transports.sip.wire.framing import StreamFramer

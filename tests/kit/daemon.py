@@ -3,13 +3,10 @@
 Every wait asks for a condition again and again until a deadline; nothing waits by the clock alone.
 """
 
-import contextlib
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +27,7 @@ from bridge.compliance.query import Found, read_records
 from bridge.identity.changes import AddUser, BindName, Change
 from bridge.identity.secret import Secret
 from bridge.store.reader import SqliteLogReader
+from tests.kit.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -73,23 +71,6 @@ def until(condition: Callable[[], object], seconds: float, what: str) -> None:
         if time.monotonic() >= end:
             raise TimeoutError(f"{what} did not come within {seconds:g} s")
         time.sleep(POLL)
-
-
-def free_port() -> int:
-    """Returns a port of 127.0.0.1 that neither UDP nor TCP uses, outside the range of the system's own choice.
-
-    So a client's connection does not take it while a daemon is started again.
-    """
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            contextlib.suppress(OSError),
-        ):
-            tcp.bind(("127.0.0.1", port))
-            udp.bind(("127.0.0.1", port))
-            return port
 
 
 @define(eq=False)

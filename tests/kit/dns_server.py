@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from tests.kit.daemon import ROOT, free_port, until
+from tests.kit.daemon import ROOT, until
+from tests.kit.ports import free_port
 from tests.peers.process import port_is_bound
 
 Records = Mapping[str, Sequence[Sequence[Any]]]

@@ -10,8 +10,9 @@ import threading
 import time
 from pathlib import Path
 
+from tests.kit.ports import free_port
 from tests.peers.client import Account, PresenceSeen, SipClient, TextSeen, plain
-from tests.peers.process import Child, PeerError, PeerTimeout, free_port
+from tests.peers.process import Child, PeerError, PeerTimeout
 
 _TEXT = re.compile(r'^\s*(sips?:\S+): "(.*)"$')
 _FAILURE = re.compile(r"^\s*([4-6]\d\d) (.+)$")

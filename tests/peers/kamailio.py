@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from tests.peers.process import Child, PeerError, find_program, free_port, port_is_bound
+from tests.kit.ports import free_port
+from tests.peers.process import Child, PeerError, find_program, port_is_bound
 
 _SCHEMAS = Path("/usr/share/kamailio/db_sqlite")
 _MODULES = (

@@ -12,7 +12,8 @@ from typing import Self
 
 from attrs import frozen
 
-from tests.kit.daemon import ROOT, free_port
+from tests.kit.daemon import ROOT
+from tests.kit.ports import free_port
 from tests.peers.kamailio import Kamailio
 from tests.peers.process import Child, port_is_bound
 

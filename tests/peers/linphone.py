@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 
+from tests.kit.ports import free_port
 from tests.peers.client import Account, PresenceSeen, SipClient, TextSeen, plain
-from tests.peers.process import Child, PeerTimeout, free_port
+from tests.peers.process import Child, PeerTimeout
 
 _TEXT = re.compile(r"Message received from (sips?:\S+): (.*)$")
 _FRIEND = re.compile(r"Friend .*<(sips?:[^>]+)> is (.+)$")

@@ -48,24 +48,6 @@ def find_program(name: str, package: str) -> str:
     return path
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that neither UDP nor TCP uses at this moment."""
-    for _ in range(50):
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-        ):
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    msg = "no port of 127.0.0.1 is free for both UDP and TCP"
-    raise PeerError(msg)
-
-
 def port_is_bound(port: int, transport: str) -> bool:
     """Whether a socket of 127.0.0.1 is bound (UDP) or listens (TCP) on the port, as the kernel's table says."""
     wanted = f"0100007F:{port:04X}"

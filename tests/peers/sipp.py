@@ -15,7 +15,8 @@ from typing import Self
 
 import attrs
 
-from tests.peers.process import Child, PeerError, PeerExited, PeerTimeout, find_program, free_port, port_is_bound
+from tests.kit.ports import free_port
+from tests.peers.process import Child, PeerError, PeerExited, PeerTimeout, find_program, port_is_bound
 
 SCENARIOS = Path(__file__).parent / "sipp"
 _ENDS = {0, 1, 99}  # all calls successful, some failed, none made

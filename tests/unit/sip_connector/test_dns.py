@@ -12,8 +12,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from tests.kit.daemon import free_port
 from tests.kit.dns_server import DnsServer
+from tests.kit.ports import free_port
 from transports.sip.dns import DnsClient, system_servers
 from transports.sip.machine.locate import Answer, Naptr, Question, Srv
 
