@@ -100,13 +100,15 @@ class SqliteLogReader:
         kinds = "i" + "b" * columns.count(",")
         before = next(self._select(table, "first", "i", "WHERE first <= ? ORDER BY first DESC LIMIT 1", (start,)), None)
         low = start if before is None else before[0]
-        tail = f"WHERE first >= ? AND first < ? ORDER BY first LIMIT {_PAGE_ROWS}"
+        tail = "WHERE first >= ? AND first < ? ORDER BY first LIMIT ?"
+        most = 1  # who looks for one leaf does not read more; who reads on gets more at a time
         while True:
-            rows = list(self._select(table, columns, kinds, tail, (low, limit)))
+            rows = list(self._select(table, columns, kinds, tail, (low, limit, most)))
             yield from rows
-            if len(rows) < _PAGE_ROWS:
+            if len(rows) < most:
                 return
             low = rows[-1][0] + 1
+            most = min(2 * most, _PAGE_ROWS)
 
     def leaves(self, start: int = 0, end: int | None = None) -> Iterator[LeafRow]:
         """Yields leaves in order of seq."""

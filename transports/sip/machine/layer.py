@@ -128,7 +128,7 @@ class TransactionLayer:
             self._turn_away(guard, flow, data)
             return
         if flow.whole:
-            if self._volleys is not None and self._volleys and self._volleys.quick(data, now):
+            if self._volleys and self._volleys.quick(data, now):
                 return
             self._receive_whole(flow, data, now)
             return

@@ -44,7 +44,7 @@ def _create(table: str, *columns: str) -> None:
 
 
 def _pages(connection: sa.Connection, query: str) -> Iterator[Sequence[Any]]:
-    """Yields rows in groups; those of one group follow each other without a gap of more than its length."""
+    """Yields rows in groups: what stands in one segment at the most."""
     rows = iter(connection.execute(sa.text(query)))
     while page := list(islice(rows, _ROWS)):
         yield page
