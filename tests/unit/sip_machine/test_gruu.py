@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.kit.sip import DOMAIN, Client, KeptBindings, counting_entropy, make_endpoint
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import MessageReceived
 from transports.sip.machine.flow import Flow
-from transports.sip.machine.gruu import Gruus, same_instance
+from transports.sip.machine.gruu import Gruus, names_a_device, same_instance
 from transports.sip.wire.auth import Challenge
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Request, Response, parse_message
@@ -211,11 +211,22 @@ def test_the_table_holds_what_is_registered_and_no_more(alice: Client) -> None:
     assert len(kept) == 0
 
 
+@pytest.mark.parametrize("instance", ["", "<>"])
+def test_an_instance_that_says_nothing_is_none(alice: Client, instance: str) -> None:
+    contact = register(alice, instance)[""]
+    assert contact.param("pub-gruu") is None
+    assert contact.param("temp-gruu") is None
+
+
 @given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=40))
+@example("0", "<")
+@example("0", "<>")
 def test_a_public_one_reads_back(user: str, instance: str) -> None:
     try:
         user.encode(), instance.encode()
     except UnicodeEncodeError:
+        return
+    if not names_a_device(instance):
         return
     made = Gruus("example.test", b"s" * 16, counting_entropy())
     uri = parse_uri(made.public(f"{user}@example.test", instance))

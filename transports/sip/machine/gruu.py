@@ -37,8 +37,14 @@ def same_instance(left: str, right: str) -> bool:
     return left == right or _bare(left) == _bare(right)
 
 
+def names_a_device(instance: str) -> bool:
+    """Whether an instance id says anything: `<>` does not, and no URI could carry it."""
+    return bool(_bare(instance))
+
+
 def _bare(instance: str) -> str:
-    return instance.removeprefix("<").removesuffix(">").lower()
+    inside = instance[1:-1] if instance.startswith("<") and instance.endswith(">") and len(instance) > 1 else instance
+    return inside.lower()
 
 
 class Gruus:
@@ -75,7 +81,7 @@ class Gruus:
                 self._owners[generation] = aor, instance
 
     def public(self, aor: str, instance: str) -> str:
-        """Returns the public GRUU of a device: the same for ever (RFC 5627 section 3.1.1)."""
+        """Returns the public GRUU of the device that an instance id names: always the same (RFC 5627 section 3.1.1)."""
         user, _, host = aor.rpartition("@")
         return f"sip:{escape_user(user)}@{host};gr={escape_param(_bare(instance))}"
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from transports.sip.machine.clients import Failure, Outcome
+from transports.sip.machine.gruu import names_a_device
 from transports.sip.wire.headers import NameAddr, parse_name_addr
 from transports.sip.wire.message import Request
 from transports.sip.wire.uri import SipUri
@@ -45,7 +46,7 @@ def reg_id_of(request: Request, contact: NameAddr) -> str:
             and the first hop does not have it (RFC 5626 section 6).
     """
     text = contact.param("reg-id")
-    if text is None or not contact.param("+sip.instance"):
+    if text is None or not names_a_device(contact.param("+sip.instance") or ""):
         return ""  # without an instance it means nothing, and is ignored
     if _REG_ID.fullmatch(text) is None or not 0 < int(text) <= _LARGEST_REG_ID:
         raise OutboundRefused(400, "Contact: reg-id is not a number from 1 to 2147483647")

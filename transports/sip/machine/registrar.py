@@ -16,7 +16,7 @@ from transports.sip.machine.abilities import Abilities
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow, HostPort, Target
-from transports.sip.machine.gruu import Gruus, same_instance
+from transports.sip.machine.gruu import Gruus, names_a_device, same_instance
 from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.outbound import OPTION, OutboundRefused, reg_id_of
 from transports.sip.machine.ports import BindingStore, StoredBinding
@@ -268,7 +268,8 @@ class Registrar:
             raise _Refused(403, "Contact leads back to this registrar")  # RFC 5627 section 5.1
         expires = self._expires(contact, request.expires)
         new = Binding(uri, transaction.flow)
-        new.instance = contact.param("+sip.instance") or ""
+        instance = contact.param("+sip.instance") or ""
+        new.instance = instance if names_a_device(instance) else ""
         try:
             new.by_flow(reg_id_of(request, contact))
         except OutboundRefused as refused:
