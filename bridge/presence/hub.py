@@ -18,9 +18,9 @@ from bridge.model.body import Consent, Standing
 from bridge.model.ids import PersonId
 from bridge.model.presence import OFFLINE, PersonPresence
 from bridge.model.sharded import Sharded
+from bridge.model.watches import Watches
 from bridge.presence.approvals import Approvals, Request, Verdict, watcher_key
 from bridge.presence.compose import compose
-from bridge.presence.watches import Watches
 
 MAX_CONTACTS_PER_PERSON = 5000
 MAX_WATCHES_PER_PERSON = 5000
@@ -85,6 +85,8 @@ class _Person:
     """None for the many who publish nothing."""
     devices: int = 0
     shown: PersonPresence = OFFLINE
+    watches: int = 0
+    """How many others they watch."""
 
     def published(self) -> Iterable[PersonPresence]:
         return () if self.publications is None else self.publications.values()
@@ -115,7 +117,6 @@ class PresenceHub:
     _by_person: Watches[PersonId, Watcher] = field(init=False, factory=Watches)
     _by_contact: Watches[tuple[PersonId, Address], Watcher] = field(init=False, factory=Watches)
     _wanted: set[tuple[PersonId, Address]] = field(init=False, factory=set)
-    _count_by: Sharded[PersonId, int] = field(init=False, factory=Sharded)
     _generation: int = field(init=False, default=0)
     _of: object = field(init=False, default=None)
     _to_review: deque[Watcher] = field(init=False, factory=deque)
@@ -200,10 +201,10 @@ class PresenceHub:
         """
         watch = self._watches.get(watcher.id)
         if watch is None:
-            count = self._count_by.get(watcher.by, 0)
-            if count >= MAX_WATCHES_PER_PERSON:
+            who = self._person(watcher.by)
+            if who.watches >= MAX_WATCHES_PER_PERSON:
                 return None
-            self._count_by[watcher.by] = count + 1
+            who.watches += 1
             watch = self._watches[watcher.id] = watcher
             index, key = self._index_of(watcher)
             index.add(key, watch)
@@ -226,11 +227,9 @@ class PresenceHub:
         watch = self._watches.pop(watch_id, None)
         if watch is None:
             return
-        left = self._count_by[watch.by] - 1
-        if left:
-            self._count_by[watch.by] = left
-        else:
-            del self._count_by[watch.by]
+        who = self._person(watch.by)
+        who.watches -= 1
+        self._forget(watch.by, who)
         index, key = self._index_of(watch)
         if index.remove(key, watch) and watch.target.person is None:
             self._wanted.discard((watch.by, watch.target.address))
@@ -297,10 +296,14 @@ class PresenceHub:
             state = self._persons[person] = _Person()
         return state
 
+    def _forget(self, person: PersonId, state: _Person) -> None:
+        """Keeps nothing of who is not here and watches nobody."""
+        if state.publications is None and not state.devices and not state.watches:
+            self._persons.pop(person, None)
+
     def _changed(self, person: PersonId, state: _Person) -> None:
         presence = compose(state.published(), state.devices)
-        if state.publications is None and not state.devices:
-            self._persons.pop(person, None)
+        self._forget(person, state)
         if presence == state.shown:
             return
         state.shown = presence
