@@ -24,8 +24,8 @@ from bridge.presence.compose import compose
 
 MAX_CONTACTS_PER_PERSON = 5000
 MAX_WATCHES_PER_PERSON = 5000
-SLICE = 500
-"""Watches that are looked at anew in one go, when all of them are."""
+SLICE = 80
+"""Watches that are looked at anew in one go, when all of them are: each costs two decisions and a NOTIFY, 0.2 ms."""
 
 
 class Sight(Enum):
@@ -116,7 +116,8 @@ class PresenceHub:
     _watches: Sharded[str, Watcher] = field(init=False, factory=Sharded)
     _by_person: Watches[PersonId, Watcher] = field(init=False, factory=Watches)
     _by_contact: Watches[tuple[PersonId, Address], Watcher] = field(init=False, factory=Watches)
-    _wanted: set[tuple[PersonId, Address]] = field(init=False, factory=set)
+    _wanted: dict[PersonId, set[Address]] = field(init=False, factory=dict)
+    """Contacts that are watched and seen, by who watches them."""
     _generation: int = field(init=False, default=0)
     _of: object = field(init=False, default=None)
     _to_review: deque[Watcher] = field(init=False, factory=deque)
@@ -211,7 +212,7 @@ class PresenceHub:
         if watcher.target.person is None and self._consents.get(watcher.by, {}).get(watcher.target.address):
             # Who watches anew asks anew: the network says whether the contact still has to be asked.
             self._consent(watcher.by, watcher.target.address, None)
-            self._wanted.discard((watcher.by, watcher.target.address))
+            self._unwanted(watcher)
         self._review((watch,))
         return watch.sight
 
@@ -232,7 +233,7 @@ class PresenceHub:
         self._forget(watch.by, who)
         index, key = self._index_of(watch)
         if index.remove(key, watch) and watch.target.person is None:
-            self._wanted.discard((watch.by, watch.target.address))
+            self._unwanted(watch)
 
     def review(self) -> None:
         """Tells every watcher anew: the policy or the people have changed, and with them what may be seen."""
@@ -284,9 +285,7 @@ class PresenceHub:
 
     def watched_contacts(self, person: PersonId) -> Iterator[Address]:
         """Yields the contacts that a person watches now: a network that has come up must show them again."""
-        for owner, contact in tuple(self._wanted):
-            if owner == person:
-                yield contact
+        yield from tuple(self._wanted.get(person, ()))
 
     # Inside
 
@@ -380,15 +379,22 @@ class PresenceHub:
         watcher = group[0]
         target = watcher.target
         if target.person is None and sight is Sight.SEEN:
-            key = (watcher.by, target.address)
             if self._consents.get(watcher.by, {}).get(target.address) is Consent.ASKED:
                 return  # pending, until the contact says so (RFC 8048 section 5.3.1)
-            if key not in self._wanted and watcher.id in self._watches:
-                self._wanted.add(key)
+            wanted = self._wanted.get(watcher.by, ())
+            if target.address not in wanted and watcher.id in self._watches:
+                self._wanted.setdefault(watcher.by, set()).add(target.address)
                 self._outlet.want(watcher.by, target.address, wanted=True)
         for watch in group:
             watch.opened = True
         self._outlet_notify(group, presence, Standing.ACTIVE)
+
+    def _unwanted(self, watch: Watcher) -> None:
+        wanted = self._wanted.get(watch.by)
+        if wanted is not None:
+            wanted.discard(watch.target.address)
+            if not wanted:
+                del self._wanted[watch.by]
 
     def _outlet_notify(self, group: Sequence[Watcher], presence: PersonPresence, standing: Standing) -> None:
         if group:
