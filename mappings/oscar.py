@@ -26,6 +26,7 @@ from bridge.model.body import (
     Typing,
     TypingState,
 )
+from bridge.model.cache import TwoGenerationCache
 from bridge.model.capabilities import Capabilities, Support
 from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
 from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
@@ -62,7 +63,7 @@ class OscarMapping:
 
     network: NetworkId
     clock: Callable[[], float]
-    _identities: dict[str, Identity] = field(factory=dict, init=False)
+    _identities: TwoGenerationCache[str, Identity] = field(factory=lambda: TwoGenerationCache(MEMO_ENTRIES), init=False)
 
     # From the wire
 
@@ -107,9 +108,7 @@ class OscarMapping:
         user = normalise("oscar", name)
         address = Address(network=self.network, user=RemoteUserId(user))
         made = Identity(address=address, display_name="" if name == user else safe_display_name(name, user))
-        if len(self._identities) >= MEMO_ENTRIES:
-            self._identities.clear()
-        self._identities[name] = made
+        self._identities.put(name, made)
         return made
 
     def _draft(

@@ -26,6 +26,7 @@ from bridge.model.body import (
     TypingState,
     Watch,
 )
+from bridge.model.cache import TwoGenerationCache
 from bridge.model.capabilities import Capabilities, Support
 from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
 from bridge.model.ids import SIP, RemoteConversationId, RemoteMessageId
@@ -73,9 +74,10 @@ class SipMapping:
     def __init__(self, *, addresses: SipAddressBook, clock: Callable[[], float]) -> None:
         self.addresses = addresses
         self.clock = clock
-        self._parties_of: dict[tuple[str, str, str], Parties] = {}
+        self._parties_of: TwoGenerationCache[tuple[str, str, str], Parties] = TwoGenerationCache(MEMO_ENTRIES)
         self._routes = RouteMemo()
-        self._documents: dict[tuple[PersonPresence, str], tuple[bytes, tuple[Loss, ...]]] = {}
+        self._documents: TwoGenerationCache[tuple[PersonPresence, str], tuple[bytes, tuple[Loss, ...]]]
+        self._documents = TwoGenerationCache(MEMO_DOCUMENTS)
 
     # From the wire
 
@@ -122,9 +124,7 @@ class SipMapping:
             self._conversation(sender, recipient, device),
         )
         if len(aor) + len(peer) + len(name) <= MEMO_KEY:
-            if len(self._parties_of) >= MEMO_ENTRIES:
-                self._parties_of.clear()
-            self._parties_of[key] = made
+            self._parties_of.put(key, made)
         return made
 
     def _conversation(self, sender: Address, recipient: Address, device: str) -> ConversationKey:
@@ -375,9 +375,7 @@ class SipMapping:
         known = self._documents.get((presence, target))
         if known is None:
             known = to_pidf(presence, target)
-            if len(self._documents) >= MEMO_DOCUMENTS:
-                self._documents.clear()
-            self._documents[presence, target] = known
+            self._documents.put((presence, target), known)
         return known
 
 

@@ -37,7 +37,7 @@ from bridge.delivery.notices import Notices
 from bridge.delivery.pipeline import Pipeline, Settings
 from bridge.delivery.ports import CommitFailed, Entry, Link
 from bridge.identity.bindings import Binding, NameKey
-from bridge.identity.snapshot import IdentitySnapshot, delta
+from bridge.identity.snapshot import IdentitySnapshot, SnapshotDelta, delta
 from bridge.identity.vault import Vault
 from bridge.model.capabilities import LinkState
 from bridge.model.ids import SIP, EventIdMint, NetworkId, PersonId
@@ -372,13 +372,17 @@ class Daemon:
             ensureDeferred(self._load_people()).addErrback(_loop_failed)
 
     async def _load_people(self) -> None:
-        def read() -> IdentitySnapshot:
-            return self.home.people()
+        before = self.people
 
-        people = await deferToThread(read)
+        def read() -> tuple[IdentitySnapshot, SnapshotDelta]:
+            people = self.home.people()
+            return people, delta(before, people)  # a look at everybody, twice: not in the reactor's thread
+
+        people, change = await deferToThread(read)
         if people.version <= self.people.version:
             return
-        change = delta(self.people, people)
+        if self.people is not before:  # others were read meanwhile
+            change = delta(self.people, people)
         self.people = people
         self.pipeline.judge.directory = people
         for person in change.shut_out | change.passwords:

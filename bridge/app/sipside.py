@@ -14,6 +14,7 @@ from bridge.app.sipconfig import endpoint_config
 from bridge.delivery.ports import CommitFailed
 from bridge.identity.accounts import LoginForm
 from bridge.identity.snapshot import IdentitySnapshot
+from bridge.model.cache import TwoGenerationCache
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.schema import publication, registration, subscription
 from transports.sip.connector import SipTransport
@@ -26,6 +27,10 @@ from transports.sip.tls import TlsFiles
 log = structlog.get_logger(__name__)
 
 
+ACCOUNTS_MADE = 16_384
+"""Accounts that are kept in the form in which they are asked for, a kilobyte each: those in use."""
+
+
 @define(eq=False)
 class SnapshotAccounts:
     """The accounts that may sign on, from the people as they are now.
@@ -35,7 +40,7 @@ class SnapshotAccounts:
     """
 
     people: Callable[[], IdentitySnapshot]
-    _made: dict[str, Account] = field(init=False, factory=dict)
+    _made: TwoGenerationCache[str, Account] = field(init=False, factory=lambda: TwoGenerationCache(ACCOUNTS_MADE))
     _of: int = field(init=False, default=-1)
 
     def find(self, aor: str) -> Account | None:
@@ -53,7 +58,7 @@ class SnapshotAccounts:
             for entry in found.ha1s:
                 forms[entry.form][entry.algorithm.value] = entry.digest
             known = Account(aor=found.address, ha1=forms[LoginForm.USER], ha1_domain=forms[LoginForm.ADDRESS])
-            self._made[aor] = known
+            self._made.put(aor, known)
         return known
 
 

@@ -5,6 +5,7 @@ split over messages is found, and with the name that its sender goes by, which t
 """
 
 from collections.abc import Sequence
+from sys import intern
 from typing import Final, Protocol
 
 from attrs import evolve
@@ -17,7 +18,7 @@ from bridge.model.envelope import Direction, Envelope
 from bridge.policy.matcher import PRECEDING_LIMIT
 from bridge.policy.values import Decision, Effect, Hit, Party, Subject
 
-_PARTIES_KEPT = 50_000
+_PARTIES_KEPT = 32_768
 PRECEDING_SECONDS: Final = 3600.0
 """How long what was written counts as written just before."""
 _CONVERSATIONS_KEPT = 32_768
@@ -144,7 +145,7 @@ class Judge:
         if address.corporate:
             return Party(
                 address=address.user,
-                domain=address.user.rpartition("@")[2],
+                domain=intern(address.user.rpartition("@")[2]),  # few domains, and very many parties
                 person=person,
                 groups=groups,
                 assurance="authenticated" if person is not None else "unverified",

@@ -5,12 +5,16 @@ from attrs import field, frozen
 from bridge.model.ids import SIP, NetworkId, PersonId, RemoteConversationId, RemoteUserId
 
 
-@frozen(kw_only=True, cache_hash=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Address:
     """A user on a network, in the network's normal form (``aim/theboogyman``, ``sip/alice@corp.example``)."""
 
     network: NetworkId
     user: RemoteUserId
+
+    def __hash__(self) -> int:
+        # A text keeps its hash. To keep one of both here would take more room than all else of an address.
+        return hash(self.user)
 
     def __str__(self) -> str:
         return f"{self.network}/{self.user}"
@@ -33,7 +37,7 @@ class Address:
         return cls(network=NetworkId(network), user=RemoteUserId(user))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Identity:
     """An address with the corporate person behind it, if there is one, and a name to show."""
 

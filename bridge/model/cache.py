@@ -18,7 +18,7 @@ class TwoGenerationCache(Generic[K, V]):
     to free tens of thousands of entries at once would stop everything for that long.
     """
 
-    __slots__ = ("_half", "_leaving", "_old", "_young")
+    __slots__ = ("_half", "_leaving", "_old", "_young", "turns")
 
     def __init__(self, limit: int) -> None:
         if limit < 2:
@@ -27,6 +27,8 @@ class TwoGenerationCache(Generic[K, V]):
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
         self._leaving: list[dict[K, V]] = []
+        self.turns = 0
+        """How often something was dropped: who counts on what is here looks whether that is so."""
 
     def get(self, key: K) -> V | None:
         """The value of ``key``, or None."""
@@ -36,6 +38,11 @@ class TwoGenerationCache(Generic[K, V]):
             if value is not None:
                 self.put(key, value)
         return value
+
+    def peek(self, key: K) -> V | None:
+        """The value of ``key``, or None; it does not count as used by that."""
+        value = self._young.get(key)
+        return self._old.get(key) if value is None else value
 
     def put(self, key: K, value: V) -> None:
         """Keeps ``value`` for ``key``."""
@@ -50,11 +57,13 @@ class TwoGenerationCache(Generic[K, V]):
         self._leaving.append(self._old)
         self._old = self._young
         self._young = {}
+        self.turns += 1
 
     def clear(self) -> None:
         """Forgets all."""
         self._leaving += [self._old, self._young]
         self._old, self._young = {}, {}
+        self.turns += 1
 
     def _free(self) -> None:
         last = self._leaving[-1]

@@ -18,14 +18,14 @@ from bridge.model.body import Consent, Standing
 from bridge.model.ids import PersonId
 from bridge.model.presence import OFFLINE, PersonPresence
 from bridge.model.sharded import Sharded
+from bridge.model.watches import Watches
 from bridge.presence.approvals import Approvals, Request, Verdict, watcher_key
 from bridge.presence.compose import compose
-from bridge.presence.watches import Watches
 
 MAX_CONTACTS_PER_PERSON = 5000
 MAX_WATCHES_PER_PERSON = 5000
-SLICE = 500
-"""Watches that are looked at anew in one go, when all of them are."""
+SLICE = 40
+"""Watches that are looked at anew in one go, when all are: each costs two decisions and a NOTIFY, 0.2 to 0.4 ms."""
 
 
 class Sight(Enum):
@@ -85,6 +85,8 @@ class _Person:
     """None for the many who publish nothing."""
     devices: int = 0
     shown: PersonPresence = OFFLINE
+    watches: int = 0
+    """How many others they watch."""
 
     def published(self) -> Iterable[PersonPresence]:
         return () if self.publications is None else self.publications.values()
@@ -114,8 +116,8 @@ class PresenceHub:
     _watches: Sharded[str, Watcher] = field(init=False, factory=Sharded)
     _by_person: Watches[PersonId, Watcher] = field(init=False, factory=Watches)
     _by_contact: Watches[tuple[PersonId, Address], Watcher] = field(init=False, factory=Watches)
-    _wanted: set[tuple[PersonId, Address]] = field(init=False, factory=set)
-    _count_by: Sharded[PersonId, int] = field(init=False, factory=Sharded)
+    _wanted: dict[PersonId, set[Address]] = field(init=False, factory=dict)
+    """Contacts that are watched and seen, by who watches them."""
     _generation: int = field(init=False, default=0)
     _of: object = field(init=False, default=None)
     _to_review: deque[Watcher] = field(init=False, factory=deque)
@@ -200,17 +202,17 @@ class PresenceHub:
         """
         watch = self._watches.get(watcher.id)
         if watch is None:
-            count = self._count_by.get(watcher.by, 0)
-            if count >= MAX_WATCHES_PER_PERSON:
+            who = self._person(watcher.by)
+            if who.watches >= MAX_WATCHES_PER_PERSON:
                 return None
-            self._count_by[watcher.by] = count + 1
+            who.watches += 1
             watch = self._watches[watcher.id] = watcher
             index, key = self._index_of(watcher)
             index.add(key, watch)
         if watcher.target.person is None and self._consents.get(watcher.by, {}).get(watcher.target.address):
             # Who watches anew asks anew: the network says whether the contact still has to be asked.
             self._consent(watcher.by, watcher.target.address, None)
-            self._wanted.discard((watcher.by, watcher.target.address))
+            self._unwanted(watcher)
         self._review((watch,))
         return watch.sight
 
@@ -226,14 +228,12 @@ class PresenceHub:
         watch = self._watches.pop(watch_id, None)
         if watch is None:
             return
-        left = self._count_by[watch.by] - 1
-        if left:
-            self._count_by[watch.by] = left
-        else:
-            del self._count_by[watch.by]
+        who = self._person(watch.by)
+        who.watches -= 1
+        self._forget(watch.by, who)
         index, key = self._index_of(watch)
         if index.remove(key, watch) and watch.target.person is None:
-            self._wanted.discard((watch.by, watch.target.address))
+            self._unwanted(watch)
 
     def review(self) -> None:
         """Tells every watcher anew: the policy or the people have changed, and with them what may be seen."""
@@ -285,9 +285,7 @@ class PresenceHub:
 
     def watched_contacts(self, person: PersonId) -> Iterator[Address]:
         """Yields the contacts that a person watches now: a network that has come up must show them again."""
-        for owner, contact in tuple(self._wanted):
-            if owner == person:
-                yield contact
+        yield from tuple(self._wanted.get(person, ()))
 
     # Inside
 
@@ -297,10 +295,14 @@ class PresenceHub:
             state = self._persons[person] = _Person()
         return state
 
+    def _forget(self, person: PersonId, state: _Person) -> None:
+        """Keeps nothing of who is not here and watches nobody."""
+        if state.publications is None and not state.devices and not state.watches:
+            self._persons.pop(person, None)
+
     def _changed(self, person: PersonId, state: _Person) -> None:
         presence = compose(state.published(), state.devices)
-        if state.publications is None and not state.devices:
-            self._persons.pop(person, None)
+        self._forget(person, state)
         if presence == state.shown:
             return
         state.shown = presence
@@ -377,15 +379,22 @@ class PresenceHub:
         watcher = group[0]
         target = watcher.target
         if target.person is None and sight is Sight.SEEN:
-            key = (watcher.by, target.address)
             if self._consents.get(watcher.by, {}).get(target.address) is Consent.ASKED:
                 return  # pending, until the contact says so (RFC 8048 section 5.3.1)
-            if key not in self._wanted and watcher.id in self._watches:
-                self._wanted.add(key)
+            wanted = self._wanted.get(watcher.by, ())
+            if target.address not in wanted and watcher.id in self._watches:
+                self._wanted.setdefault(watcher.by, set()).add(target.address)
                 self._outlet.want(watcher.by, target.address, wanted=True)
         for watch in group:
             watch.opened = True
         self._outlet_notify(group, presence, Standing.ACTIVE)
+
+    def _unwanted(self, watch: Watcher) -> None:
+        wanted = self._wanted.get(watch.by)
+        if wanted is not None:
+            wanted.discard(watch.target.address)
+            if not wanted:
+                del self._wanted[watch.by]
 
     def _outlet_notify(self, group: Sequence[Watcher], presence: PersonPresence, standing: Standing) -> None:
         if group:

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 from attrs import field, frozen
 
 from bridge.model.address import Address
+from bridge.model.cache import TwoGenerationCache
 from bridge.model.ids import SIP, NetworkId, RemoteUserId
 from mappings.identity.errors import AddressError
 from mappings.identity.names import MAX_SIP_ADDRESS, normalise
@@ -67,7 +68,8 @@ class NetworkDomain:
 class SipAddressBook:
     """The table of SIP domains: which are the company's own, which stand for a network.
 
-    Nothing but a bounded memo is kept; a full memo is emptied, so that new names cost a look-up and never memory.
+    Nothing but bounded memos are kept; of a full one the older half is dropped, so that new names cost a look-up and
+    never memory.
     """
 
     corporate: frozenset[str]
@@ -75,8 +77,8 @@ class SipAddressBook:
     """SIP domains of other companies, which are reached as they are."""
     _by_domain: Mapping[str, NetworkDomain]
     _by_network: Mapping[NetworkId, NetworkDomain]
-    _addresses: dict[str, Address] = field(factory=dict, init=False)
-    _uris: dict[Address, str] = field(factory=dict, init=False)
+    _addresses: TwoGenerationCache[str, Address] = field(factory=lambda: TwoGenerationCache(MEMO_ENTRIES), init=False)
+    _uris: TwoGenerationCache[Address, str] = field(factory=lambda: TwoGenerationCache(MEMO_ENTRIES), init=False)
 
     @classmethod
     def of(
@@ -173,9 +175,7 @@ class SipAddressBook:
         known = self._uris.get(address)
         if known is None:
             known = sip_uri(self.to_aor(address))
-            if len(self._uris) >= MEMO_ENTRIES:
-                self._uris.clear()
-            self._uris[address] = known
+            self._uris.put(address, known)
         return known
 
     def _resolve(self, text: str, user: str, host: str) -> Address:
@@ -187,11 +187,8 @@ class SipAddressBook:
         return Address(network=row.network, user=RemoteUserId(normalise(row.kind, user)))
 
     def _remember(self, key: str, address: Address) -> None:
-        if len(key) > MEMO_KEY:
-            return
-        if len(self._addresses) >= MEMO_ENTRIES:
-            self._addresses.clear()
-        self._addresses[key] = address
+        if len(key) <= MEMO_KEY:
+            self._addresses.put(key, address)
 
 
 def _host(domain: str) -> str:

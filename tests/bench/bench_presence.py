@@ -330,6 +330,7 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
         stalls.step("a change of state", begun)
         now += 0.01
         _answer_all(endpoint, now, stalls)
+    now = _unusual(bridge, registrations, now, stalls)
     now += 4000.0  # everything runs out at once, as after a machine that slept
     for _ in range(20_000):
         begun = time.thread_time()
@@ -348,6 +349,31 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
         "longest_stall_ms": stalls.longest * 1000,
         "stalled_by": stalls.where,
     }
+
+
+def _unusual(bridge: Bridge, registrations: int, now: float, stalls: _Stalls) -> float:
+    """What is seldom done and looks at all there is: another policy, and a person who is shut out. Returns the time."""
+    endpoint = bridge.endpoint
+    if not bridge.alone:
+        begun = time.thread_time()
+        bridge.hub.review()
+        stalls.step("another policy", begun)
+        more = True
+        while more:
+            begun = time.thread_time()
+            more = bridge.hub.go_on()
+            stalls.step("another policy, a slice", begun)
+            now += 0.01
+            bridge.transport.now = now
+            _answer_all(endpoint, now, stalls)
+    for number in (1, registrations // 2):
+        begun = time.thread_time()
+        endpoint.sign_off(f"user{number}@{DOMAIN}", now, for_good=True)
+        stalls.step("a person is shut out", begun)
+    for _ in range(200):
+        now += 0.01
+        _answer_all(endpoint, now, stalls)
+    return now
 
 
 def _answer_all(endpoint: Endpoint, now: float, stalls: _Stalls) -> None:

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from bridge.model.cache import TwoGenerationCache
 from transports.sip.kernelfilter import block
 from transports.sip.machine.flow import Flow, HostPort
 from transports.sip.reactors import SipReactor
@@ -71,8 +72,8 @@ class UdpPort:
         self._received = received
         self._drained = drained
         self._buffer = memoryview(bytearray(LARGEST))
-        self._flows: dict[HostPort, Flow] = {}
-        self._numeric: set[str] = set()
+        self._flows: TwoGenerationCache[HostPort, Flow] = TwoGenerationCache(MAX_FLOWS)
+        self._numeric: TwoGenerationCache[str, bool] = TwoGenerationCache(MAX_FLOWS)
         self._queue: deque[tuple[bytes, HostPort]] = deque()
         self._resolving: Deferred[None] | None = None
         self._lookups = 0
@@ -121,9 +122,8 @@ class UdpPort:
         self._drained()
 
     def _flow(self, remote: HostPort) -> Flow:
-        if len(self._flows) >= MAX_FLOWS:
-            self._flows.clear()
-        flow = self._flows[remote] = Flow("udp", self.local, remote)
+        flow = Flow("udp", self.local, remote)
+        self._flows.put(remote, flow)
         return flow
 
     # -- out ----------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ class UdpPort:
         if self._queue:
             self._enqueue(data, remote)
             return
-        if remote not in self._flows and not self._is_numeric(remote[0]):
+        if self._flows.peek(remote) is None and not self._is_numeric(remote[0]):
             self._resolve(data, remote)
             return
         try:
@@ -145,15 +145,13 @@ class UdpPort:
 
     def _is_numeric(self, host: str) -> bool:
         """A name must not reach sendto: it would block on the resolver."""
-        if host in self._numeric:
+        if self._numeric.get(host):
             return True
         try:
             ip_address(host)
         except ValueError:
             return False
-        if len(self._numeric) >= MAX_FLOWS:
-            self._numeric.clear()
-        self._numeric.add(host)
+        self._numeric.put(host, True)
         return True
 
     def _resolve(self, data: bytes, remote: HostPort) -> None:

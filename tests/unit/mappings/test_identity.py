@@ -305,8 +305,9 @@ def test_a_table_that_is_ambiguous_is_refused(corporate: list[str], networks: li
         SipAddressBook.of(corporate, rows)
 
 
-def test_the_memo_is_bounded(book: SipAddressBook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mappings.identity.sip.MEMO_ENTRIES", 8)
+    book = SipAddressBook.of(["corp.example"], [NetworkDomain(domain="aim.corp.example", network=AIM, kind="oscar")])
     for number in range(100):
         book.to_uri(book.from_uri(f"sip:bob{number}@aim.corp.example"))
         book.from_aor(f"bob{number}@corp.example")

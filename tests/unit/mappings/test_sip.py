@@ -532,7 +532,7 @@ def test_memos_are_bounded() -> None:
     for number in range(MEMO_ENTRIES + 10):
         MAPPING._parties("alice@corp.example", "sip:bob@corp.example", f"Alice {number}")
         most = max(most, len(MAPPING._parties_of))
-    assert most == MEMO_ENTRIES
+    assert MEMO_ENTRIES // 2 <= most <= MEMO_ENTRIES
 
 
 def test_a_client_that_makes_its_call_ids_anew_says_something_new() -> None:

@@ -329,6 +329,33 @@ def test_a_lost_network_hides_its_contacts_only() -> None:
     assert w.outlet.told == [("w1", OFFLINE)]
 
 
+def test_of_who_is_gone_and_watches_nobody_nothing_is_kept() -> None:
+    w = World()
+    w.hub.reachable(ALICE, 1)
+    w.watch("w1", "alice", values.person("bob"))
+    w.watch("w2", "alice", values.person("carol"))
+    w.hub.reachable(ALICE, 0)
+    assert len(w.hub._persons) == 1  # how many she watches is counted on
+    assert w.hub.presence_of(ALICE) == OFFLINE
+    w.hub.unwatch("w1")
+    w.hub.unwatch("w1")
+    assert len(w.hub._persons) == 1
+    w.hub.unwatch("w2")
+    assert len(w.hub._persons) == 0
+
+
+def test_wanted_contacts_are_forgotten_with_the_last_watch() -> None:
+    w = World()
+    for name, contact in (("w1", "c1"), ("w2", "c1"), ("w3", "c2")):
+        w.watch(name, "alice", values.contact(contact))
+    assert sorted(str(one) for one in w.hub.watched_contacts(ALICE)) == ["aim/c1", "aim/c2"]
+    w.hub.unwatch("w1")
+    assert len(list(w.hub.watched_contacts(ALICE))) == 2
+    w.hub.unwatch("w2")
+    w.hub.unwatch("w3")
+    assert not w.hub._wanted
+
+
 def test_bounds() -> None:
     w = World()
     limit = hub_module.MAX_WATCHES_PER_PERSON

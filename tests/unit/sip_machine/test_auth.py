@@ -1,11 +1,12 @@
 """Digest: who gets in, who does not, and that neither says more than it must."""
 
 import re
+from random import Random
 
 import pytest
 
 from tests.kit.sip import DOMAIN, PASSWORD, Client, counting_entropy, make_endpoint
-from transports.sip.machine.auth import Nonces
+from transports.sip.machine.auth import WINDOW, Nonces, use_count
 from transports.sip.machine.config import AuthConfig, ChallengeRule
 from transports.sip.machine.events import MessageReceived, RequestRefused
 from transports.sip.wire.auth import Challenge, Credentials, ha1
@@ -308,12 +309,51 @@ def test_windows_are_bounded_and_a_forgotten_nonce_cannot_be_used_again() -> Non
         issued = nonces.issued(nonce, "192.0.2.9")
         assert issued == number
         assert nonces.use(nonce, "192.0.2.9", issued, 1, 10.0)
-    assert len(nonces) == 3
+    assert len(nonces) <= 3
     assert not nonces.use(made[0], "192.0.2.9", 0.0, 2, 10.0)
+    assert not nonces.use(made[0], "192.0.2.9", 0.0, 1, 10.0)
     assert nonces.use(made[5], "192.0.2.9", 5.0, 2, 10.0)
     fresh = nonces.make(500.0, "192.0.2.9")
     assert nonces.use(fresh, "192.0.2.9", 500.0, 1, 500.0)
-    assert len(nonces) == 1
+    assert len(nonces) <= 3
+    assert not nonces.use(fresh, "192.0.2.9", 500.0, 1, 500.0)
+    newer = nonces.make(700.0, "192.0.2.9")
+    assert nonces.use(newer, "192.0.2.9", 700.0, 1, 700.0)
+    assert nonces.use(fresh, "192.0.2.9", 500.0, 2, 700.0)
+    assert not nonces.use(made[5], "192.0.2.9", 5.0, 3, 700.0)
+
+
+def test_any_order_of_counts_is_taken_once_each() -> None:
+    """The table of a nonce says the same as a set of all counts that were used, as far back as it looks."""
+    chance = Random(7)
+    for _ in range(200):
+        used: int | None = None
+        taken: set[int] = set()
+        highest = 0
+        for _ in range(60):
+            count = max(1, highest + chance.randint(-140, 140) if chance.random() < 0.5 else highest + 1)
+            noted = use_count(used, count)
+            assert (noted is not None) == (count not in taken and count > highest - WINDOW)
+            if noted is not None:
+                used = noted
+                taken.add(count)
+                highest = max(highest, count)
+
+
+def test_counts_in_their_order_take_no_room() -> None:
+    used: int | None = None
+    for count in range(1, 200):
+        used = use_count(used, count)
+        assert used == count
+
+
+def test_a_nonce_is_known_at_the_address_alone_that_it_was_made_for() -> None:
+    nonces = Nonces(b"k" * 32, 100.0, 10)
+    nonce = nonces.make(1.0, "192.0.2.9")
+    assert nonces.issued(nonce, "192.0.2.8") is None
+    assert nonces.use(nonce, "192.0.2.9", 1.0, 1, 1.0)
+    assert nonces.issued(nonce, "192.0.2.9") == 1.0
+    assert nonces.issued(nonce, "192.0.2.8") is None
 
 
 def test_counts_beyond_the_window_are_too_old() -> None:

@@ -13,7 +13,10 @@ from tests.kit.watchers import Subscriber, events, states, subscriber
 from tests.unit.sip_machine.test_presence import OPEN, Store
 from tests.unit.sip_machine.test_subscriber import Notifier
 from transports.sip.machine.config import Lifetimes
+from transports.sip.machine.dialogs import Subscription
 from transports.sip.machine.events import SubscriptionOpened
+from transports.sip.machine.flow import Flow
+from transports.sip.machine.lists import Watched
 from transports.sip.machine.subscriber import AGAIN_AFTER, Denied, Lost, Shown
 from transports.sip.wire.native import SipPresence
 
@@ -330,3 +333,27 @@ def test_row(name: str) -> None:
 
 def test_the_table_is_whole() -> None:
     assert len(ROWS) == 24
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        "<sip:alice@example.test>;tag=a1",
+        "<sip:alice@example.test>",
+        "<sip:alice@example.test>;x=1;tag=a1",
+        '"Alice" <sip:alice@example.test>;tag=a1',
+        "<sip:Alice@example.test:5060;transport=tcp>;tag=a1",
+        "sip:alice@example.test;tag=a1",
+        "Alice <sip:alice@example.test>",
+    ],
+)
+def test_who_watches_is_addressed_as_they_have_written_themselves(remote: str) -> None:
+    """What is usual of it is not kept; a NOTIFY's To is the SUBSCRIBE's From to the letter (RFC 3261 12.2.1.1)."""
+    flow = Flow("udp", ("192.0.2.1", 5060), ("192.0.2.9", 5060))
+    shows = Watched("w", "sip:bob@example.test", "bob@example.test")
+    one = Subscription("w", "alice@example.test", "presence", shows, flow, "sip:alice@192.0.2.9")
+    one.set_head("<sip:bob@example.test>", remote, "c1", "presence", ["<sip:p1;lr>", "<sip:p2;lr>"])
+    assert one.remote_uri == remote
+    assert f"\r\nTo: {remote}\r\n" in one.dialog
+    assert one.stored(0.0).remote_uri == remote
+    assert (one.call_id, one.event, one.routes) == ("c1", "presence", ("<sip:p1;lr>", "<sip:p2;lr>"))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections import OrderedDict
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -53,29 +52,39 @@ class Denied:
     user: str = ""
 
 
-class _Window:
-    """Which counts of a nonce were used."""
+_HIGHEST = 0xFFFFFFFF
+"""The part of a used nonce's number that is its highest count (eight hexadecimal digits, RFC 7616 section 3.4)."""
+_MISSING = 32
+"""From this bit on it tells which of the counts before that were not used: bit k is the count that is k less."""
+_WINDOW_BITS = (1 << WINDOW) - 1
 
-    __slots__ = ("bits", "highest", "issued", "source")
 
-    def __init__(self, issued: float, source: str) -> None:
-        self.issued = issued
-        self.source = source
-        self.highest = 0
-        self.bits = 0
+def use_count(used: int | None, count: int) -> int | None:
+    """Notes the use of a nonce with a count.
 
-    def use(self, count: int) -> bool:
-        """Notes a count. Returns False where it was used before, or is too old to tell."""
-        ahead = count - self.highest
-        if ahead > 0:
-            self.bits = ((self.bits << ahead) | 1) & ((1 << WINDOW) - 1) if ahead < WINDOW else 1
-            self.highest = count
-            return True
-        bit = 1 << -ahead
-        if -ahead >= WINDOW or self.bits & bit:
-            return False
-        self.bits |= bit
-        return True
+    Args:
+        used: what this has returned the last time; None before the first. Where no count was left out it is the highest
+            one, a small number that takes no room.
+        count: the count.
+
+    Returns:
+        What is to be kept, or None where the count was used before, or is too old to tell.
+    """
+    if used is None:
+        return count | _left_out(count) << _MISSING
+    highest, missing = used & _HIGHEST, used >> _MISSING
+    ahead = count - highest
+    if ahead > 0:
+        before = missing << ahead if ahead < WINDOW else 0
+        return count | ((before | _left_out(ahead)) & _WINDOW_BITS) << _MISSING
+    if -ahead >= WINDOW or not missing >> -ahead & 1:
+        return None
+    return highest | (missing & ~(1 << -ahead)) << _MISSING
+
+
+def _left_out(ahead: int) -> int:
+    """Bits of the counts between two, of which the second is so far ahead."""
+    return (1 << min(ahead, WINDOW)) - 2 if ahead else 0
 
 
 class Nonces:
@@ -90,13 +99,18 @@ class Nonces:
         limit: how many replay windows are kept.
     """
 
-    __slots__ = ("_count", "_floor", "_limit", "_secret", "_used", "lifetime")
+    __slots__ = ("_count", "_floor", "_latest", "_secret", "_turned", "_used", "lifetime")
 
     def __init__(self, secret: bytes, lifetime: float, limit: int) -> None:
         self._secret = secret
-        self._limit = limit
-        self._used: OrderedDict[str, _Window] = OrderedDict()
+        self._used: TwoGenerationCache[str, int] = TwoGenerationCache(max(limit, 2))
+        """By nonce and address: see `use_count`."""
         self._floor = float("-inf")
+        """Of nonces that were issued until then it may be forgotten that they were used."""
+        self._latest = float("-inf"), float("-inf")
+        """When the last nonce was issued of the table's old half, and of its young one."""
+        self._turned = float("-inf")
+        """When the table was turned last."""
         self._count = 0
         self.lifetime = lifetime
 
@@ -114,37 +128,40 @@ class Nonces:
 
     def issued(self, nonce: str, source: str) -> float | None:
         """Returns when we made a nonce for an address (to the millisecond), or None where we did not."""
-        window = self._used.get(nonce)
-        if window is not None:
-            return window.issued if window.source == source else None
+        if self._used.peek(f"{nonce} {source}") is not None:
+            return _issued(urlsafe_b64decode(nonce[:12]))  # that it is ours was seen when it was used first
         try:
             raw = urlsafe_b64decode(nonce.encode("ascii"))
         except (Base64Error, ValueError):
             return None
         if len(raw) != 24 or not compare_digest(self._sign(raw[:12], source), raw[12:]) or len(nonce) != 32:
             return None
-        return int.from_bytes(raw[:7], "big", signed=True) / 1000
+        return _issued(raw)
 
     def use(self, nonce: str, source: str, issued: float, count: int, now: float) -> bool:
         """Notes the use of a nonce of ours with a count. Returns False where that must not be taken again."""
-        window = self._used.get(nonce)
-        if window is None:
-            if issued <= self._floor:
-                return False
-            window = self._used[nonce] = _Window(issued, source)
-            self._prune(now)
-        return window.use(count)
+        key, table = f"{nonce} {source}", self._used
+        known = table.peek(key)
+        if known is None and issued <= self._floor:
+            return False
+        used = use_count(known, count)
+        if used is None:
+            return False
+        turns = table.turns
+        if now - self._turned > self.lifetime:
+            table.turn()
+        table.put(key, used)
+        old, young = self._latest
+        if table.turns != turns:
+            self._turned = now
+            self._floor = max(self._floor, old)
+            old, young = young, issued
+        self._latest = old, max(young, issued)
+        return True
 
-    def _prune(self, now: float) -> None:
-        used = self._used
-        while len(used) > self._limit:
-            _, window = used.popitem(last=False)
-            self._floor = max(self._floor, window.issued)
-        while used:
-            oldest = next(iter(used.values()))
-            if oldest.issued + self.lifetime >= now:
-                return
-            used.popitem(last=False)
+
+def _issued(raw: bytes) -> float:
+    return int.from_bytes(raw[:7], "big", signed=True) / 1000
 
 
 class Authenticator:

@@ -11,6 +11,7 @@ from transports.sip.machine.documents import Document, Documents
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.packages import AS_XPIDF, DEFLATED
 from transports.sip.machine.ports import Entropy
+from transports.sip.machine.shown import Shape
 from transports.sip.wire.pidf import CONTENT_TYPE as PIDF
 from transports.sip.wire.pidf import parse_pidf
 from transports.sip.wire.xpidf import CONTENT_TYPE as XPIDF
@@ -34,7 +35,7 @@ class Contents:
         self._config = config
         self._documents = documents
         self._entropy = entropy
-        self._tails: dict[tuple[bytes, int], bytes] = {}
+        self._tails: dict[tuple[Shape, str, int], bytes] = {}
 
     def tail(self, subscription: Subscription, transport: str, now: float) -> bytes:
         """Returns the octets of the next NOTIFY of a subscription that follow the headers of its dialog.
@@ -44,9 +45,9 @@ class Contents:
         """
         shows = subscription.shows
         form = subscription.form
-        if type(shows) is Watched and shows.pidf:
-            known = self._tails.get((shows.pidf, form))
-            return known if known is not None else self._written(shows.pidf, form)
+        if type(shows) is Watched and shows.shape is not None:
+            known = self._tails.get((shows.shape, shows.uri_text, form))
+            return known if known is not None else self._written(shows.shape, shows.uri_text, form)
         if isinstance(shows, Listing):
             most = room(self._config.limits, reliable=transport != "UDP")
             kind, body = shows.compose(
@@ -57,16 +58,16 @@ class Contents:
             return written(*self._documents.compose(subscription.package, shows, now), form)
         return NOTHING
 
-    def _written(self, pidf: bytes, form: int) -> bytes:
-        tail = written(*_presence(pidf, form), form)
+    def _written(self, shape: Shape, uri: str, form: int) -> bytes:
+        tail = written(*_presence(shape.octets(uri), form), form)
         if len(self._tails) >= _MAX_TAILS:
             self._tails.clear()
-        self._tails[pidf, form] = tail
+        self._tails[shape, uri, form] = tail
         return tail
 
 
 def _presence(pidf: bytes, form: int) -> tuple[str, bytes]:
-    return (XPIDF, build_xpidf(parse_pidf(pidf))) if form & AS_XPIDF else (PIDF, pidf)
+    return (XPIDF, build_xpidf(parse_pidf(pidf))) if form & AS_XPIDF and pidf else (PIDF, pidf)
 
 
 def written(kind: str, body: bytes, form: int) -> bytes:

@@ -7,8 +7,9 @@ the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from transports.sip.machine.expiry import Bucket
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.packages import DEFLATED, PRESENCE
@@ -35,8 +36,8 @@ class Subscription:
     """One dialog with a watcher, who watches one resource or a list of them. ``id`` is our tag."""
 
     __slots__ = (
-        "accept", "busy", "contact", "dirty", "expires_at", "fetch", "flow", "form", "head", "id", "local_cseq",
-        "next_at", "over", "package", "planned", "prefix", "remote_cseq", "shows", "watcher",
+        "accept", "bucket", "busy", "contact", "dirty", "expires_at", "fetch", "flow", "form", "head", "id",
+        "local_cseq", "next_at", "over", "package", "planned", "prefix", "remote_cseq", "shows", "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,8 @@ class Subscription:
         self.planned: int | None = None
         """Of its next NOTIFY: see `notifies`."""
         self.next_at = 0.0
+        self.bucket: Bucket[str] | None = None
+        """When it is looked at whether it has run out."""
         self.prefix: Prefix | None = None
         """How a NOTIFY begins, and which way it goes, where that is known beforehand."""
 
@@ -73,6 +76,7 @@ class Subscription:
     def set_head(self, local: str, remote: str, call_id: str, event: str, routes: Iterable[str]) -> None:
         """Takes what NOTIFYs say of the dialog: From (without our tag) and To, Call-ID, Event, and the route set."""
         usual = isinstance(self.shows, Watched) and local == f"<{self.shows.uri_text}>"
+        remote = remote.removeprefix(self._usual_remote)
         lines = ["" if usual else local, remote, call_id, "" if event == PRESENCE else event]
         self.head = "\r\n".join([*lines, *routes])
 
@@ -91,7 +95,15 @@ class Subscription:
     @property
     def remote_uri(self) -> str:
         """The To header of our NOTIFYs."""
-        return self._line(_TO)
+        return self._remote(self._line(_TO))
+
+    @property
+    def _usual_remote(self) -> str:
+        return f"<sip:{self.watcher}>"
+
+    def _remote(self, kept: str) -> str:
+        """What was the From of the SUBSCRIBE: without an address it is the usual one, with these parameters."""
+        return self._usual_remote + kept if not kept or kept.startswith(";") else kept
 
     @property
     def call_id(self) -> str:
@@ -112,9 +124,8 @@ class Subscription:
     def dialog(self) -> str:
         """What every NOTIFY says of the dialog, without the route set."""
         _, remote, call_id, event, *_ = self.head.split("\r\n")
-        return (
-            f"From: {self.local_uri};tag={self.id}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nEvent: {event or PRESENCE}"
-        )
+        our = f"From: {self.local_uri};tag={self.id}"
+        return f"{our}\r\nTo: {self._remote(remote)}\r\nCall-ID: {call_id}\r\nEvent: {event or PRESENCE}"
 
     @property
     def uri(self) -> SipUri:
@@ -128,7 +139,9 @@ class Subscription:
         lines = self.head.split("\r\n")
         if lines[_CALL_ID] != request.call_id:
             return False
-        return (request.from_.tag or "") == _tag(lines[_TO]) and _same_event(self.event, request.first("Event") or "")
+        return (request.from_.tag or "") == _tag(self._remote(lines[_TO])) and _same_event(
+            self.event, request.first("Event") or ""
+        )
 
     # -- what it shows ------------------------------------------------------------------------------------------------
 
@@ -178,6 +191,31 @@ class Subscription:
             local=self.flow.local, source=self.flow.remote, expires_at=self.expires_at + epoch,
             entries=shows.texts if isinstance(shows, Listing) else None, form=self.form,
         )  # fmt: skip
+
+
+class Plans:
+    """When subscriptions are looked at whether they have run out, kept with each of them (see `expiry`)."""
+
+    __slots__ = ("_by_id",)
+
+    def __init__(self, by_id: Mapping[str, Subscription]) -> None:
+        self._by_id = by_id
+
+    def get(self, key: str, /) -> Bucket[str] | None:
+        """The bucket of a subscription, or None."""
+        subscription = self._by_id.get(key)
+        return None if subscription is None else subscription.bucket
+
+    def pop(self, key: str, default: None, /) -> Bucket[str] | None:
+        """The same; there is none from now on."""
+        subscription = self._by_id.get(key)
+        if subscription is None:
+            return default
+        bucket, subscription.bucket = subscription.bucket, None
+        return bucket
+
+    def __setitem__(self, key: str, bucket: Bucket[str], /) -> None:
+        self._by_id[key].bucket = bucket
 
 
 def _tag(remote: str) -> str:

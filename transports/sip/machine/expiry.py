@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable
 from math import ceil
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from bridge.model.sharded import Sharded
 from transports.sip.machine.timers import TimerQueue
@@ -18,7 +18,7 @@ SLICE = 250
 _SWEEP_AT = 64
 
 
-class _Bucket(Generic[K]):
+class Bucket(Generic[K]):
     """Keys that are to be looked at in one second. ``gone``: how many of them are here no more, or elsewhere."""
 
     __slots__ = ("gone", "keys", "second")
@@ -29,26 +29,45 @@ class _Bucket(Generic[K]):
         self.gone = 0
 
 
+class Plans(Protocol[K]):
+    """In which bucket each key is. A table does; an owner of the keys may keep it with what has them."""
+
+    def get(self, key: K, /) -> Bucket[K] | None:
+        """The bucket of a key, or None."""
+
+    def pop(self, key: K, default: None, /) -> Bucket[K] | None:
+        """Takes a key out and returns its bucket, or None."""
+
+    def __setitem__(self, key: K, bucket: Bucket[K], /) -> None: ...
+
+
 class Expiries(Generic[K]):
     """Calls back about keys whose time has come.
 
     A refresh need not be told to it: the callback looks at the true deadline and returns it where it lies ahead, or
     None where the key is done with. Each key is looked at once per deadline, whatever was added.
+
+    Args:
+        queue: for its timers.
+        check: the callback.
+        plans: where it is kept what each key waits for; None: in a table here.
     """
 
     __slots__ = ("_buckets", "_check", "_drained_at", "_late", "_queue", "_waits", "_when")
 
-    def __init__(self, queue: TimerQueue, check: Callable[[K, float], float | None]) -> None:
+    def __init__(
+        self, queue: TimerQueue, check: Callable[[K, float], float | None], plans: Plans[K] | None = None
+    ) -> None:
         self._queue = queue
         self._check = check
-        self._buckets: dict[int, _Bucket[K]] = {}
-        self._when: Sharded[K, _Bucket[K]] = Sharded()
-        self._late: deque[_Bucket[K]] = deque()
+        self._buckets: dict[int, Bucket[K]] = {}
+        self._when: Plans[K] = Sharded() if plans is None else plans
+        self._late: deque[Bucket[K]] = deque()
         self._drained_at: float | None = None
         self._waits = False
 
     def __len__(self) -> int:
-        return len(self._when)
+        return sum(len(bucket.keys) - bucket.gone for bucket in (*self._buckets.values(), *self._late))
 
     def add(self, key: K, deadline: float, now: float) -> None:
         """Has ``key`` looked at when ``deadline`` has passed, within a second, unless it is to be sooner already."""
@@ -60,7 +79,7 @@ class Expiries(Generic[K]):
             self._leave(planned)
         bucket = self._buckets.get(second)
         if bucket is None:
-            bucket = self._buckets[second] = _Bucket(second)
+            bucket = self._buckets[second] = Bucket(second)
             self._queue.after(now, max(second - now, 0.0), lambda at: self._fire(second, at))
         self._when[key] = bucket
         bucket.keys.append(key)
@@ -71,7 +90,7 @@ class Expiries(Generic[K]):
         if planned is not None:
             self._leave(planned)
 
-    def _leave(self, bucket: _Bucket[K]) -> None:
+    def _leave(self, bucket: Bucket[K]) -> None:
         """A key of a bucket is there no more. Those are swept out when they are the greater part."""
         bucket.gone += 1
         if bucket.gone > _SWEEP_AT and bucket.gone * 2 > len(bucket.keys):
@@ -106,8 +125,9 @@ class Expiries(Generic[K]):
             left -= 1
             key = bucket.keys.pop()
             if self._when.get(key) is not bucket:
+                bucket.gone -= 1
                 continue
-            del self._when[key]
+            self._when.pop(key, None)
             deadline = self._check(key, now)
             if deadline is not None:
                 self.add(key, max(deadline, now + 0.001), now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Literal
 
+from transports.sip.machine.shown import Shape, shape_of
 from transports.sip.wire.native import SipPresence
 from transports.sip.wire.pidf import CONTENT_TYPE as PIDF
 from transports.sip.wire.rlmi import CONTENT_TYPE as RLMI
@@ -24,7 +25,7 @@ _PART_OCTETS = 320
 class Watched:
     """One resource that is shown. ``id`` names the watch to the owner."""
 
-    __slots__ = ("hidden", "id", "pidf", "state", "target", "uri_text")
+    __slots__ = ("hidden", "id", "shape", "state", "target", "uri_text")
 
     def __init__(self, watch_id: str, uri_text: str, target: str) -> None:
         self.id = watch_id
@@ -32,13 +33,23 @@ class Watched:
         """Its URI as the bridge knows it."""
         self.target = target
         self.state: Literal["active", "pending", "terminated"] = "pending"
-        self.pidf: bytes | None = None
+        self.shape: Shape | None = None
+        """What it shows: see `pidf`."""
         self.hidden = True
         """Whom it watches is not to learn of it: it is on no list of watchers. So it is until its owner says else."""
 
+    @property
+    def pidf(self) -> bytes | None:
+        """The document that is shown, made anew each time."""
+        return None if self.shape is None else self.shape.octets(self.uri_text)
+
+    @pidf.setter
+    def pidf(self, document: bytes | None) -> None:
+        self.shape = shape_of(document, self.uri_text)
+
     def silence(self) -> None:
         """Forgets what was shown."""
-        self.pidf = None
+        self.shape = None
 
 
 class Entry(Watched):
@@ -56,11 +67,11 @@ class Entry(Watched):
 
     def end(self, reason: str) -> None:
         """It is watched no more."""
-        self.state, self.reason, self.pidf = "terminated", reason, None
+        self.state, self.reason, self.shape = "terminated", reason, None
 
     def begin(self) -> None:
         """It is watched anew."""
-        self.state, self.reason, self.pidf = "pending", "", None
+        self.state, self.reason, self.shape = "pending", "", None
 
 
 class Listing:
@@ -156,7 +167,7 @@ class Listing:
         self._full = False
         self._waiting.clear()
         for entry in self._entries.values():
-            entry.pidf = None
+            entry.shape = None
 
     def compose(self, version: int, room: int, domain: str, boundary: str, *, bare: bool = False) -> tuple[str, bytes]:
         """Returns the Content-Type and the body of a NOTIFY; empty where there is nothing to tell.
@@ -203,9 +214,10 @@ class Listing:
     @staticmethod
     def _tell(entry: Entry, version: int, domain: str, parts: list[Part]) -> RlmiResource:
         cid = None
-        if entry.pidf:
+        pidf = entry.pidf
+        if pidf:
             cid = f"{entry.id}.{version}@{domain}"
-            parts.append(Part(content_type=f'{PIDF};charset="UTF-8"', content_id=cid, body=entry.pidf))
+            parts.append(Part(content_type=f'{PIDF};charset="UTF-8"', content_id=cid, body=pidf))
         # There is one instance: what a person's devices say is one state by the time that it comes here.
         one = RlmiInstance(id="1", state=entry.state, reason=entry.reason or None, cid=cid)
         return RlmiResource(uri=entry.text, instances=(one,))
@@ -218,4 +230,5 @@ def resources_octets(texts: Iterable[str]) -> int:
 
 def _octets(entry: Entry, named: bool) -> int:
     own = 0 if named else resources_octets((entry.text,))
-    return own + _INSTANCE_OCTETS + (_PART_OCTETS + len(entry.pidf) if entry.pidf else 0)
+    pidf = entry.pidf
+    return own + _INSTANCE_OCTETS + (_PART_OCTETS + len(pidf) if pidf else 0)

@@ -7,7 +7,7 @@ a NAT, or one that listens nowhere (baresip over TLS), is reached in no other wa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from sys import intern
 
@@ -140,7 +140,7 @@ class Registrar:
         self._changed = changed
         self._by_flow = by_flow
         self._epoch = epoch
-        self._bindings: Sharded[str, list[Binding]] = Sharded()
+        self._bindings: Sharded[str, tuple[Binding, ...]] = Sharded()
         self._on_flow: dict[int, set[str]] = {}
         self._count = 0
         self._expiries: Expiries[str] = Expiries(queue, self._expire)
@@ -148,9 +148,9 @@ class Registrar:
     def __len__(self) -> int:
         return self._count
 
-    def contacts(self, aor: str) -> list[Binding]:
+    def contacts(self, aor: str) -> tuple[Binding, ...]:
         """Returns the bindings of an address-of-record, the most wanted first."""
-        return self._bindings.get(aor, [])
+        return self._bindings.get(aor, ())
 
     def device(self, uri: SipUri, aor: str) -> Binding | None:
         """Returns the last binding of the device that a GRUU of ours means, or None where it is not registered."""
@@ -184,10 +184,10 @@ class Registrar:
             binding.by_flow(row.reg_id)
             binding.path, binding.generation = row.path, row.generation
             binding.abilities = Abilities(self._config.quirks.of(row.user_agent))
-            self._bindings.setdefault(row.aor, []).append(binding)
+            others = self._bindings.get(row.aor, ())
+            self._bindings[row.aor] = tuple(sorted((*others, binding), key=lambda one: -one.q))
             self._count += 1
         for aor, bindings in self._bindings.items():
-            bindings.sort(key=lambda binding: -binding.q)
             self.gruus.keep(aor, (), _generations(bindings))
             self._expiries.add(aor, min(binding.expires_at for binding in bindings), now)
             self._tell(aor, now)
@@ -196,7 +196,7 @@ class Registrar:
 
     def register(self, transaction: ServerTransaction, aor: str, now: float) -> None:
         """Takes an authenticated REGISTER for ``aor`` and answers it when its effect is durable."""
-        before = self._bindings.get(aor, [])
+        before = self._bindings.get(aor, ())
         try:
             after = self._apply(transaction, before, now)
         except _Refused as refused:
@@ -218,14 +218,16 @@ class Registrar:
                 self._accept(transaction, aor, at)
                 self._tell(aor, at)
                 return
-            if self._bindings.get(aor, []) is after:
+            if self._bindings.get(aor, ()) is after:
                 self._put(aor, before, at)
             headers = (("Retry-After", str(self._config.limits.retry_after)),)
             self._layer.answer(transaction, 500, "Registration could not be kept", at, headers=headers)
 
         self._store.save(aor, tuple(binding.stored(aor, self._epoch) for binding in after), done)
 
-    def _apply(self, transaction: ServerTransaction, before: list[Binding], now: float) -> list[Binding] | None:
+    def _apply(
+        self, transaction: ServerTransaction, before: tuple[Binding, ...], now: float
+    ) -> tuple[Binding, ...] | None:
         """Returns the bindings after a REGISTER, or None for a mere fetch. Raises _Refused: nothing is changed."""
         request = transaction.request
         contacts = request.contacts
@@ -237,7 +239,7 @@ class Registrar:
                 raise _Refused(400, "Contact: * needs Expires: 0 and no other Contact")
             for binding in before:
                 _check_order(binding, call_id, cseq)
-            return []
+            return ()
         after = list(before)
         for contact in contacts:
             assert isinstance(contact, NameAddr)
@@ -252,8 +254,7 @@ class Registrar:
             raise _Refused(403, f"Too many contacts, {limits.contacts_per_aor} at most")
         if self._count - len(before) + len(after) > limits.bindings:
             raise _Refused(503, "Registrar is full", ("Retry-After", str(limits.retry_after)))
-        after.sort(key=lambda binding: -binding.q)
-        return after
+        return tuple(sorted(after, key=lambda binding: -binding.q))
 
     def _apply_contact(
         self, transaction: ServerTransaction, contact: NameAddr, after: list[Binding], now: float
@@ -321,7 +322,7 @@ class Registrar:
         request = transaction.request
         supported = request.supported
         gruu = "gruu" in supported
-        bindings = self._bindings.get(aor, [])
+        bindings = self._bindings.get(aor, ())
         headers = [("Contact", self._shown(aor, binding, now, gruu=gruu)) for binding in bindings]
         headers += [("Path", value) for value in request.lines("Path")]
         if OPTION in supported and any(one.reg_id and one.flow is transaction.flow for one in bindings):
@@ -350,7 +351,7 @@ class Registrar:
     def remove(self, aor: str, now: float) -> None:
         """Forgets all contacts of a person who may not sign on any more, or must do so anew."""
         if aor in self._bindings:
-            self._put(aor, [], now)
+            self._put(aor, (), now)
             self._tell(aor, now)
             self._store.save(aor, (), _ignore)
 
@@ -360,23 +361,23 @@ class Registrar:
 
     def drop(self, aor: str, binding: Binding, now: float) -> None:
         """Forgets one contact, if it is still there as it was."""
-        before = self._bindings.get(aor, [])
+        before = self._bindings.get(aor, ())
         if binding not in before:
             return
-        after = [one for one in before if one is not binding]
+        after = tuple(one for one in before if one is not binding)
         self._put(aor, after, now)
         self._tell(aor, now)
         self._store.save(aor, tuple(one.stored(aor, self._epoch) for one in after), _ignore)
 
     # -- the table ----------------------------------------------------------------------------------------------------
 
-    def _put(self, aor: str, bindings: list[Binding], now: float) -> None:
+    def _put(self, aor: str, bindings: tuple[Binding, ...], now: float) -> None:
         self._replace(aor, bindings)
         if bindings:
             self._expiries.add(aor, min(binding.expires_at for binding in bindings), now)
 
-    def _replace(self, aor: str, bindings: list[Binding]) -> None:
-        before = self._bindings.get(aor, [])
+    def _replace(self, aor: str, bindings: tuple[Binding, ...]) -> None:
+        before = self._bindings.get(aor, ())
         self._count += len(bindings) - len(before)
         self.gruus.keep(aor, _generations(before), _generations(bindings))
         if bindings:
@@ -393,7 +394,7 @@ class Registrar:
         bindings = self._bindings.get(aor)
         if bindings is None:
             return None
-        left = [binding for binding in bindings if binding.expires_at > now]
+        left = tuple(binding for binding in bindings if binding.expires_at > now)
         if len(left) < len(bindings):
             self._replace(aor, left)
             self._store.save(aor, tuple(b.stored(aor, self._epoch) for b in left), _ignore)
@@ -426,7 +427,7 @@ def _same_device(old: Binding, new: Binding) -> bool:
     return old.uri.equivalent(new.uri)
 
 
-def _generations(bindings: list[Binding]) -> list[tuple[str, str]]:
+def _generations(bindings: Iterable[Binding]) -> list[tuple[str, str]]:
     return [(binding.generation, binding.instance) for binding in bindings if binding.generation]
 
 

@@ -133,7 +133,7 @@ class Sender:
         contacts = self._registrar.contacts(message.aor)
         device = message.device
         if device is not None:
-            contacts = [binding for binding in contacts if same_instance(binding.instance, device)]
+            contacts = tuple([binding for binding in contacts if same_instance(binding.instance, device)])
         if not contacts:
             self._send_away(message, key, (forms, ids), now, deadline)
             return

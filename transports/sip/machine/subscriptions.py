@@ -7,13 +7,13 @@ What a watcher sees of a person (RFC 3856) is its owner's to say: until then it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 from bridge.model.sharded import Sharded
+from bridge.model.watches import Watches
 from transports.sip.machine.admission import Refused, refusal, too_long
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.contents import LISTS, Contents
-from transports.sip.machine.dialogs import Subscription, accept_of, event_of, package_of, resumed
+from transports.sip.machine.dialogs import Plans, Subscription, accept_of, event_of, package_of, resumed
 from transports.sip.machine.documents import Document, Documents, Surroundings, ended_by, watcher_entry
 from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
@@ -27,6 +27,8 @@ from transports.sip.machine.ports import Entropy, SubscriptionStore
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.serving import ServerTransaction
+from transports.sip.machine.shown import Shape, same, shape_of
+from transports.sip.machine.shutout import ShutOut
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.native import SipPresence, SipWatch
@@ -68,10 +70,11 @@ class Notifier:
         self._opened = opened
         self._closed = closed
         self._by_id: Sharded[str, Subscription] = Sharded()
-        self._by_target: dict[str, Sharded[str, list[Watched]]] = {name: Sharded() for name in PACKAGES}
+        self._by_target: dict[str, Watches[str, Watched]] = {name: Watches() for name in PACKAGES}
         self._per_watcher: Sharded[str, int] = Sharded()
         self._size = 0
-        self._expiries: Expiries[str] = Expiries(queue, self._expire)
+        self._shut_out = ShutOut(queue, self._by_id, self._end_blind)
+        self._expiries: Expiries[str] = Expiries(queue, self._expire, Plans(self._by_id))
         documents = Documents(self._watchers, registrar.contacts, surroundings)
         self._notifies = Notifies(
             config, layer, queue, router, names, registrar, Contents(config, documents, entropy),
@@ -109,10 +112,10 @@ class Notifier:
 
     def _shown(self, package: Package, watch_id: str, uri_text: str, target: str) -> Watched:
         kind = Watched if package.name == PRESENCE else Document
-        for other in self._by_target[package.name].get(target, ()):
+        other = self._by_target[package.name].first(target)
+        if other is not None:
             target = other.target  # the same texts once, however many watch
             uri_text = other.uri_text if other.uri_text == uri_text else uri_text
-            break
         return kind(watch_id, uri_text, target)
 
     def subscribe(
@@ -217,7 +220,7 @@ class Notifier:
         for watched in over:
             self._leave(subscription, watched, "taken off the list", now)
         for watched in begun:
-            self._by_target[PRESENCE].setdefault(watched.target, []).append(watched)
+            self._by_target[PRESENCE].add(watched.target, watched)
 
     def _renew(self, subscription: Subscription, transaction: ServerTransaction, expires: int, now: float) -> None:
         request = transaction.request
@@ -285,7 +288,7 @@ class Notifier:
         self._by_id[subscription.id] = subscription
         index = self._by_target[subscription.package]
         for watched in subscription.watched:
-            index.setdefault(watched.target, []).append(watched)
+            index.add(watched.target, watched)
         self._count(subscription.watcher, subscription.size)
         if not subscription.fetch:
             self._expiries.add(subscription.id, subscription.expires_at, now)
@@ -320,11 +323,7 @@ class Notifier:
 
     def _leave(self, subscription: Subscription, watched: Watched, reason: str, now: float) -> None:
         """A watch is over."""
-        index = self._by_target[subscription.package]
-        watchers = index[watched.target]
-        watchers.remove(watched)
-        if not watchers:
-            del index[watched.target]
+        self._by_target[subscription.package].remove(watched.target, watched)
         if subscription.package != PRESENCE or subscription.fetch:
             return
         self._watching_changed(subscription, watched, "terminated", ended_by(reason), now)
@@ -334,15 +333,19 @@ class Notifier:
         """Sets what subscriptions show. Returns how many were meant: one, a watcher's, or all of the target."""
         found = self._find(presence)
         usual: list[Subscription] = []
-        pidf = self._shared(presence.pidf, found)
+        address: str | None = None
+        shape: Shape | None = None
         for subscription, watched in found:
+            if watched.uri_text is not address:  # it is one text for nearly all who watch a person
+                address = watched.uri_text
+                shape = shape_of(presence.pidf, address)
             if (
                 watched.state == "active" == presence.state
                 and watched.hidden is presence.hidden
                 and subscription.shows is watched
             ):  # what nearly all are: another state to the same watch
-                if watched.pidf != pidf or subscription.fetch:
-                    watched.pidf = pidf
+                if subscription.fetch or not same(watched.shape, shape):
+                    watched.shape = shape
                     usual.append(subscription)
                 continue
             before = watched.state, watched.hidden
@@ -350,25 +353,17 @@ class Notifier:
             if subscription.listing is not None:
                 self._show(subscription, subscription.listing, watched, presence, now)
             elif presence.state == "terminated":
-                watched.pidf = presence.pidf
+                watched.shape = shape
                 self._end(subscription, presence.reason or "noresource", now)
-            elif watched.state != presence.state or watched.pidf != presence.pidf or subscription.fetch:
+            elif watched.state != presence.state or subscription.fetch or not same(watched.shape, shape):
                 watched.state = presence.state
-                watched.pidf = pidf
+                watched.shape = shape
                 self._notifies.plan(subscription, now)
             if before != (watched.state, watched.hidden) and not (before[1] and watched.hidden):
                 told = subscription.local_cseq > 0 and before[0] == "pending"
                 self._watching_changed(subscription, watched, None, "approved" if told else "subscribe", now)
         self._notifies.plan_all(usual, now)
         return len(found)
-
-    def _shared(self, pidf: bytes | None, found: list[tuple[Subscription, Watched]]) -> bytes | None:
-        """The same octets as others are shown already of the same person: they are there once, however many watch."""
-        if pidf is not None and len(found) == 1:
-            for other in islice(self._by_target[PRESENCE].get(found[0][1].target, ()), 4):
-                if other.pidf == pidf:
-                    return other.pidf
-        return pidf
 
     def _show(
         self, subscription: Subscription, listing: Listing, watched: Watched, presence: SipPresence, now: float
@@ -380,10 +375,13 @@ class Notifier:
             self._leave(subscription, watched, presence.reason or "noresource", now)
 
     def shut_out(self, watcher: str, reason: str, now: float) -> None:
-        """Ends all subscriptions of a watcher. The last NOTIFY shows nothing but the end."""
-        for subscription in [one for one in self._by_id.values() if one.watcher == watcher]:
-            subscription.silence()
-            self._end(subscription, reason, now)
+        """Ends all subscriptions of a watcher, soon. The last NOTIFY shows nothing but the end."""
+        if watcher in self._per_watcher:
+            self._shut_out.add(watcher, reason, now)
+
+    def _end_blind(self, subscription: Subscription, reason: str, now: float) -> None:
+        subscription.silence()
+        self._end(subscription, reason, now)
 
     def _find(self, presence: SipPresence) -> list[tuple[Subscription, Watched]]:
         names = presence.subscriptions or (() if presence.subscription is None else (presence.subscription,))
@@ -401,7 +399,7 @@ class Notifier:
         target = self._names.target(uri) if isinstance(uri, SipUri) else presence.target
         return [
             (owner, watched)
-            for watched in self._by_target[PRESENCE].get(target, ())
+            for watched in self._by_target[PRESENCE].of(target)
             for owner in (self._by_id[_owner(watched.id)],)
             if presence.watcher in {None, owner.watcher} and (not owner.over or owner.fetch)
         ]
@@ -430,9 +428,10 @@ class Notifier:
         return None
 
     def _drop(self, subscription: Subscription, reason: str, now: float) -> None:
-        if self._by_id.pop(subscription.id, None) is None:
+        if subscription.id not in self._by_id:
             return
         self._expiries.discard(subscription.id)
+        del self._by_id[subscription.id]
         self._count(subscription.watcher, -subscription.size)
         if not subscription.fetch:
             self._store.remove(subscription.id)
@@ -456,7 +455,7 @@ class Notifier:
         self._renewed(WINFO, aor, now)
 
     def _renewed(self, package: str, target: str, now: float) -> None:
-        for watched in self._by_target[package].get(target, ()):
+        for watched in self._by_target[package].of(target):
             assert isinstance(watched, Document)
             watched.repeat()
             subscription = self._by_id[watched.id]
@@ -465,7 +464,7 @@ class Notifier:
 
     def _watchers(self, target: str, now: float) -> Iterator[WatcherEntry]:
         """Yields who watches a person's presence; not those that policy has them not learn of."""
-        for watched in self._by_target[PRESENCE].get(target, ()):
+        for watched in self._by_target[PRESENCE].of(target):
             subscription = self._by_id[_owner(watched.id)]
             if not watched.hidden and not subscription.fetch:
                 yield watcher_entry(subscription, watched, watched.state, "subscribe", now)
@@ -482,8 +481,8 @@ class Notifier:
 
         One that policy hides is told as gone to those who may have been told of it before.
         """
-        observers = self._by_target[WINFO].get(watched.target)
-        if observers is None or subscription.fetch or (watched.hidden and status is not None):
+        observers = self._by_target[WINFO].of(watched.target)
+        if not observers or subscription.fetch or (watched.hidden and status is not None):
             return
         if watched.hidden:
             status, event = "terminated", "timeout"

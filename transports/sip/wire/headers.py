@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from sys import intern
 from typing import Final, Literal, TypeAlias
 
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
@@ -318,7 +319,8 @@ def _parse_sent_by(text: str) -> Via:
         raise SipSyntaxError(f"bad protocol in Via {text[:80]!r}")
     host, colon, port = _partition_port(sent_by.strip(" \t"))
     number = parse_port(port) if colon else None
-    return Via(transport.upper(), parse_host(host), number, (), f"{name.upper()}/{version}")
+    # Few protocols, and very many hops: the same texts once.
+    return Via(intern(transport.upper()), parse_host(host), number, (), intern(f"{name.upper()}/{version}"))
 
 
 def _partition_port(text: str) -> tuple[str, str, str]:

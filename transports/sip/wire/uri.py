@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from sys import intern
 from typing import Final, TypeAlias, TypedDict, Unpack
 from urllib.parse import unquote
 
@@ -334,7 +335,7 @@ def parse_uri(text: str) -> Uri:
     scheme, colon, rest = text.partition(":")
     if not colon or not _SCHEME.fullmatch(scheme) or not rest:
         raise SipSyntaxError(f"no scheme in URI {text[:120]!r}")
-    lower = scheme.lower()
+    lower = intern(scheme.lower())  # the same text for all of them
     uri: Uri = _parse_sip(lower, text, rest) if lower in _DECISIVE_DEFAULTS else OtherUri(lower, text)
     _MEMO.put(text, uri)
     return uri

@@ -2,7 +2,7 @@
 
 from attrs import define
 
-from bridge.presence.watches import FEW, Watches
+from bridge.model.watches import FEW, Watches
 
 
 @define(eq=False)

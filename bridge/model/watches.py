@@ -1,6 +1,6 @@
 """Watches by what they look at: mostly one or two at each, and a thousand at some."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from bridge.model.sharded import Sharded
@@ -31,6 +31,14 @@ class Watches(Generic[K, W]):
         """Returns the watches of a key."""
         found = self._table.get(key, ())
         return found if isinstance(found, tuple) else tuple(found.values())
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._table)
+
+    def first(self, key: K) -> W | None:
+        """Returns the watch of a key that came first; None where there is none."""
+        found = self._table.get(key, ())
+        return next(iter(found if isinstance(found, tuple) else found.values()), None)
 
     def add(self, key: K, watch: W) -> None:
         """Takes up a watch whose id is new."""
