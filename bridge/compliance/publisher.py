@@ -4,17 +4,16 @@ A checkpoint is signed only over a tree that is recomputed from the rows and con
 after a restored backup or a changed row the publisher refuses, loudly, instead of signing another history.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import islice
 from typing import Protocol
 
 from bridge.compliance.checkpoint import Checkpoint, NoteSigner, open_checkpoint
 from bridge.compliance.errors import ComplianceError, NoteError, ProofError
 from bridge.compliance.files import CHECKPOINT, VERIFIER_KEY, LogFiles, TileReader
-from bridge.compliance.merkle import Frontier
-from bridge.compliance.rows import CheckpointRow, LogReader
-from bridge.compliance.tiles import ENTRIES, TILE_HEIGHT, TILE_WIDTH, Tile, encode_bundle, fold, tiles_of
+from bridge.compliance.merkle import HASH_BYTES, Frontier
+from bridge.compliance.rows import CheckpointRow, LogReader, Run
+from bridge.compliance.tiles import ENTRIES, TILE_HEIGHT, TILE_WIDTH, Tile, decode_tile, fold, tiles_of
 
 MAX_STAGED = 512
 """Files that are written between two flushes."""
@@ -132,26 +131,20 @@ class Publisher:
     def _write_tiles(self, reader: LogReader, tree: Frontier, size: int) -> None:
         """Extends ``tree`` by the rows up to ``size`` leaves, and writes the tiles that this makes or widens."""
         since = tree.size
-        first = since // TILE_WIDTH * TILE_WIDTH
-        rows = reader.entries(first, size)
         fulls: dict[tuple[int, int], bytes] = {}
-        for start in range(first, size, TILE_WIDTH):
+        for start, packed, bundle in _by_tile(reader, since // TILE_WIDTH * TILE_WIDTH, size):
             index = start // TILE_WIDTH
-            end = min(start + TILE_WIDTH, size)
-            piece = list(islice(rows, end - start))
-            if [row[0] for row in piece] != list(range(start, end)):
-                raise HistoryError(f"a leaf between {start} and {start + TILE_WIDTH - 1} is missing")
-            hashes = [row[1] for row in piece]
-            full = end - start == TILE_WIDTH
-            if full:
+            width = len(packed) // HASH_BYTES
+            hashes = decode_tile(packed, width)
+            if width == TILE_WIDTH:
                 fulls[1, index] = fold(hashes)
-            if full and tree.size == start:
+            if width == TILE_WIDTH and tree.size == start:
                 tree.append_subtree(TILE_HEIGHT, fulls[1, index])
             else:
                 tree.extend(hashes[max(0, since - start) :])
             # A leaf that was disposed of has an empty entry; its hash stays in the tile.
-            self._write(Tile(ENTRIES, index, end - start), encode_bundle([row[2] or b"" for row in piece]))
-            self._write(Tile(0, index, end - start), b"".join(hashes))
+            self._write(Tile(ENTRIES, index, width), bundle)
+            self._write(Tile(0, index, width), packed)
         self._write_upper(fulls, size, since)
 
     def _write_upper(self, fulls: dict[tuple[int, int], bytes], size: int, since: int) -> None:
@@ -181,6 +174,37 @@ class Publisher:
         for tile in staged:
             if tile.width == TILE_WIDTH:
                 self._files.drop_partials(tile)
+
+
+def _by_tile(reader: LogReader, first: int, size: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yields the leaves from ``first``, where a tile begins, up to ``size``, tile by tile: where each begins, its
+    hashes and its entry bundle.
+
+    Raises:
+        HistoryError: a leaf is missing.
+    """
+    parts: list[Run] = []
+    start = at = first
+    for run in reader.runs(first, size):
+        if run.first != at:
+            raise HistoryError(f"a leaf between {at} and {run.first} is missing")
+        taken, count = 0, len(run.ends)
+        while taken < count:
+            stop = min(count, taken + start + TILE_WIDTH - at)
+            parts.append(run.part(taken, stop))
+            at += stop - taken
+            taken = stop
+            if at == start + TILE_WIDTH:
+                yield start, *_joined(parts)
+                start, parts = at, []
+    if at != size:
+        raise HistoryError(f"a leaf between {at} and {size} is missing")
+    if parts:
+        yield start, *_joined(parts)
+
+
+def _joined(parts: Sequence[Run]) -> tuple[bytes, bytes]:
+    return b"".join([part.hashes for part in parts]), b"".join([part.bundle for part in parts])
 
 
 def open_published(files: LogFiles) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from bridge.compliance.errors import ComplianceError
+from bridge.compliance.merkle import HASH_BYTES
 from bridge.compliance.sealing import KekRow
 
 
@@ -75,6 +76,28 @@ class OutboxRow(NamedTuple):
         return tuple(self[:-1])
 
 
+class Run(NamedTuple):
+    """Leaves that follow each other, as they are published: their hashes, and an entry bundle of their contents.
+
+    ``ends`` says where each of them ends in ``bundle``, so that a part of it can be taken; one that was disposed of is
+    an empty entry.
+    """
+
+    first: int
+    hashes: bytes
+    bundle: bytes
+    ends: list[int]
+
+    def part(self, start: int, stop: int) -> "Run":
+        """Returns the leaves from ``start`` up to and without ``stop``, counted from the first of this run."""
+        if start == 0 and stop == len(self.ends):
+            return self
+        low = self.ends[start - 1] if start else 0
+        ends = [end - low for end in self.ends[start:stop]]
+        hashes = self.hashes[start * HASH_BYTES : stop * HASH_BYTES]
+        return Run(self.first + start, hashes, self.bundle[low : low + (ends[-1] if ends else 0)], ends)
+
+
 class LogReader(Protocol):
     """Reads one consistent state of a log. Every method may raise ``StoreDamagedError``, also while iterating."""
 
@@ -87,8 +110,8 @@ class LogReader(Protocol):
     def leaves(self, start: int = 0, end: int | None = None) -> Iterator[LeafRow]:
         """Yields leaves in order of seq."""
 
-    def entries(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes, bytes | None]]:
-        """Yields seq, hash and content of leaves in order of seq: all that is published of them."""
+    def runs(self, start: int, end: int) -> Iterator[Run]:
+        """Yields all that is published of leaves, in order of seq: as many at a time as are stored together."""
 
     def sealed(self, start: int = 0, end: int | None = None) -> Iterator[SealedRow]:
         """Yields what is sealed, in order of seq; a row for each seq that has a ciphertext or a wrapped key."""

@@ -10,6 +10,7 @@ from bridge.compliance.rows import (
     CheckpointRow,
     LeafRow,
     OutboxRow,
+    Run,
     SealedRow,
     StateRow,
     StoreDamagedError,
@@ -112,17 +113,20 @@ class SqliteLogReader:
 
     def leaves(self, start: int = 0, end: int | None = None) -> Iterator[LeafRow]:
         """Yields leaves in order of seq."""
-        for seq, digest, content in self.entries(start, end):
-            yield segments.leaf_row(seq, digest, content)
-
-    def entries(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes, bytes | None]]:
-        """Yields seq, hash and content of leaves in order of seq: all that is published of them."""
         for first, hashes, packed in self._segments("leaf", "first, hashes, contents", start, end):
             digests = segments.unpack_hashes(first, hashes)
             contents = segments.unpack_contents(first, packed, len(digests))
             stop = len(digests) if end is None else min(len(digests), end - first)
             for at in range(max(0, start - first), stop):
-                yield first + at, digests[at], contents[at]
+                yield segments.leaf_row(first + at, digests[at], contents[at])
+
+    def runs(self, start: int, end: int) -> Iterator[Run]:
+        """Yields all that is published of leaves, in order of seq: as many at a time as are stored together."""
+        for first, hashes, packed in self._segments("leaf", "first, hashes, contents", start, end):
+            run = Run(first, hashes, packed, segments.ends_of(first, packed, segments.count_of(first, hashes)))
+            at, stop = max(0, start - first), min(len(run.ends), end - first)
+            if at < stop:
+                yield run.part(at, stop)
 
     def sealed(self, start: int = 0, end: int | None = None) -> Iterator[SealedRow]:
         """Yields what is sealed, in order of seq: bodies and data keys, merged."""

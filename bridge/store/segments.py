@@ -26,7 +26,6 @@ import orjson
 from bridge.compliance.merkle import HASH_BYTES
 from bridge.compliance.rows import LeafRow, StoreDamagedError
 
-_LENGTH = Struct(">H")
 _BODY = Struct(">II")
 _KEY = Struct(">III")
 _NAME = Struct(">I")
@@ -69,11 +68,33 @@ def pack_keys(first: int, keys: Sequence[Any]) -> bytes:
     return b"".join(out)
 
 
-def unpack_hashes(first: int, hashes: bytes) -> list[bytes]:
-    """Returns the hashes of a segment's leaves. Raises StoreDamagedError."""
+def count_of(first: int, hashes: bytes) -> int:
+    """Returns how many leaves a segment has. Raises StoreDamagedError."""
     if not hashes or len(hashes) % HASH_BYTES:
         raise StoreDamagedError("leaf", f"row {first}: hashes: {len(hashes)} bytes are no sequence of hashes", first)
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+    return len(hashes) // HASH_BYTES
+
+
+def unpack_hashes(first: int, hashes: bytes) -> list[bytes]:
+    """Returns the hashes of a segment's leaves. Raises StoreDamagedError."""
+    count = count_of(first, hashes)
+    return [hashes[at : at + HASH_BYTES] for at in range(0, count * HASH_BYTES, HASH_BYTES)]
+
+
+def ends_of(first: int, contents: bytes, count: int) -> list[int]:
+    """Returns where each leaf of a segment ends in its contents.
+
+    Raises:
+        StoreDamagedError: there are not ``count`` of them.
+    """
+    out: list[int] = []
+    at, size = 0, len(contents)
+    while at + 2 <= size:
+        at += 2 + (contents[at] << 8 | contents[at + 1])
+        out.append(at)
+    if at != size or len(out) != count:
+        raise StoreDamagedError("leaf", f"row {first}: contents: are not {count} leaves", first)
+    return out
 
 
 def unpack_contents(first: int, contents: bytes, count: int) -> list[bytes | None]:
@@ -83,13 +104,10 @@ def unpack_contents(first: int, contents: bytes, count: int) -> list[bytes | Non
         StoreDamagedError: there are not ``count`` of them.
     """
     out: list[bytes | None] = []
-    at, size = 0, len(contents)
-    while at + 2 <= size:
-        end = at + 2 + _LENGTH.unpack_from(contents, at)[0]
+    at = 0
+    for end in ends_of(first, contents, count):
         out.append(contents[at + 2 : end] or None)
         at = end
-    if at != size or len(out) != count:
-        raise StoreDamagedError("leaf", f"row {first}: contents: are not {count} leaves", first)
     return out
 
 

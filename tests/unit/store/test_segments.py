@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.compliance.rows import StoreDamagedError
-from bridge.compliance.tiles import MAX_ENTRY_BYTES, encode_bundle
+from bridge.compliance.tiles import MAX_ENTRY_BYTES, decode_bundle, encode_bundle
 from bridge.delivery.ports import Entry
 from bridge.store import segments
 from bridge.store.reader import SqliteLogReader
@@ -124,8 +124,14 @@ def test_reading_from_the_middle_of_a_segment_to_the_middle_of_another(world: Wo
     with SqliteLogReader(world.path) as reader:
         assert [leaf.seq for leaf in reader.leaves(7, 33)] == list(range(7, 33))
         assert [row.seq for row in reader.sealed(7, 33)] == list(range(8, 33, 2))
-        assert [row[0] for row in reader.entries(39)] == [39]
-        assert list(reader.entries(40)) == []
+        assert [leaf.seq for leaf in reader.leaves(39)] == [39]
+        assert list(reader.leaves(40)) == []
+        assert [(run.first, len(run.ends)) for run in reader.runs(7, 33)] == [(7, 13), (20, 13)]
+        assert [run.first for run in reader.runs(39, 40)] == [39]
+        hashes = b"".join(run.hashes for run in reader.runs(7, 33))
+        contents = [entry for run in reader.runs(7, 33) for entry in decode_bundle(run.bundle)]
+        wanted = list(reader.leaves(7, 33))
+        assert (hashes, contents) == (b"".join(one.hash for one in wanted), [one.content for one in wanted])
 
 
 def test_an_entry_that_delivers_what_an_earlier_one_recorded(world: World) -> None:
