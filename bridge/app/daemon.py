@@ -19,6 +19,7 @@ from bridge.app.approvals import PresenceRequests, SipSurroundings, StoredApprov
 from bridge.app.approvals import load as load_approvals
 from bridge.app.config import load
 from bridge.app.control import ControlError
+from bridge.app.elsewhere import PeopleElsewhere
 from bridge.app.errors import ERRORS
 from bridge.app.holds import Reviews
 from bridge.app.home import Home
@@ -94,6 +95,7 @@ class Daemon:
     hub: PresenceHub = field(init=False)
     requests: PresenceRequests = field(init=False)
     around: SipSurroundings = field(init=False)
+    elsewhere: PeopleElsewhere = field(init=False)
     sip: SipTransport = field(init=False)
     networks: dict[NetworkId, Network] = field(init=False, factory=dict)
     ingresses: dict[NetworkId, Ingress] = field(init=False, factory=dict)
@@ -201,6 +203,8 @@ class Daemon:
             now=clock(),
         )
         approvals.changed = self.sip.watchers_changed
+        self.elsewhere = PeopleElsewhere(self.sip)
+        self.ephemeral.looked = self.elsewhere.looked
         mapping = SipMapping(addresses=addresses, clock=clock)
         self._add(
             SIP,
@@ -240,8 +244,15 @@ class Daemon:
                 self.sip.sign_off(aor, for_good=True)
         for name, network in self.networks.items():
             await network.start(self.ingresses[name])
+        self._watch_elsewhere()
         for binding in self.people.bindings():
             self._sign_on(binding)
+
+    def _watch_elsewhere(self) -> None:
+        """Has the presence of those who are shown on a network watched where they are."""
+        self.elsewhere.on_networks(
+            one.person for one in self.people.bindings() if one.credential is not None and one.network in self.networks
+        )
 
     def _begin_loops(self) -> None:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
@@ -387,6 +398,7 @@ class Daemon:
             network = self.networks.get(binding.network)
             if network is not None:
                 network.sign_off(binding.account)
+        self._watch_elsewhere()
         for binding in change.links_up:
             self._sign_on(binding)
         self._review_presence()

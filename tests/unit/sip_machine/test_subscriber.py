@@ -10,7 +10,7 @@ from tests.unit.sip_machine.test_presence import OPEN
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import SubscriptionOpened
 from transports.sip.machine.flow import Flow
-from transports.sip.machine.subscriber import AGAIN_AFTER, Denied, Lost, Shown, SubscriberEvent
+from transports.sip.machine.watches import AGAIN_AFTER, Denied, Lost, Shown, SubscriberEvent
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
 
 UPSTREAM = ("192.0.2.77", 5060)

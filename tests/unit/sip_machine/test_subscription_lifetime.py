@@ -14,7 +14,7 @@ from tests.unit.sip_machine.test_presence import OPEN, Store
 from tests.unit.sip_machine.test_subscriber import Notifier
 from transports.sip.machine.config import Lifetimes
 from transports.sip.machine.events import SubscriptionOpened
-from transports.sip.machine.subscriber import AGAIN_AFTER, Denied, Lost, Shown
+from transports.sip.machine.watches import AGAIN_AFTER, Denied, Lost, Shown
 from transports.sip.wire.native import SipPresence
 
 CONTACT = "sip:friend@aim.example.test"

@@ -14,6 +14,7 @@ from transports.sip.machine.auth import Authenticator
 from transports.sip.machine.challenged import Challenged
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.documents import NothingKnown, Surroundings
+from transports.sip.machine.elsewhere import Elsewhere
 from transports.sip.machine.events import (
     EndpointEvent,
     Published,
@@ -120,7 +121,11 @@ class Endpoint:
         upstream = None if self.trunking is None else self.trunking.upstream
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent, upstream)
         self._challenged = Challenged(self._queue, config.lifetimes.challenge, config.limits, self._events.append)
-        self.subscriber = Subscriber(config, self._layer, self._queue, router, entropy, self._events.append)
+        self.subscriber = Subscriber(config, self._layer, self._queue, router, entropy, self._events.append, upstream)
+        self.elsewhere: Elsewhere | None = None
+        """Who is watched at other servers; feed it with the events of `subscriber`."""
+        if upstream is not None:
+            self.elsewhere = Elsewhere(config.trunks, upstream, self.subscriber, self._queue, self._events.append)
         self._uas = Uas(
             config,
             self._layer,
@@ -289,6 +294,7 @@ class Endpoint:
             "subscriptions": len(self._notifier),
             "publications": len(self._publications),
             "watching": len(self.subscriber),
+            "elsewhere": 0 if self.elsewhere is None else len(self.elsewhere),
             "deliveries": len(self._sender),
             "pending": self._uas.pending,
             "challenged": len(self._challenged),

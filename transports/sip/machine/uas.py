@@ -112,6 +112,7 @@ class Uas:
         self._last = 0
         self._accept = ", ".join(config.message_types)
         self._sent_by = router.names()
+        self._own_names = frozenset(peer.watch_as for peer in config.trunks.peers if peer.watch_as)
         self._handlers: dict[str, Callable[[ServerTransaction, float], None]] = {
             "MESSAGE": self._message,
             "REGISTER": self._register,
@@ -373,6 +374,8 @@ class Uas:
             else:
                 self._addressed(request)
         aor = self._authenticate(transaction, now)
+        if aor in self._own_names:  # by way of somebody who writes requests anew: it would be told what it has told
+            raise Refusal(482, "Loop: this subscription is of the bridge itself")
         self._check_merged(transaction)
         device = self._registrar.contact_at(aor, transaction.flow.remote)
         if device is not None:
