@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy
 import structlog
-from attrs import define, evolve, field
+from attrs import define, field
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
@@ -26,7 +26,8 @@ from bridge.app.home import Home
 from bridge.app.networks.base import Network, Surroundings
 from bridge.app.refusals import EdgeRefusals
 from bridge.app.registry import KINDS
-from bridge.app.sipconfig import tls_files
+from bridge.app.reloading import reloaded
+from bridge.app.sipconfig import stored_lists, tls_files
 from bridge.app.sipside import build_sip
 from bridge.app.status import status_of
 from bridge.compliance import record
@@ -337,16 +338,19 @@ class Daemon:
     # Reload
 
     def reload(self) -> list[str]:
-        """Reads configuration, policy and certificates again. What is wrong is told, and the old stays in force.
+        """Reads configuration, policy, lists and certificates again. What is wrong is told, and the old kept.
 
         Returns:
             what was not taken, a line each.
         """
         problems: list[str] = []
         try:
-            fresh = Home(load(self.home.config.path))
-            self.home = _reloaded(self.home, fresh, problems)
-            self._put_in_force(self.home.policy())
+            fresh = reloaded(self.home, Home(load(self.home.config.path)), problems)
+            policy = fresh.policy()
+            self.home, before = fresh, self.home
+            self._put_in_force(policy)
+            if fresh.config.lists != before.config.lists:
+                self.sip.set_lists(stored_lists(fresh.config))
         except ERRORS as e:
             problems.append(str(e))
         try:
@@ -487,12 +491,3 @@ class Daemon:
 
 def _loop_failed(failure: Failure) -> None:
     log.error("periodic work ended", error=failure.getErrorMessage(), traceback=failure.getTraceback())
-
-
-def _reloaded(old: Home, fresh: Home, problems: list[str]) -> Home:
-    """Returns the home after a reload: what needs new sockets or links stays as it was, and is told."""
-    fixed = ("bridge", "store", "sip", "networks", "delivery", "presence", "lists", "compliance", "metrics")
-    changed = [name for name in fixed if getattr(old.config, name) != getattr(fresh.config, name)]
-    problems += [f"{fresh.config.path}: [{name}] has changed: that needs a restart" for name in changed]
-    config = evolve(old.config, policy=fresh.config.policy, source=fresh.config.source)
-    return Home(config)

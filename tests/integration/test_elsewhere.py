@@ -22,7 +22,7 @@ from tests.kit.daemon import BridgeProcess, Person, until
 from tests.peers.kamailio import Kamailio
 from transports.sip.wire.message import Request
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
 DOMAIN = "corp.example"
 LONGEST = 8
 """Seconds that a subscription lives at kamailio: it is refreshed while the test waits."""

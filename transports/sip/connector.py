@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from attrs import evolve
@@ -22,7 +22,7 @@ from bridge.model.capabilities import Capabilities, SendResult, Support
 from transports.sip.connections import Connections
 from transports.sip.dns import DnsClient
 from transports.sip.kernelfilter import source_of
-from transports.sip.machine.config import Listener
+from transports.sip.machine.config import Listener, StoredList
 from transports.sip.machine.documents import Surroundings
 from transports.sip.machine.elsewhere import PresenceSeen
 from transports.sip.machine.endpoint import Endpoint
@@ -45,6 +45,7 @@ from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
 from transports.sip.machine.watches import SubscriberEvent
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import (
+    NO_WATCHER,
     STATUS,
     Bindings,
     IntakeLike,
@@ -53,6 +54,7 @@ from transports.sip.seams import (
     SipTransportConfig,
     TimedBindings,
     TimedPublications,
+    ignore,
 )
 from transports.sip.sockets import Sockets
 from transports.sip.tls import ClientTls, ServerTls
@@ -246,6 +248,12 @@ class SipTransport:
         if self._client_tls is not None:
             self._client_tls.reload()
 
+    def set_lists(self, lists: Mapping[str, StoredList]) -> None:
+        """Puts other lists in force, and tells those who watch them."""
+        assert self.endpoint is not None
+        self.endpoint.set_lists(lists, self._clock())
+        self._flush_soon()
+
     def sign_off(self, aor: str, *, for_good: bool) -> None:
         """Ends what a person's devices have here: ``for_good``, or until they sign on with their new password."""
         assert self.endpoint is not None
@@ -305,7 +313,7 @@ class SipTransport:
         if isinstance(native, SipPresence):
             meant = endpoint.notify(native, now)
             self._flush_soon()
-            on_result(SendResult(stage=Stage.RELAYED) if meant else _NO_WATCHER)
+            on_result(SendResult(stage=Stage.RELAYED) if meant else NO_WATCHER)
             return
         if not isinstance(native, SipMessage | SipTyping):
             raise TypeError(f"{type(native).__name__} cannot be sent")
@@ -362,11 +370,11 @@ class SipTransport:
             if self._on_peer is not None:
                 self._on_peer(event)
         elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened | TypingRanOut):
-            sink.deliver(event.native, _ignore)
+            sink.deliver(event.native, ignore)
         elif isinstance(event, SubscriptionClosed):
-            sink.deliver(SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0), _ignore)
+            sink.deliver(SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0), ignore)
         elif isinstance(event, PresenceSeen):
-            sink.deliver(event.native, _ignore)
+            sink.deliver(event.native, ignore)
         else:
             self._seen(event)
 
@@ -488,13 +496,3 @@ class SipTransport:
         except Exception:  # noqa: BLE001 - the timers after it must fire all the same
             _log.failure("a timer of the SIP endpoint failed")
         self._pump()
-
-
-def _ignore(intake: IntakeLike) -> None:
-    """Presence and registrations have nobody who waits for an answer."""
-
-
-_NO_WATCHER = SendResult(
-    stage=Stage.FAILED,
-    failure=SendFailure(reason="no-watcher", retryable=False, certain=True, user_text="Nobody watches this presence"),
-)

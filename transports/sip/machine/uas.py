@@ -11,6 +11,7 @@ from transports.sip.machine.config import ENCODINGS, EndpointConfig
 from transports.sip.machine.events import MessageReceived, RequestRefused
 from transports.sip.machine.gruu import is_gruu
 from transports.sip.machine.guard import Guard
+from transports.sip.machine.keptlists import KeptLists
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.names import Names, clean_reason, warning
 from transports.sip.machine.packages import ALLOW_EVENTS
@@ -76,6 +77,7 @@ class Uas:
     Args:
         emit: takes the endpoint's events.
         heard: takes note of who is composing.
+        lists: those that are kept here.
         trunking: other servers; None where there are none.
     """
 
@@ -94,8 +96,10 @@ class Uas:
         emit: Callable[[MessageReceived | RequestRefused], None],
         guard: Guard,
         heard: Heard,
+        lists: KeptLists,
         trunking: Trunking | None = None,
     ) -> None:
+        self._lists = lists
         self._guard = guard
         self._config = config
         self._layer = layer
@@ -415,7 +419,7 @@ class Uas:
 
     def _stored_list(self, request: Request, aor: str) -> tuple[str, ...] | None:
         address = self._names.aor(request.uri)
-        kept = None if address is None else self._config.lists.get(address)
+        kept = None if address is None else self._lists.find(address)
         if kept is None:
             return None
         if kept.watchers and aor not in kept.watchers:
