@@ -576,7 +576,8 @@ async def test_too_many_connections_from_one_source(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_a_peer_that_does_not_read_is_dropped(tmp_path: Path) -> None:
+async def test_a_peer_that_does_not_read_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transports.sip.machine.sender.BY_CONNECTION", 2000)
     running = await start(tmp_path, write_buffer=100_000)
     phone = Phone(running.transport, "tcp")
     await phone.register()
