@@ -77,7 +77,7 @@ def _renamed(*members: str, **changes: object) -> dict[str, StoredList]:
 
 
 def test_who_watches_a_list_that_has_changed_is_told_all_of_it() -> None:
-    """RFC 4662 section 5.3: a full state; who is on both lists is watched on."""
+    """RFC 4662 section 5.2: a full state; who is on both lists is watched on."""
     alice = _kept()
     alice.subscribe(None, uri=TEAM, headers=_EVENTLIST, body=b"")
     watches = _watches(alice.endpoint)

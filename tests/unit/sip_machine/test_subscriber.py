@@ -159,7 +159,7 @@ def test_a_notifier_that_wants_ever_more_is_not_asked_for_each_round_trip(up: No
 
 @pytest.mark.parametrize("status", [404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 501, 604])
 def test_a_refresh_that_ends_the_usage_begins_anew(up: Notifier, status: int) -> None:
-    """RFC 6665 section 4.1.2.3, RFC 5057: a new Call-ID and tag."""
+    """RFC 6665 section 4.1.2.2, RFC 5057: a new Call-ID and tag."""
     first = up.begin()
     up.answer()
     up.notify("active;expires=600")

@@ -384,7 +384,7 @@ class Sender:
         return target if target is not None and target.transport != "udp" else None
 
     def _by_another_flow(self, delivery: Delivery, failed: Binding, now: float) -> bool:
-        """RFC 5626 section 5.3: what a dead flow could not carry goes to the same device by another one."""
+        """RFC 5626 section 7: what a dead flow could not carry goes to the same device by another one."""
         if not failed.reg_id or delivery.done:
             return False
         delivery.busy.discard(failed.instance)

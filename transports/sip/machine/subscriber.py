@@ -38,7 +38,7 @@ from transports.sip.wire.uri import SipUri, parse_uri
 DENIED = frozenset({403, 489, 603})
 """RFC 8048 section 5.2.2: the authorization is cancelled for good."""
 OVER = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
-"""RFC 6665 section 4.1.2.3: the usage is over when a refresh is answered so. It begins with a new Call-ID and tag."""
+"""RFC 6665 section 4.1.2.2: the usage is over when a refresh is answered so. It begins with a new Call-ID and tag."""
 REFRESH_AT = 0.9
 AGAIN_AT_MOST = 3600.0
 MAX_WATCHES = 100_000
@@ -287,7 +287,7 @@ class Subscriber:
         elif status == 481 and in_dialog:
             self._begin(watch, now)
         elif in_dialog and status not in OVER:
-            # Section 4.1.2.3: the usage lives until it runs out; the next refresh comes before that.
+            # Section 4.1.2.2: the usage lives until it runs out; the next refresh comes before that.
             self._plan_refresh(watch, max(retry_after(response, AGAIN_AT_MOST) or watch.again, 1.0) / REFRESH_AT, now)
             watch.again = min(2 * watch.again, AGAIN_AT_MOST)
         else:
