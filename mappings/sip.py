@@ -16,6 +16,7 @@ from attrs import evolve
 
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import (
+    ELSEWHERE,
     Message,
     PresenceUpdate,
     Reachability,
@@ -47,6 +48,7 @@ from transports.sip.wire.native import (
     SipPresence,
     SipPublished,
     SipRegistration,
+    SipSeen,
     SipTyping,
     SipWatch,
 )
@@ -107,6 +109,8 @@ class SipMapping:
             return (self._of_own(native.aor, Reachability(devices=native.contacts), ()),)
         if isinstance(native, SipPublished):
             return (self._published(native),)
+        if isinstance(native, SipSeen):
+            return (self._seen(native),)
         return Unmappable(feature="presence", reason="a NOTIFY is sent by the bridge, never taken")
 
     def _parties(self, aor: str, peer: str, name: str) -> Parties:
@@ -213,7 +217,7 @@ class SipMapping:
         seconds = delta_seconds(value.strip())
         return None if seconds is None else self.clock() + seconds
 
-    def _draft(self, aor: str, peer: str, body: Typing | Watch) -> Draft:
+    def _draft(self, aor: str, peer: str, body: Typing | Watch | PresenceUpdate) -> Draft:
         sender, recipients, conversation = self._parties(aor, peer, "")
         return Draft(
             origin=Origin(network=SIP, account=sender.address.user),
@@ -242,6 +246,16 @@ class SipMapping:
         presence, losses = from_pidf(native.pidf, now)
         presence = evolve(presence, expires_at=now + native.expires)
         return self._of_own(native.aor, PresenceUpdate(presence=presence, source=native.entity_tag), losses)
+
+    def _seen(self, native: SipSeen) -> Draft:
+        presence, losses = (OFFLINE, ()) if native.pidf is None else from_pidf(native.pidf, self.clock())
+        if native.watcher:
+            body = PresenceUpdate(presence=presence)
+            return evolve(
+                self._draft(native.aor, self.addresses.to_uri(self.addresses.from_aor(native.watcher)), body),
+                losses=losses,
+            )
+        return self._of_own(native.aor, PresenceUpdate(presence=presence, source=ELSEWHERE), losses)
 
     # To the wire
 

@@ -255,6 +255,10 @@ def _absolute(config: Config, base: Path) -> Config:
             key=base / config.sip.key if config.sip.key else None,
             authorities=base / config.sip.authorities if config.sip.authorities else None,
             realm=config.sip.realm or config.bridge.domain,
+            trusted_peers=tuple(
+                evolve(peer, password_file=base / peer.password_file) if peer.password_file else peer
+                for peer in config.sip.trusted_peers
+            ),
         ),
         policy=evolve(config.policy, file=base / config.policy.file if config.policy.file else None),
     )

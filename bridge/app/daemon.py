@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy
 import structlog
-from attrs import define, evolve, field
+from attrs import define, field
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
@@ -19,13 +19,15 @@ from bridge.app.approvals import PresenceRequests, SipSurroundings, StoredApprov
 from bridge.app.approvals import load as load_approvals
 from bridge.app.config import load
 from bridge.app.control import ControlError
+from bridge.app.elsewhere import PeopleElsewhere
 from bridge.app.errors import ERRORS
 from bridge.app.holds import Reviews
 from bridge.app.home import Home
 from bridge.app.networks.base import Network, Surroundings
 from bridge.app.refusals import EdgeRefusals
 from bridge.app.registry import KINDS
-from bridge.app.sipconfig import tls_files
+from bridge.app.reloading import reloaded
+from bridge.app.sipconfig import stored_lists, tls_files
 from bridge.app.sipside import build_sip
 from bridge.app.status import status_of
 from bridge.compliance import record
@@ -94,6 +96,7 @@ class Daemon:
     hub: PresenceHub = field(init=False)
     requests: PresenceRequests = field(init=False)
     around: SipSurroundings = field(init=False)
+    elsewhere: PeopleElsewhere = field(init=False)
     sip: SipTransport = field(init=False)
     networks: dict[NetworkId, Network] = field(init=False, factory=dict)
     ingresses: dict[NetworkId, Ingress] = field(init=False, factory=dict)
@@ -201,6 +204,8 @@ class Daemon:
             now=clock(),
         )
         approvals.changed = self.sip.watchers_changed
+        self.elsewhere = PeopleElsewhere(self.sip)
+        self.ephemeral.looked = self.elsewhere.looked
         mapping = SipMapping(addresses=addresses, clock=clock)
         self._add(
             SIP,
@@ -240,8 +245,15 @@ class Daemon:
                 self.sip.sign_off(aor, for_good=True)
         for name, network in self.networks.items():
             await network.start(self.ingresses[name])
+        self._watch_elsewhere()
         for binding in self.people.bindings():
             self._sign_on(binding)
+
+    def _watch_elsewhere(self) -> None:
+        """Has the presence of those who are shown on a network watched where they are."""
+        self.elsewhere.on_networks(
+            one.person for one in self.people.bindings() if one.credential is not None and one.network in self.networks
+        )
 
     def _begin_loops(self) -> None:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
@@ -326,16 +338,19 @@ class Daemon:
     # Reload
 
     def reload(self) -> list[str]:
-        """Reads configuration, policy and certificates again. What is wrong is told, and the old stays in force.
+        """Reads configuration, policy, lists and certificates again. What is wrong is told, and the old kept.
 
         Returns:
             what was not taken, a line each.
         """
         problems: list[str] = []
         try:
-            fresh = Home(load(self.home.config.path))
-            self.home = _reloaded(self.home, fresh, problems)
-            self._put_in_force(self.home.policy())
+            fresh = reloaded(self.home, Home(load(self.home.config.path)), problems)
+            policy = fresh.policy()
+            self.home, before = fresh, self.home
+            self._put_in_force(policy)
+            if fresh.config.lists != before.config.lists:
+                self.sip.set_lists(stored_lists(fresh.config))
         except ERRORS as e:
             problems.append(str(e))
         try:
@@ -391,6 +406,7 @@ class Daemon:
             network = self.networks.get(binding.network)
             if network is not None:
                 network.sign_off(binding.account)
+        self._watch_elsewhere()
         for binding in change.links_up:
             self._sign_on(binding)
         self._review_presence()
@@ -479,12 +495,3 @@ class Daemon:
 
 def _loop_failed(failure: Failure) -> None:
     log.error("periodic work ended", error=failure.getErrorMessage(), traceback=failure.getTraceback())
-
-
-def _reloaded(old: Home, fresh: Home, problems: list[str]) -> Home:
-    """Returns the home after a reload: what needs new sockets or links stays as it was, and is told."""
-    fixed = ("bridge", "store", "sip", "networks", "delivery", "presence", "lists", "compliance", "metrics")
-    changed = [name for name in fixed if getattr(old.config, name) != getattr(fresh.config, name)]
-    problems += [f"{fresh.config.path}: [{name}] has changed: that needs a restart" for name in changed]
-    config = evolve(old.config, policy=fresh.config.policy, source=fresh.config.source)
-    return Home(config)

@@ -39,7 +39,7 @@ _HEAD = """# Configuration
 
 One TOML file: `--config FILE`, else `$SIMPLEBRIDGE_CONFIG`, else `./simplebridge.toml`, else
 `/etc/simplebridge/simplebridge.toml`. Relative paths are relative to the folder of that file. `simplebridge check`
-names the file, the line and the key of whatever is wrong. A reload (SIGHUP) takes a changed policy and changed
+names the file, the line and the key of whatever is wrong. A reload (SIGHUP) takes a changed policy, lists and
 certificates; any other change needs a restart, and the log says so.
 
 This page is made from the code (`python -m bridge.app.reference`).

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.app.config import Config
 from bridge.app.quirksection import challenge_rules, quirks_of
-from bridge.app.trunksections import trunk_config
+from bridge.app.trunksections import trunk_config, with_passwords
 from transports.sip.machine.config import (
     AuthConfig,
     EndpointConfig,
@@ -60,15 +60,18 @@ def endpoint_config(config: Config) -> EndpointConfig:
             notify_interval=config.presence.notify_interval,
         ),
         quirks=quirks,
-        trunks=trunk_config(config),
+        trunks=with_passwords(config, trunk_config(config)),
         reg_watchers=frozenset(config.presence.reg_watchers),
-        lists={
-            one.address: StoredList(
-                members=tuple(f"sip:{name}" for name in one.members), watchers=frozenset(one.watchers)
-            )
-            for one in config.lists
-        },
+        lists=stored_lists(config),
     )
+
+
+def stored_lists(config: Config) -> dict[str, StoredList]:
+    """Returns the lists that are configured, by their addresses."""
+    return {
+        one.address: StoredList(members=tuple(f"sip:{name}" for name in one.members), watchers=frozenset(one.watchers))
+        for one in config.lists
+    }
 
 
 def tls_files(config: Config) -> TlsFiles | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bridge.app.values import HostPort, InvalidValue, domain_like, not_negative, one_of, shown
 from transports.sip.machine.trunkconfig import Peer, Route, TrunkConfig
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from bridge.app.sections import SipSection
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
+_USER = re.compile(r"[a-z0-9._+-]{1,64}", re.ASCII)
+_LONGEST_PASSWORD = 1024
 _TRANSPORTS: Final = ("", "udp", "tcp", "tls")
 _PLACE = tuple[str | int, ...]
 
@@ -70,6 +73,17 @@ def _pause(owner: object, attribute: Any, value: float) -> None:
         raise InvalidValue(attribute.name, f"must be 0, or 1 at least, not {value}")
 
 
+def _user(_: object, attribute: Any, value: str) -> None:
+    if len(value) > 255 or not value.isprintable() or ":" in value:
+        raise InvalidValue(attribute.name, f"must be 255 printable characters at most, without ':', not {shown(value)}")
+
+
+def _address(_: object, attribute: Any, value: str) -> None:
+    user, at, domain = value.rpartition("@")
+    if value and not (at and _USER.fullmatch(user) and domain_like(domain)):
+        raise InvalidValue(attribute.name, f"not an address user@domain in lower case: {shown(value)}")
+
+
 @frozen(kw_only=True)
 class PeerSection:
     """``[[sip.trusted_peers]]``: a PBX or proxy of the company's own, once for each. What it says of who has sent a
@@ -97,6 +111,14 @@ class PeerSection:
     """People of its domains who are not registered here are reached there, and need no account here."""
     ping: float = field(default=30.0, validator=_pause)
     """Seconds between OPTIONS, by which the bridge knows whether it answers; 0: none."""
+    user: str = field(default="", validator=_user)
+    """The user name that the bridge gives where it is asked who it is (401, 407); empty: it gives none."""
+    password_file: Path | None = None
+    """The password of ``user``: the first line of a file that nobody else may read."""
+    watch_as: str = field(default="", validator=_address)
+    """An address of one of its domains that is nobody's, such as ``bridge@corp.example``: the presence of its people is
+    watched there in this name, as long as somebody watches them here or an account of theirs on a network shows it.
+    Empty: their presence is what they send here."""
 
     @property
     def called(self) -> str:
@@ -114,6 +136,8 @@ class RouteSection:
     next_hop: str = ""
     """The name of a trusted peer, or a SIP URI; ``;lr`` in it sends a Route header along. Without it
     ``sip.outbound_proxy``, else what DNS says of the domain (RFC 3263)."""
+    watch: bool = False
+    """Watch presence of its people there, in the name of each who watches them here, and show it to them alone."""
 
 
 def trunk_config(config: Config) -> TrunkConfig:
@@ -132,6 +156,37 @@ def trunk_config(config: Config) -> TrunkConfig:
     if sip.outbound_proxy:
         proxy = _next_hop(config, ("sip", "outbound_proxy"), sip.outbound_proxy)
     return TrunkConfig(peers=peers, routes=routes, outbound_proxy=proxy)
+
+
+def with_passwords(config: Config, trunks: TrunkConfig) -> TrunkConfig:
+    """Returns the trunks with the passwords that their files hold.
+
+    Raises:
+        ConfigError: a file cannot be read, others may read it, or it holds no password.
+    """
+    peers = [
+        peer
+        if section.password_file is None
+        else evolve(peer, password=_password(config, number, section.password_file))
+        for number, (peer, section) in enumerate(zip(trunks.peers, config.sip.trusted_peers, strict=True))
+    ]
+    return evolve(trunks, peers=tuple(peers))
+
+
+def _password(config: Config, number: int, path: Path) -> str:
+    from bridge.compliance.errors import KeyFileError
+    from bridge.compliance.keys import read_private_file
+
+    where: _PLACE = ("sip", "trusted_peers", number, "password_file")
+    try:
+        lines = read_private_file(path).decode().splitlines()
+    except KeyFileError as e:
+        raise config.error(where, str(e)) from e
+    except UnicodeDecodeError as e:
+        raise config.error(where, f"{path}: not UTF-8") from e
+    if not lines or not 0 < len(lines[0]) <= _LONGEST_PASSWORD or not lines[0].isprintable():
+        raise config.error(where, f"{path}: its first line is no password")
+    return lines[0]
 
 
 def people_elsewhere(sip: SipSection) -> bool:
@@ -155,15 +210,22 @@ def _peer(config: Config, number: int, section: PeerSection, own: str) -> Peer:
         raise config.error((*where, "certificate"), 'a certificate is shown with transport = "tls" alone')
     if section.certificate and config.sip.authorities is None:
         raise config.error((*where, "certificate"), "sip.authorities must name whose certificates count")
+    if bool(section.user) != (section.password_file is not None):
+        raise config.error((*where, "user"), "user and password_file are given together")
+    domains = section.domains or (own,)
+    if section.watch_as and section.watch_as.rpartition("@")[2] not in domains:
+        raise config.error((*where, "watch_as"), f"not an address of {', '.join(domains)}: {shown(section.watch_as)}")
+    if section.watch_as and not section.registrar:
+        raise config.error((*where, "watch_as"), "nobody is looked for at a peer with registrar = false")
     address = section.address
     over_v6 = any(at.transport == "udp" and ":" in at.at.host for at in config.sip.listen)
     if section.transport == "udp" and ":" in address.host and not over_v6:
         raise config.error((*where, "address"), "sip.listen has no udp: listener of IPv6 to reach it from")
     return Peer(
         name=section.called, host=address.host, port=address.port, transport=section.transport,
-        certificate=section.certificate, domains=section.domains or (own,),
+        certificate=section.certificate, domains=domains,
         asserted_only=section.identity == "asserted", any_port=section.any_port, registrar=section.registrar,
-        ping=section.ping,
+        ping=section.ping, user=section.user, watch_as=section.watch_as,
     )  # fmt: skip
 
 
@@ -191,10 +253,10 @@ def _check_domains(config: Config, claimed: Iterable[tuple[_PLACE, str]]) -> Non
 def _route(config: Config, number: int, section: RouteSection, names: set[str]) -> Route:
     where: _PLACE = ("sip", "routes", number, "next_hop")
     if section.next_hop in names:
-        return Route(domain=section.domain, peer=section.next_hop)
+        return Route(domain=section.domain, peer=section.next_hop, watch=section.watch)
     if not section.next_hop:
-        return Route(domain=section.domain)
-    return Route(domain=section.domain, next_hop=_next_hop(config, where, section.next_hop))
+        return Route(domain=section.domain, watch=section.watch)
+    return Route(domain=section.domain, next_hop=_next_hop(config, where, section.next_hop), watch=section.watch)
 
 
 def _next_hop(config: Config, where: _PLACE, text: str) -> SipUri:

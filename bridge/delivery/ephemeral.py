@@ -64,6 +64,8 @@ class EphemeralDelivery:
     monotonic: Callable[[], float]
     answered: Callable[[Request], None] = field(init=False, default=lambda _: None)
     """Told of each answer to a request that its network has taken."""
+    looked: Callable[[Identity, PersonId, bool], None] = field(init=False, default=lambda _, __, ___: None)
+    """Told of targets that are watched from now on, or by nobody any more (`looked_at`)."""
     failures: int = field(init=False, default=0)
 
     def forward(self, draft: Draft) -> str | None:
@@ -206,6 +208,10 @@ class EphemeralDelivery:
         sender = self.judge.directory.identity(person)
         envelope = self._told(sender, target, ContactEdit(wanted=wanted), Direction.OUTBOUND)
         self._send(Ephemeral(envelope), target, binding.account)
+
+    def looked_at(self, target: Identity, by: PersonId, *, wanted: bool) -> None:
+        """Tells who wants to know of targets that somebody watches now, or nobody any more."""
+        self.looked(target, by, wanted)
 
     def _told(
         self, sender: Identity, recipient: Identity, body: Body, direction: Direction = Direction.INTERNAL

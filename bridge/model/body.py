@@ -1,7 +1,7 @@
 """What is said: the bodies of an envelope. Each says whether the compliance store must hold it."""
 
 from enum import Enum
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from attrs import frozen
 
@@ -122,6 +122,10 @@ class Standing(Enum):
     ACTIVE = "active"
     PENDING = "pending"
     REJECTED = "rejected"
+
+
+ELSEWHERE: Final = "elsewhere"
+"""The ``source`` of what another server shows of a person: no device here stands behind it."""
 
 
 @frozen(kw_only=True)

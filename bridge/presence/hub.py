@@ -14,7 +14,7 @@ from typing import Protocol
 from attrs import define, field
 
 from bridge.model.address import Address, Identity
-from bridge.model.body import Consent, Standing
+from bridge.model.body import ELSEWHERE, Consent, Standing
 from bridge.model.ids import PersonId
 from bridge.model.presence import OFFLINE, PersonPresence
 from bridge.model.sharded import Sharded
@@ -78,6 +78,12 @@ class Outlet(Protocol):
     def answer(self, request: Request) -> None:
         """Answers somebody on a network who has asked to see a person."""
 
+    def looked_at(self, target: Identity, by: PersonId, *, wanted: bool) -> None:
+        """Takes the news that somebody begins to watch a target that nobody has watched yet, or that the last has left.
+
+        A target without a person is watched by each for themselves: ``by`` says who.
+        """
+
 
 @define(eq=False, weakref_slot=False)
 class _Person:
@@ -88,8 +94,16 @@ class _Person:
     watches: int = 0
     """How many others they watch."""
 
-    def published(self) -> Iterable[PersonPresence]:
-        return () if self.publications is None else self.publications.values()
+    def composed(self) -> PersonPresence:
+        if self.publications is None:
+            return compose((), self.devices)
+        # What another server shows stands for no device of those here.
+        return compose(self.publications.values(), self.devices + (ELSEWHERE in self.publications))
+
+    def signed_off(self) -> None:
+        """Who signs off everywhere is gone, whatever was published before: libpurple's last word is often lost."""
+        elsewhere = None if self.publications is None else self.publications.get(ELSEWHERE)
+        self.publications = None if elsewhere is None else {ELSEWHERE: elsewhere}
 
 
 @define(eq=False)
@@ -140,8 +154,7 @@ class PresenceHub:
         """Takes on how many devices a person is registered."""
         state = self._person(person)
         if state.devices and not devices:
-            # Who signs off everywhere is gone, whatever was published before: libpurple's last word is often lost.
-            state.publications = None
+            state.signed_off()
         state.devices = devices
         self._changed(person, state)
 
@@ -208,7 +221,10 @@ class PresenceHub:
             who.watches += 1
             watch = self._watches[watcher.id] = watcher
             index, key = self._index_of(watcher)
+            first = not index.of(key)
             index.add(key, watch)
+            if first:
+                self._outlet.looked_at(watcher.target, watcher.by, wanted=True)
         if watcher.target.person is None and self._consents.get(watcher.by, {}).get(watcher.target.address):
             # Who watches anew asks anew: the network says whether the contact still has to be asked.
             self._consent(watcher.by, watcher.target.address, None)
@@ -232,8 +248,11 @@ class PresenceHub:
         who.watches -= 1
         self._forget(watch.by, who)
         index, key = self._index_of(watch)
-        if index.remove(key, watch) and watch.target.person is None:
+        if not index.remove(key, watch):
+            return
+        if watch.target.person is None:
             self._unwanted(watch)
+        self._outlet.looked_at(watch.target, watch.by, wanted=False)
 
     def review(self) -> None:
         """Tells every watcher anew: the policy or the people have changed, and with them what may be seen."""
@@ -281,7 +300,7 @@ class PresenceHub:
     def presence_of(self, person: PersonId) -> PersonPresence:
         """Returns a person's composed presence."""
         state = self._persons.get(person)
-        return OFFLINE if state is None else compose(state.published(), state.devices)
+        return OFFLINE if state is None else state.composed()
 
     def watched_contacts(self, person: PersonId) -> Iterator[Address]:
         """Yields the contacts that a person watches now: a network that has come up must show them again."""
@@ -301,7 +320,7 @@ class PresenceHub:
             self._persons.pop(person, None)
 
     def _changed(self, person: PersonId, state: _Person) -> None:
-        presence = compose(state.published(), state.devices)
+        presence = state.composed()
         self._forget(person, state)
         if presence == state.shown:
             return

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.programs import need
 from tests.integration.wire import Phone
-from tests.kit.daemon import INSIDE, BridgeProcess, Person, until
+from tests.kit.daemon import INSIDE, BridgeProcess, DaemonError, Person, until
 from tests.kit.lists import LIST_HEADERS, Told, resource_list, told
 from tests.peers import Account, Linphone
 
@@ -102,6 +102,30 @@ def test_policy_hides_in_a_list_what_it_hides() -> None:
         assert anew.version == 0
         assert anew.resources[uris[0]] == anew.resources[uris[2]] == [("pending", None, None)]
         assert b"<rpid:busy/>" in (anew.resources[uris[1]][0][2] or b"")
+
+
+def test_a_reload_takes_changed_lists_and_tells_who_watches_them() -> None:
+    """SIGHUP (RFC 4662): all of the changed list in one NOTIFY; a mistake leaves everything as it was."""
+    people = [Person(user=user) for user in ("alice", "bob", "carol")]
+    kept = '[[lists]]\naddress = "team@corp.example"\nmembers = [%s]\n'
+    one, two = '"alice@corp.example"', '"alice@corp.example", "carol@corp.example"'
+    with BridgeProcess(people=people, more=kept % one) as bridge, Phone(bridge, "bob") as bob:
+        assert bob.register().status == 200
+        headers = [("Event", "presence"), ("Contact", f"<{bob.contact}>"), ("Supported", "eventlist")]
+        assert bob.ask("SUBSCRIBE", f"sip:team@{DOMAIN}", headers).status == 200
+        assert list(_next(bob).resources) == [f"sip:alice@{DOMAIN}"]
+        text = bridge.config.read_text("utf-8")
+        bridge.config.write_text(text.replace(kept % one, kept % '"alice@elsewhere.example"'), "utf-8")
+        with pytest.raises(DaemonError, match="not an address of a domain that is served"):
+            bridge.reload()
+        bridge.config.write_text(text.replace(kept % one, kept % two), "utf-8")
+        bridge.reload()
+        changed = _next(bob)
+        assert (changed.full, list(changed.resources)) == (True, [f"sip:alice@{DOMAIN}", f"sip:carol@{DOMAIN}"])
+        bridge.config.write_text(text.replace(kept % one, ""), "utf-8")
+        bridge.reload()
+        last = bob.incoming(lambda request: request.method == "NOTIFY", 15.0)
+        assert last.first("Subscription-State") == "terminated;reason=noresource"
 
 
 @pytest.mark.peer

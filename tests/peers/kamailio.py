@@ -19,9 +19,13 @@ _MODULES = (
 
 
 class Kamailio:
-    """Kamailio 5.6 on a port of 127.0.0.1, UDP and TCP. Every user of the domain has the one password."""
+    """Kamailio 5.6 on a port of 127.0.0.1, UDP and TCP. Every user of the domain has the one password.
 
-    def __init__(self, domain: str, password: str) -> None:
+    ``longest``: what subscriptions live at most, seconds.
+    """
+
+    def __init__(self, domain: str, password: str, *, longest: int = 3600) -> None:
+        self._longest = longest
         self.domain = domain
         self.port = free_port()
         self._password = password
@@ -41,9 +45,25 @@ class Kamailio:
             raise PeerError(msg)
         return self._child
 
+    @property
+    def data(self) -> Path:
+        """Its folder."""
+        return self.directory
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on."""
+        return "127.0.0.1"
+
+    def port_of(self, transport: str) -> int:
+        """Returns the port of its listeners for clients, UDP and TCP."""
+        assert transport in {"udp", "tcp"}
+        return self.port
+
     def start(self, timeout: float = 10.0) -> Self:
-        """Launches it and returns when it listens."""
+        """Launches it, with nothing in its database, and returns when it listens."""
         database = self.directory / "presence.db"
+        database.unlink(missing_ok=True)
         with sqlite3.connect(database) as connection:
             for name in ("standard", "presence"):
                 connection.executescript((_SCHEMAS / f"{name}-create.sql").read_text(encoding="ascii"))
@@ -97,6 +117,7 @@ modparam("auth", "nonce_expire", 3600)
 modparam("presence|presence_xml", "db_url", "sqlite:///{database}")
 modparam("presence", "server_address", "sip:127.0.0.1:{self.port};transport=tcp")
 modparam("presence", "subs_db_mode", 0)
+modparam("presence", "max_expires", {self._longest})
 modparam("presence", "publ_cache", 2)
 modparam("presence", "notifier_processes", 0)
 modparam("presence_xml", "force_active", 1)

@@ -61,21 +61,6 @@ class KamailioPbx(Kamailio):
         self._tls = tls
         self._bridge_port = 0
 
-    @property
-    def data(self) -> Path:
-        """Its folder."""
-        return self.directory
-
-    @property
-    def host(self) -> str:
-        """The address that it listens on."""
-        return "127.0.0.1"
-
-    def port_of(self, transport: str) -> int:
-        """Returns the port of its listeners for clients, UDP and TCP."""
-        assert transport in {"udp", "tcp"}
-        return self.port
-
     def begin(self, bridge_port: int) -> None:
         """Starts it with a trunk to a port of the bridge."""
         self._bridge_port = bridge_port

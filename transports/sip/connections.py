@@ -129,26 +129,33 @@ class Connections:
 
     def _dial_failed(self, failure: Failure, target: Target) -> None:
         _log.debug("no connection to {target}: {reason}", target=target, reason=failure.getErrorMessage())
+        self._dialled_in_vain(target)
+
+    # -- what streams tell (StreamOwner) ------------------------------------------------------------------------------
+
+    def stream_made(self, connection: Stream, source: str) -> bool:
+        """Counts a connection. False: there are too many, in all or from its source, or it has met itself."""
+        source = prefix_of(source)
+        mine = self._sources.get(source, 0)
+        full = len(self._made) >= self._limits.connections or mine >= self._limits.connections_per_source
+        assert self._endpoint is not None
+        if connection.target is not None:
+            if full or connection.meets_itself:
+                self._reactor.callLater(0, self._dialled_in_vain, connection.target)
+                return False
+        elif full or not self._endpoint.connection_made(source, self._clock()):
+            return False
+        self._made.add(connection)
+        self._sources[source] = mine + 1
+        return True
+
+    def _dialled_in_vain(self, target: Target) -> None:
+        """A connection that was made is not used: what waits for it fails, as it does where none can be made."""
         assert self._endpoint is not None
         self._connecting.pop(target, None)
         if self._dialing.pop(target, None) is not None:
             self._endpoint.connect_failed(target, self._clock())
             self._flush_soon()
-
-    # -- what streams tell (StreamOwner) ------------------------------------------------------------------------------
-
-    def stream_made(self, connection: Stream, source: str) -> bool:
-        """Counts a connection. False: there are too many, in all or from its source."""
-        source = prefix_of(source)
-        mine = self._sources.get(source, 0)
-        if len(self._made) >= self._limits.connections or mine >= self._limits.connections_per_source:
-            return False
-        assert self._endpoint is not None
-        if connection.target is None and not self._endpoint.connection_made(source, self._clock()):
-            return False
-        self._made.add(connection)
-        self._sources[source] = mine + 1
-        return True
 
     def stream_opened(self, connection: Stream) -> None:
         """A connection carries SIP now; what waited for it goes out."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from attrs import evolve
@@ -22,8 +22,9 @@ from bridge.model.capabilities import Capabilities, SendResult, Support
 from transports.sip.connections import Connections
 from transports.sip.dns import DnsClient
 from transports.sip.kernelfilter import source_of
-from transports.sip.machine.config import Listener
+from transports.sip.machine.config import Listener, StoredList
 from transports.sip.machine.documents import Surroundings
+from transports.sip.machine.elsewhere import PresenceSeen
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import (
     EndpointEvent,
@@ -41,9 +42,10 @@ from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow
 from transports.sip.machine.locate import Answer, Question
 from transports.sip.machine.peers import PeerState
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
-from transports.sip.machine.subscriber import SubscriberEvent
+from transports.sip.machine.watches import SubscriberEvent
 from transports.sip.reactors import SipReactor
 from transports.sip.seams import (
+    NO_WATCHER,
     STATUS,
     Bindings,
     IntakeLike,
@@ -52,6 +54,7 @@ from transports.sip.seams import (
     SipTransportConfig,
     TimedBindings,
     TimedPublications,
+    ignore,
 )
 from transports.sip.sockets import Sockets
 from transports.sip.tls import ClientTls, ServerTls
@@ -72,7 +75,6 @@ CAPABILITIES = Capabilities(
     max_text_bytes=600,
 )
 """RFC 3428 section 8 leaves a MESSAGE over UDP 1300 bytes in all; `SipTransport.max_body` tells more of one person."""
-
 
 _LOOK_AT_GATE = 0.25
 """Seconds between looks at who is shut out; nobody is let in again later than that."""
@@ -195,7 +197,8 @@ class SipTransport:
                 self._client_tls = ClientTls(self._config.tls)
         self.listeners = await self._sockets.open(self._tls)
         bindings = None if self._bindings is None else TimedBindings(self._bindings, self._clock, self._flush_soon)
-        publications = self._publications
+        published = self._publications
+        kept = None if published is None else TimedPublications(published, self._clock, self._flush_soon)
         self.endpoint = Endpoint(
             evolve(self._config.endpoint, listeners=self.listeners),
             accounts=self._accounts,
@@ -203,9 +206,7 @@ class SipTransport:
             secret=self._secret,
             bindings=bindings,
             subscriptions=self._subscriptions,
-            publications=None
-            if publications is None
-            else TimedPublications(publications, self._clock, self._flush_soon),
+            publications=kept,
             surroundings=self._surroundings,
             epoch=self._epoch,
         )
@@ -247,6 +248,12 @@ class SipTransport:
         if self._client_tls is not None:
             self._client_tls.reload()
 
+    def set_lists(self, lists: Mapping[str, StoredList]) -> None:
+        """Puts other lists in force, and tells those who watch them."""
+        assert self.endpoint is not None
+        self.endpoint.set_lists(lists, self._clock())
+        self._flush_soon()
+
     def sign_off(self, aor: str, *, for_good: bool) -> None:
         """Ends what a person's devices have here: ``for_good``, or until they sign on with their new password."""
         assert self.endpoint is not None
@@ -259,6 +266,16 @@ class SipTransport:
             return []
         now = self._clock()
         return [evolve(one, since=max(now - one.since, 0.0)) for one in self.endpoint.trunking.states(now)]
+
+    def watch_elsewhere(self, aor: str, by: str, *, wanted: bool) -> None:
+        """Has the presence of somebody watched at another server, where that is configured, or no more.
+
+        ``by``: in whose name alone; empty for people of the company.
+        """
+        if self.endpoint is None or self.endpoint.elsewhere is None:
+            return
+        (self.endpoint.elsewhere.want if wanted else self.endpoint.elsewhere.unwant)(aor, by, self._clock())
+        self._flush_soon()
 
     def watchers_changed(self, aor: str) -> None:
         """Tells that others watch a person than before, or ask to: their lists of watchers are told anew."""
@@ -296,7 +313,7 @@ class SipTransport:
         if isinstance(native, SipPresence):
             meant = endpoint.notify(native, now)
             self._flush_soon()
-            on_result(SendResult(stage=Stage.RELAYED) if meant else _NO_WATCHER)
+            on_result(SendResult(stage=Stage.RELAYED) if meant else NO_WATCHER)
             return
         if not isinstance(native, SipMessage | SipTyping):
             raise TypeError(f"{type(native).__name__} cannot be sent")
@@ -353,10 +370,18 @@ class SipTransport:
             if self._on_peer is not None:
                 self._on_peer(event)
         elif isinstance(event, RegistrationChanged | Published | SubscriptionOpened | TypingRanOut):
-            sink.deliver(event.native, _ignore)
+            sink.deliver(event.native, ignore)
         elif isinstance(event, SubscriptionClosed):
-            sink.deliver(SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0), _ignore)
-        elif self._on_seen is not None:
+            sink.deliver(SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0), ignore)
+        elif isinstance(event, PresenceSeen):
+            sink.deliver(event.native, ignore)
+        else:
+            self._seen(event)
+
+    def _seen(self, event: SubscriberEvent) -> None:
+        assert self.endpoint is not None
+        elsewhere = self.endpoint.elsewhere
+        if (elsewhere is None or not elsewhere.seen(event, self._clock())) and self._on_seen is not None:
             self._on_seen(event)
 
     # -- driving the endpoint -----------------------------------------------------------------------------------------
@@ -471,13 +496,3 @@ class SipTransport:
         except Exception:  # noqa: BLE001 - the timers after it must fire all the same
             _log.failure("a timer of the SIP endpoint failed")
         self._pump()
-
-
-def _ignore(intake: IntakeLike) -> None:
-    """Presence and registrations have nobody who waits for an answer."""
-
-
-_NO_WATCHER = SendResult(
-    stage=Stage.FAILED,
-    failure=SendFailure(reason="no-watcher", retryable=False, certain=True, user_text="Nobody watches this presence"),
-)

@@ -433,6 +433,9 @@ class _Opening:
     def stream_made(self, connection: Stream, source: str) -> bool:
         """TCP is up."""
         del source
+        if connection.meets_itself:
+            self.opened.errback(ConnectionError("nobody listens there"))
+            return False
         self._connection = connection
         return True
 

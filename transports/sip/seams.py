@@ -7,6 +7,8 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from bridge.model.body import Failure, Stage
+from bridge.model.capabilities import SendResult
 from transports.sip.machine.config import EndpointConfig, Listener
 from transports.sip.machine.flow import TRANSPORTS, HostPort
 from transports.sip.machine.ports import Done, StoredBinding, StoredPublication
@@ -61,6 +63,16 @@ class IntakeLike(Protocol):
     @property
     def refusal(self) -> RefusalLike | None:
         """Why not, where it was not accepted."""
+
+
+def ignore(intake: IntakeLike) -> None:
+    """Takes what became of presence and registrations: nobody waits for it."""
+
+
+NO_WATCHER = SendResult(
+    stage=Stage.FAILED,
+    failure=Failure(reason="no-watcher", retryable=False, certain=True, user_text="Nobody watches this presence"),
+)
 
 
 class SinkLike(Protocol):

@@ -83,6 +83,15 @@ class Stream(Protocol):
         """The transport: TCP or TLS over it. Twisted has no interface that says all of what both can."""
         return self.transport
 
+    @property
+    def meets_itself(self) -> bool:
+        """Whether a connection of ours to a port that nobody listens on has met itself (RFC 9293 3.5: both sides call).
+
+        The system gives a port of its own range to who connects. If it is the very port that is called, TCP answers.
+        """
+        peer, host = self._wire.getPeer(), self._wire.getHost()
+        return bool((peer.host, peer.port) == (host.host, host.port))
+
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """TCP is up; for TLS the flow begins when the handshake is done and says who the peer is."""
         self.source = self._wire.getPeer().host

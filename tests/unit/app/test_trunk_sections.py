@@ -150,3 +150,51 @@ def test_what_is_wrong_is_told_with_its_place(text: str, where: str, what: str) 
     assert where in message, message
     assert what in message, message
     assert message.isprintable()
+
+
+def test_what_a_peer_asks_for_and_whom_it_shows(tmp_path: Path) -> None:
+    password = tmp_path / "pbx"
+    password.touch(mode=0o600)
+    password.write_text("s3cret: with \u00fc\nsecond line\n", "utf-8")
+    text = PEER + 'user = "bridge"\npassword_file = "pbx"\nwatch_as = "bridge@corp.example"\n'
+    config = parse(BASE + text, tmp_path / "some.toml")
+    (peer,) = endpoint_config(config).trunks.peers
+    assert (peer.user, peer.password, peer.watch_as) == ("bridge", "s3cret: with \u00fc", "bridge@corp.example")
+    route = PEER + '[[sip.routes]]\ndomain = "partner.example"\nwatch = true\n'
+    assert [one.watch for one in trunks(route).routes] == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (PEER + 'user = "x"\n', "some.toml:5: sip.trusted_peers.0.user: user and password_file are given together"),
+        (PEER + 'user = "a:b"\npassword_file = "f"\n', "sip.trusted_peers.0.user: must be 255 printable"),
+        (PEER + 'watch_as = "bridge"\n', "sip.trusted_peers.0.watch_as: not an address user@domain"),
+        (PEER + 'watch_as = "b@partner.example"\n', "sip.trusted_peers.0.watch_as: not an address of corp.example"),
+        (PEER + 'registrar = false\nwatch_as = "b@corp.example"\n', "watch_as: nobody is looked for at a peer with"),
+    ],
+)
+def test_what_does_not_fit_of_it(text: str, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        trunks(text)
+    assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "what"),
+    [
+        (None, 0o600, "No such file"), (b"secret\n", 0o644, "mode 0644 lets others in"),
+        (b"", 0o600, "its first line is no password"), (b"\xff\n", 0o600, "not UTF-8"),
+        (b"a" * 2000, 0o600, "its first line is no password"),
+    ],
+)  # fmt: skip
+def test_a_password_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, mode: int, what: str) -> None:
+    if content is not None:
+        (tmp_path / "pbx").write_bytes(content)
+        (tmp_path / "pbx").chmod(mode)
+    config = parse(BASE + PEER + 'user = "bridge"\npassword_file = "pbx"\n', tmp_path / "some.toml")
+    with pytest.raises(ConfigError) as caught:
+        endpoint_config(config)
+    assert "sip.trusted_peers.0.password_file: " in str(caught.value)
+    assert what in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import (
+    ELSEWHERE,
     Attachment,
     Body,
     Message,
@@ -35,6 +36,7 @@ from transports.sip.wire.native import (
     SipPresence,
     SipPublished,
     SipRegistration,
+    SipSeen,
     SipTyping,
     SipWatch,
 )
@@ -391,6 +393,21 @@ def test_watches_and_registrations() -> None:
     assert read(evolve(watch, expires=0, fetch=True)).body == Watch(id="w1", expires=0, once=True)
     registered = read(SipRegistration(aor="alice@corp.example", contacts=2))
     assert (registered.body, registered.sender, registered.recipients) == (Reachability(devices=2), ALICE, ())
+
+
+def test_what_is_seen_at_another_server_is_the_persons_or_for_one_watcher_alone() -> None:
+    """RFC 3856; RFC 8048 section 6: state goes to the watcher that it was shown to."""
+    pidf = build_pidf(Pidf(entity="sip:alice@corp.example", tuples=(PidfTuple(id="a", basic="open"),)))
+    draft = read(SipSeen(aor="alice@corp.example", watcher="", pidf=pidf))
+    assert isinstance(draft.body, PresenceUpdate)
+    assert (draft.sender.address, draft.recipients, draft.body.source) == (ALICE.address, (), ELSEWHERE)
+    assert draft.body.presence.basic is Basic.OPEN
+    gone = read(SipSeen(aor="alice@corp.example", watcher="", pidf=None))
+    assert gone.body == PresenceUpdate(presence=OFFLINE, source=ELSEWHERE)
+    one = read(SipSeen(aor="alice@corp.example", watcher="bob@corp.example", pidf=pidf))
+    assert [identity.address.user for identity in one.recipients] == ["bob@corp.example"]
+    assert isinstance(one.body, PresenceUpdate)
+    assert one.body.source == ""
 
 
 def test_publications() -> None:

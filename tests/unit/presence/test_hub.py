@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.model.address import Address, Identity
-from bridge.model.body import Consent, Standing
+from bridge.model.body import ELSEWHERE, Consent, Standing
 from bridge.model.ids import NetworkId, PersonId
 from bridge.model.presence import OFFLINE, Activity, Basic, Device, PersonPresence
 from bridge.presence import hub as hub_module
@@ -36,6 +36,7 @@ class Outlet:
     shown: list[tuple[PersonId, PersonPresence]] = field(factory=list)
     wanted: list[tuple[PersonId, Address, bool]] = field(factory=list)
 
+    looked: list[tuple[str, PersonId, bool]] = field(factory=list)
     standings: list[tuple[str, Standing, bool]] = field(factory=list)
     answers: list[Request] = field(factory=list)
 
@@ -53,6 +54,9 @@ class Outlet:
 
     def want(self, person: PersonId, contact: Address, *, wanted: bool) -> None:
         self.wanted.append((person, contact, wanted))
+
+    def looked_at(self, target: Identity, by: PersonId, *, wanted: bool) -> None:
+        self.looked.append((str(target.address), by, wanted))
 
 
 @define(eq=False)
@@ -408,3 +412,41 @@ def test_who_signs_off_everywhere_is_gone_whatever_was_published() -> None:
     assert w.outlet.told == [("w1", AWAY), ("w1", OFFLINE)]
     w.hub.published(BOB, "later", OPEN)
     assert w.outlet.told[-1] == ("w1", OPEN)
+
+
+def test_the_first_who_looks_and_the_last_are_told_and_nobody_else() -> None:
+    w = World()
+    for name, who in (("w1", "bob"), ("w2", "carol"), ("w1", "bob")):
+        w.watch(name, who, values.person("alice"))
+    w.hub.unwatch("w1")
+    assert [wanted for _, _, wanted in w.outlet.looked] == [True]
+    w.hub.unwatch("w2")
+    assert [(name, wanted) for name, _, wanted in w.outlet.looked] == [(f"sip/{ALICE}", True), (f"sip/{ALICE}", False)]
+
+
+def test_each_who_looks_at_a_contact_is_told_of_for_themselves() -> None:
+    w = World()
+    w.watch("w1", "bob", BOOGY)
+    w.watch("w2", "alice", BOOGY)
+    assert [(by, wanted) for _, by, wanted in w.outlet.looked] == [(BOB, True), (ALICE, True)]
+
+
+def test_what_is_seen_elsewhere_outlives_the_devices_here_and_is_none_of_them() -> None:
+    hub = World().hub
+    there = PersonPresence(basic=Basic.OPEN, activity=Activity.BUSY)
+    hub.published(ALICE, ELSEWHERE, there)
+    assert hub.presence_of(ALICE) == there
+    hub.reachable(ALICE, 1)
+    hub.published(ALICE, "tag", AWAY)
+    assert hub.presence_of(ALICE).activity is Activity.BUSY
+    hub.reachable(ALICE, 0)  # what a device here has published is gone with it
+    assert hub.presence_of(ALICE) == there
+    hub.published(ALICE, ELSEWHERE, None)
+    assert hub.presence_of(ALICE) == OFFLINE
+
+
+def test_a_device_here_that_says_nothing_is_there_whatever_is_seen_elsewhere() -> None:
+    hub = World().hub
+    hub.published(ALICE, ELSEWHERE, PersonPresence(basic=Basic.CLOSED, note="gone home"))
+    hub.reachable(ALICE, 1)
+    assert hub.presence_of(ALICE) == OPEN

@@ -14,6 +14,7 @@ import pytest_twisted
 from attrs import frozen
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from wsproto import ConnectionType, WSConnection
@@ -22,6 +23,7 @@ from wsproto.events import Request as WebRequest
 
 from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
+from tests.kit.ports import free_port
 from tests.kit.sip import DOMAIN, PASSWORD, People
 from tests.unit.sip_connector.pem import make_pair
 from transports.sip import connector
@@ -502,6 +504,61 @@ async def test_a_contact_is_dialled_where_its_connection_is_gone(running: Runnin
     assert (failed[0].failure.reason, failed[0].failure.certain) == ("unreachable", True)
 
 
+async def _dial_closed_port(running: Running, port: int) -> SendResult:
+    """Sends to a contact whose port is closed; returns what became of it."""
+    phone = Phone(running.transport, "tcp")
+    await phone.register()
+    assert running.transport.endpoint is not None
+    (binding,) = running.transport.endpoint.registrar.contacts(f"alice@{DOMAIN}")
+    binding.contact = f"sip:alice@127.0.0.1:{port};transport=tcp"
+    phone.close()
+    await until(lambda: running.transport.counts["connections"] == 0)
+    results = _out(running, "k1")
+    await until(lambda: results)
+    return results[0]
+
+
+@asynchronous
+async def test_a_connection_that_meets_itself_is_none(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed port of the range that the system gives to who connects: TCP's simultaneous open (RFC 9293 3.5)."""
+    port = free_port()
+
+    def from_the_same_port(reactor: Any, target: Target, timeout: float, _: object) -> Any:
+        return TCP4ClientEndpoint(reactor, target.host, target.port, timeout, bindAddress=(target.host, target.port))
+
+    monkeypatch.setattr("transports.sip.connections._client_endpoint", from_the_same_port)
+    result = await _dial_closed_port(running, port)
+    assert result.failure is not None
+    assert (result.failure.reason, result.failure.certain) == ("unreachable", True)
+    await until(lambda: running.transport.counts["connections"] == 0)
+    assert not running.transport._connections._dialing
+
+
+@asynchronous
+async def test_what_waits_for_a_connection_that_is_one_too_many_fails(running: Running) -> None:
+    """The dial succeeds and is not used: nothing may wait for it for ever."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    connections = running.transport._connections
+    usual = connections._limits
+    try:
+        phone = Phone(running.transport, "tcp")
+        await phone.register()
+        assert running.transport.endpoint is not None
+        (binding,) = running.transport.endpoint.registrar.contacts(f"alice@{DOMAIN}")
+        binding.contact = f"sip:alice@127.0.0.1:{listener.getsockname()[1]};transport=tcp"
+        phone.close()
+        await until(lambda: running.transport.counts["connections"] == 0)
+        connections._limits = ConnectionLimits(connections=0)
+        for key in ("k1", "k2"):
+            results = _out(running, key)
+            await until(lambda found=results: found)  # type: ignore[misc]
+            assert results[0].failure is not None
+            assert results[0].failure.reason == "unreachable"
+    finally:
+        connections._limits = usual
+        listener.close()
+
+
 @asynchronous
 async def test_too_many_connections_from_one_source(tmp_path: Path) -> None:
     running = await start(tmp_path, connections_per_source=2)
@@ -519,7 +576,8 @@ async def test_too_many_connections_from_one_source(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_a_peer_that_does_not_read_is_dropped(tmp_path: Path) -> None:
+async def test_a_peer_that_does_not_read_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transports.sip.machine.sender.BY_CONNECTION", 2000)
     running = await start(tmp_path, write_buffer=100_000)
     phone = Phone(running.transport, "tcp")
     await phone.register()

@@ -262,7 +262,7 @@ def test_a_long_text_goes_whole_while_one_connection_lives(endpoint: Endpoint) -
 
 
 def test_a_long_text_does_not_leave_the_flow(endpoint: Endpoint) -> None:
-    """RFC 5626 5.3 goes before RFC 3428 section 8: what its Contact says of TCP does not lead to it."""
+    """RFC 5626 section 7 goes before RFC 3428 section 8: what its Contact says of TCP does not lead to it."""
     client = Client(endpoint, "alice", port=40_001)
     contact = f'<sip:alice@192.0.2.9:40001;transport=tcp>;+sip.instance="{INSTANCE}";reg-id=1'
     assert client.ask("REGISTER", f"sip:{DOMAIN}", [("Contact", contact), OUTBOUND]).status == 200

@@ -1,6 +1,9 @@
 """Clients that read one message at a time (libpurple over TCP)."""
 
+import pytest
+
 from tests.kit.sip import Client, make_endpoint
+from transports.sip.machine import sender
 from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow
 from transports.sip.machine.pacing import ANSWER_SEEN, MOST, PROBES, REQUEST_SEEN
 from transports.sip.wire.message import Request, parse_message, respond_bytes
@@ -131,7 +134,8 @@ def test_an_answer_waits_for_nothing_but_what_was_just_sent() -> None:
     assert first != second
 
 
-def test_others_are_not_held_back() -> None:
+def test_others_are_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "BY_DATAGRAM", 3)
     for headers, transport in (((("User-Agent", "Linphone/5.1"),), "tcp"), ((PURPLE,), "udp"), ((), "tcp")):
         peer = OneByOne(*headers, transport=transport)
         for number in range(3):
@@ -139,7 +143,8 @@ def test_others_are_not_held_back() -> None:
         assert len(peer.writes(10.0)) == 3
 
 
-def test_what_waits_is_bounded() -> None:
+def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "BY_CONNECTION", 2 * MOST)
     peer = OneByOne(PURPLE)
     for number in range(MOST + 10):
         peer.text(number, 10.0)

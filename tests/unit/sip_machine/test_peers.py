@@ -6,7 +6,7 @@ import pytest
 
 from tests.kit.sip import DOMAIN, SERVER
 from tests.unit.sip_machine.test_trust import PBX, TEXT, caller, make_peer
-from tests.unit.sip_machine.test_upstream import World, udp
+from tests.unit.sip_machine.test_upstream import World, to_dora, udp
 from transports.sip.machine.events import MessageReceived, PeerChanged
 from transports.sip.machine.flow import ConnectTo, Target
 from transports.sip.machine.health import MOST, Health
@@ -54,7 +54,7 @@ def test_a_peer_is_asked_missed_passed_over_and_found_again() -> None:
     world.answer(pings[-1][0], pings[-1][1], 200, 60.1)
     assert _states(world, 60.1)[0] == "up"
     assert _changes(world) == [("pbx", True)]
-    world.send(key="again", now=60.2)
+    world.send(to_dora(f"erin@{DOMAIN}"), key="again", now=60.2)
     assert PBX in [udp(flow)[0] for flow, _ in world.out(60.2)]
 
 

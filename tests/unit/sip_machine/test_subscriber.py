@@ -10,7 +10,7 @@ from tests.unit.sip_machine.test_presence import OPEN
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import SubscriptionOpened
 from transports.sip.machine.flow import Flow
-from transports.sip.machine.subscriber import AGAIN_AFTER, Denied, Lost, Shown, SubscriberEvent
+from transports.sip.machine.watches import AGAIN_AFTER, Denied, Lost, Shown, SubscriberEvent
 from transports.sip.wire.message import Request, Response, parse_message, respond_bytes
 
 UPSTREAM = ("192.0.2.77", 5060)
@@ -159,7 +159,7 @@ def test_a_notifier_that_wants_ever_more_is_not_asked_for_each_round_trip(up: No
 
 @pytest.mark.parametrize("status", [404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 501, 604])
 def test_a_refresh_that_ends_the_usage_begins_anew(up: Notifier, status: int) -> None:
-    """RFC 6665 section 4.1.2.3, RFC 5057: a new Call-ID and tag."""
+    """RFC 6665 section 4.1.2.2, RFC 5057: a new Call-ID and tag."""
     first = up.begin()
     up.answer()
     up.notify("active;expires=600")

@@ -17,7 +17,7 @@ from transports.sip.machine.dialogs import Subscription
 from transports.sip.machine.events import SubscriptionOpened
 from transports.sip.machine.flow import Flow
 from transports.sip.machine.lists import Watched
-from transports.sip.machine.subscriber import AGAIN_AFTER, Denied, Lost, Shown
+from transports.sip.machine.watches import AGAIN_AFTER, Denied, Lost, Shown
 from transports.sip.wire.native import SipPresence
 
 CONTACT = "sip:friend@aim.example.test"
@@ -97,7 +97,7 @@ def _row5() -> None:
     assert len(up.requests(AGAIN_AFTER)) == 1
 
 
-@row("a refresh gets 404, 405, 410, 416, 480-485, 489, 501, 604: over; a new Call-ID and tag (6665 4.1.2.3)")
+@row("a refresh gets 404, 405, 410, 416, 480-485, 489, 501, 604: over; a new Call-ID and tag (6665 4.1.2.2)")
 def _row6() -> None:
     for status in (404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604):
         up = Notifier()

@@ -176,7 +176,7 @@ def test_503_goes_to_the_next_server(status: int, headers: list[tuple[str, str]]
     assert [result.stage for result in world.results()] == [Stage.DELIVERED]
     # Retry-After: the first is left alone for so long, and no longer.
     for now, expected in ((60.0, "192.0.2.51" if headers else PBX), (121.0, PBX)):
-        world.send(key=f"at{now}", now=now)
+        world.send(to_dora(f"user{now}@{DOMAIN}"), key=f"at{now}", now=now)
         ((flow, _),) = world.out(now)
         assert udp(flow)[0] == expected
 
@@ -206,7 +206,7 @@ def test_silence_goes_to_the_next_server_and_is_not_certain() -> None:
     # It is passed over for a while.
     world.send(key="later", now=40.0)
     assert [udp(flow)[0] for flow, _ in world.out(40.0)] == ["192.0.2.51"]
-    world.send(key="much later", now=63.0)
+    world.send(to_dora(f"erin@{DOMAIN}"), key="much later", now=63.0)
     assert PBX in {udp(flow)[0] for flow, _ in world.out(63.0)}
 
 

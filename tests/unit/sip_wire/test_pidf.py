@@ -219,3 +219,36 @@ def test_typing_refused() -> None:
             parse_iscomposing(data)
     with pytest.raises(SipBuildError):
         build_iscomposing(IsComposing(state="active", refresh=5))
+
+
+# -- RFC 3863, section by section ---------------------------------------------------------------------------------------
+
+
+OPEN_STATUS = "<status><basic>open</basic></status>"
+
+
+def _tuple(inner: str) -> PidfTuple:
+    head = '<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" xmlns:x="urn:x" '
+    (item,) = parse_pidf(
+        f'{head} xmlns:p="urn:ietf:params:xml:ns:pidf" entity="sip:a@b">{inner}</presence>'.encode()
+    ).tuples
+    return item
+
+
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        # Section 4.1: what a tuple may have; basic may be missing from a status.
+        ("<status/>", {}),
+        (f'{OPEN_STATUS}<contact priority="0.8">im:a@b</contact>', {"basic": "open", "contact": "im:a@b", "priority": 0.8}),
+        ('<note xml:lang="fr">Au revoir</note>', {"notes": (Note(text="Au revoir", lang="fr"),)}),
+        ("<timestamp>2003-08-27T11:49:29Z</timestamp>", {"timestamp": "2003-08-27T11:49:29Z"}),
+        # Elements that are not known are passed over, wherever they stand.
+        ("<status><basic>open</basic><x:m>blue</x:m></status><x:y><basic>closed</basic></x:y>", {"basic": "open"}),
+        # An optional element with something in it that must be understood, and is not, says nothing.
+        ('<r:activities><r:away/><x:y p:mustUnderstand="1"/></r:activities>', {}),
+        ('<r:activities><r:away/><x:y p:mustUnderstand="0"/></r:activities>', {"activities": ("away",)}),
+    ],
+)  # fmt: skip
+def test_rfc_3863(inner: str, expected: dict[str, object]) -> None:
+    assert _tuple(f'<tuple id="i">{inner}</tuple>') == PidfTuple(id="i", **expected)  # type: ignore[arg-type]

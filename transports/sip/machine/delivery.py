@@ -34,6 +34,7 @@ OFFLINE = failed(RECIPIENT_OFFLINE, "The recipient is not signed on", retryable=
 NO_ANSWER = failed("timeout", "The recipient's device did not answer", retryable=True, certain=False)
 LOST = failed("connection-lost", "The connection to the recipient's device broke", retryable=True, certain=False)
 UNREACHABLE = failed("unreachable", "The recipient's device cannot be reached", retryable=True)
+BUSY = failed("busy", "Too much is being written to the recipient", retryable=True)
 OVERLOAD = failed("overload", "Too many messages are under way", retryable=True)
 UNSUPPORTED = failed("unsupported", "The recipient's device does not take this kind of content", retryable=False)
 
@@ -99,8 +100,8 @@ class Delivery:
     """One message on its way to the contacts of one person."""
 
     __slots__ = (
-        "aor", "busy", "deadline", "device", "done", "forms", "ids", "key", "results", "sender", "tried", "untold",
-        "waiting",
+        "aor", "begun", "busy", "deadline", "device", "done", "forms", "ids", "key", "results", "sender", "tried",
+        "untold", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -122,6 +123,8 @@ class Delivery:
         self.busy: set[str] = set()
         """Devices with several flows that have it on one of these now."""
         self.waiting = 0
+        self.begun = False
+        """Whether it was sent to anybody: until then it waits for its turn."""
         self.done = False
         self.results: list[SendResult] = []
         self.deadline: Timer | None = None

@@ -15,6 +15,7 @@ from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.packages import DEFLATED, PRESENCE
 from transports.sip.machine.ports import StoredSubscription
 from transports.sip.machine.quirks import DEFAULT, Quirks
+from transports.sip.machine.registrar import Binding
 from transports.sip.wire.headers import parse_name_addr
 from transports.sip.wire.memo import Memo
 from transports.sip.wire.message import Request
@@ -255,6 +256,17 @@ def event_of(request: Request, *, listed: bool, quirks: Quirks = DEFAULT) -> str
     if listed and event.startswith(PRESENCE) and quirks.of(request.first("User-Agent")).event_in_capitals:
         return _LINPHONES_PACKAGE + event[len(PRESENCE) :]
     return event
+
+
+def share(subscription: Subscription, bindings: Iterable[Binding]) -> None:
+    """Has a subscription hold the same flow and address as its client's registration: there are very many."""
+    flow = subscription.flow
+    for binding in bindings:
+        its = binding.flow
+        if its.key == flow.key and its.id == flow.id and its.local == flow.local:
+            subscription.flow = its
+        if binding.contact == subscription.contact:
+            subscription.contact = binding.contact
 
 
 def package_of(row: StoredSubscription) -> str:

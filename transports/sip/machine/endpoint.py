@@ -7,13 +7,16 @@ The owner feeds it what its sockets read, takes events with `next_event`, gives 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from functools import partial
 
 from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
 from transports.sip.machine.auth import Authenticator
 from transports.sip.machine.challenged import Challenged
-from transports.sip.machine.config import EndpointConfig
+from transports.sip.machine.config import EndpointConfig, StoredList
 from transports.sip.machine.documents import NothingKnown, Surroundings
+from transports.sip.machine.elsewhere import Elsewhere
 from transports.sip.machine.events import (
     EndpointEvent,
     Published,
@@ -25,6 +28,7 @@ from transports.sip.machine.events import (
 from transports.sip.machine.flow import CloseFlow, Flow, Output, Target, prefix_of
 from transports.sip.machine.gruu import Gruus
 from transports.sip.machine.guard import Guard
+from transports.sip.machine.keptlists import KeptLists
 from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.liveness import Liveness
 from transports.sip.machine.lostflows import LostFlows
@@ -120,7 +124,12 @@ class Endpoint:
         upstream = None if self.trunking is None else self.trunking.upstream
         self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent, upstream)
         self._challenged = Challenged(self._queue, config.lifetimes.challenge, config.limits, self._events.append)
-        self.subscriber = Subscriber(config, self._layer, self._queue, router, entropy, self._events.append)
+        self.subscriber = Subscriber(config, self._layer, self._queue, router, entropy, self._events.append, upstream)
+        self.elsewhere: Elsewhere | None = None
+        """Who is watched at other servers; feed it with the events of `subscriber`."""
+        if upstream is not None:
+            self.elsewhere = Elsewhere(config.trunks, upstream, self.subscriber, self._queue, self._events.append)
+        self._lists = KeptLists(config.lists)
         self._uas = Uas(
             config,
             self._layer,
@@ -135,6 +144,7 @@ class Endpoint:
             self._events.append,
             self.guard,
             self._heard,
+            self._lists,
             self.trunking,
         )
 
@@ -143,6 +153,7 @@ class Endpoint:
         self.registrar.load(now)
         self._publications.load(now)
         self._notifier.load(now)
+        self._notifier.lists_changed(partial(self._lists.change, None), now)
         if self.trunking is not None:
             self.trunking.start(now)
 
@@ -239,6 +250,11 @@ class Endpoint:
         """Sets what subscriptions show. Returns how many were meant."""
         return self._notifier.notify(presence, now)
 
+    def set_lists(self, lists: Mapping[str, StoredList], now: float) -> None:
+        """Puts other lists in force (RFC 4662); who watches one that has changed is told all of it."""
+        before = self._lists.replace(lists)
+        self._notifier.lists_changed(partial(self._lists.change, before), now)
+
     def watchers_changed(self, aor: str, now: float) -> None:
         """Tells that ``surroundings`` has others watching a person than before (RFC 3857)."""
         self._notifier.watchers_changed(aor, now)
@@ -289,6 +305,7 @@ class Endpoint:
             "subscriptions": len(self._notifier),
             "publications": len(self._publications),
             "watching": len(self.subscriber),
+            "elsewhere": 0 if self.elsewhere is None else len(self.elsewhere),
             "deliveries": len(self._sender),
             "pending": self._uas.pending,
             "challenged": len(self._challenged),

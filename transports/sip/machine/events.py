@@ -7,7 +7,8 @@ from typing import TypeAlias
 from attrs import frozen
 
 from bridge.model.capabilities import SendResult
-from transports.sip.machine.subscriber import SubscriberEvent
+from transports.sip.machine.elsewhere import PresenceSeen
+from transports.sip.machine.watches import SubscriberEvent
 from transports.sip.wire.native import SipMessage, SipPublished, SipRegistration, SipTyping, SipWatch
 
 
@@ -106,5 +107,6 @@ EndpointEvent: TypeAlias = (
     | SubscriptionClosed
     | RequestRefused
     | PeerChanged
+    | PresenceSeen
     | SubscriberEvent
 )

@@ -66,7 +66,7 @@ class LostFlows:
     def _ask_one(self, aor: str, binding: Binding, now: float) -> None:
         if binding.path:
             return  # the connection was a proxy's, and says nothing of the device behind it
-        # What registered by outbound is not reached in another way: without its connection it is over (RFC 5626 5.3).
+        # What registered by outbound is not reached in another way: without its connection it is over (RFC 5626 7).
         way = binding.ways(self._layer.is_open)
         resolved = None if way is None else self._router.resolve(way)
         if resolved is None:

@@ -45,7 +45,7 @@ PACKAGES: Final = {
     package.name: package
     for package in (
         Package(name=PRESENCE, types=(PIDF, XPIDF), own=False),  # RFC 3856
-        Package(name=WINFO, types=(WATCHERINFO,), expires=3600),  # RFC 3857 section 4.5
+        Package(name=WINFO, types=(WATCHERINFO,), expires=3600),  # RFC 3857 section 4.4
         Package(name=MESSAGE_SUMMARY, types=(SUMMARY,), interval=1.0),  # RFC 3842 section 3.10
         Package(name=REG, types=(REGINFO,), expires=3761),  # RFC 3680 section 4.4
     )

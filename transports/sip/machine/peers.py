@@ -7,6 +7,7 @@ from functools import partial
 
 from attrs import frozen
 
+from transports.sip.machine.clientauth import Asked
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.events import PeerChanged
@@ -128,22 +129,30 @@ class Peers:
             self._note(peer, target, "no listener for its transport", now)
             return
         way, transport, sent_by = resolved
-        branch, name = MAGIC + self._entropy(10).hex(), self._entropy(10).hex()
+        name, asked, auth = self._entropy(10).hex(), Asked(), self._upstream.auth(peer)
         host = f"[{target.host}]" if ":" in target.host else target.host
         uri = f"sip:{host}:{target.port};transport={target.transport}"
-        data = (
-            f"OPTIONS {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"
-            f"Max-Forwards: 70\r\nFrom: <sip:{self._config.domain}>;tag={name[:12]}\r\nTo: <{uri}>\r\n"
-            f"Call-ID: {name[12:]}\r\nCSeq: 1 OPTIONS\r\nUser-Agent: {self._config.user_agent}\r\n"
-            "Content-Length: 0\r\n\r\n"
-        )
         silent = self._queue.after(now, self._config.trunks.ping_answer, partial(self._silent, peer, target))
 
+        def send(at: float) -> None:
+            branch = MAGIC + self._entropy(10).hex()
+            data = (
+                f"OPTIONS {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by};rport;branch={branch}\r\n"
+                f"Max-Forwards: 70\r\nFrom: <sip:{self._config.domain}>;tag={name[:12]}\r\nTo: <{uri}>\r\n"
+                f"Call-ID: {name[12:]}\r\nCSeq: {asked.rounds + 1} OPTIONS\r\n"
+                f"{auth.headers('OPTIONS', uri) if auth is not None else ''}User-Agent: {self._config.user_agent}\r\n"
+                "Content-Length: 0\r\n\r\n"
+            )
+            self._layer.request("OPTIONS", branch, data.encode(), way, at, answered)
+
         def answered(outcome: Outcome, at: float) -> None:
+            if auth is not None and isinstance(outcome, Response) and auth.challenged(outcome, asked):
+                send(at)
+                return
             self._queue.cancel(silent)
             self._answered(peer, target, outcome, at)
 
-        self._layer.request("OPTIONS", branch, data.encode(), way, now, answered)
+        send(now)
 
     def _silent(self, peer: Peer, target: Target, now: float) -> None:
         self._note(peer, target, Failure.TIMEOUT.value, now)

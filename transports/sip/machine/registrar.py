@@ -86,7 +86,7 @@ class Binding:
         if self.path:
             return target_of(parse_name_addr(self.path[0]).uri)
         if self.reg_id:
-            return self.flow if is_open(self.flow) else None  # RFC 5626 5.3: the flow, and nothing in its place
+            return self.flow if is_open(self.flow) else None  # RFC 5626 7: the flow, and nothing in its place
         return way_to(self.uri, self.flow, is_open)
 
     def stored(self, aor: str, epoch: float) -> StoredBinding:

@@ -21,6 +21,7 @@ from transports.sip.machine.abilities import Abilities
 from transports.sip.machine.clients import Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.delivery import (
+    BUSY,
     NO_ANSWER,
     NOT_TAKEN,
     OFFLINE,
@@ -40,6 +41,7 @@ from transports.sip.machine.quirks import NONE
 from transports.sip.machine.registrar import Binding, Registrar
 from transports.sip.machine.routing import Router, target_of
 from transports.sip.machine.timers import TimerQueue
+from transports.sip.machine.turns import BY_CONNECTION, BY_DATAGRAM, Turns
 from transports.sip.machine.upstream import Result, Upstream
 from transports.sip.wire.base import check_header
 from transports.sip.wire.cpim import CONTENT_TYPE as CPIM
@@ -95,6 +97,7 @@ class Sender:
         self._deliveries: dict[str, Delivery] = {}
         self._by_aor: dict[str, list[Delivery]] = {}
         self._senders: Memo[str] = Memo()
+        self._turns = Turns()
 
     def __len__(self) -> int:
         return len(self._deliveries)
@@ -153,7 +156,9 @@ class Sender:
         self._until(delivery, now, deadline)
 
     def _until(self, delivery: Delivery, now: float, deadline: float | None) -> None:
-        if deadline is not None and not delivery.done and deadline < now + self._config.timers.timeout:
+        if deadline is None or delivery.done:
+            return
+        if deadline < now + self._config.timers.timeout or self._turns.waits:  # else each request ends before it
             late = partial(self._late, delivery)
             delivery.deadline = self._queue.after(now, max(deadline - now, 0.0), late)
 
@@ -230,13 +235,34 @@ class Sender:
         self._until(delivery, now, deadline)
 
     def _ascend(self, delivery: Delivery, upstream: Upstream, abilities: Abilities, number: int, now: float) -> None:
+        most = BY_CONNECTION if upstream.by_connection(delivery.aor) else BY_DATAGRAM
+        name = f"{delivery.key}\n{number}"
+        go = partial(self._ascend_now, delivery, upstream, abilities, number, name)
+        if not self._turns.take(delivery.aor, name, most, go, now):
+            self._settle(delivery, BUSY, now)
+
+    def _ascend_now(
+        self, delivery: Delivery, upstream: Upstream, abilities: Abilities, number: int, name: str, now: float
+    ) -> None:
+        if delivery.done and not delivery.begun:  # it waited for longer than it had time
+            self._turns.done(delivery.aor, name, now)
+            return
+        delivery.begun = True
         media, tail = delivery.forms[number]
-        done = partial(self._ascended, delivery, upstream, abilities, number)
+        done = partial(self._ascended, delivery, upstream, abilities, number, name)
         upstream.send("MESSAGE", delivery.aor, f"{delivery.key}\n{media}", delivery.sender, tail, now, done)
 
     def _ascended(
-        self, delivery: Delivery, upstream: Upstream, abilities: Abilities, number: int, result: Result, now: float
+        self,
+        delivery: Delivery,
+        upstream: Upstream,
+        abilities: Abilities,
+        number: int,
+        name: str,
+        result: Result,
+        now: float,
     ) -> None:
+        self._turns.done(delivery.aor, name, now)
         outcome = result.outcome
         if isinstance(outcome, Response) and outcome.status in NOT_TAKEN:
             abilities.refused(delivery.forms[number].media, outcome)
@@ -284,7 +310,27 @@ class Sender:
     # -- one contact --------------------------------------------------------------------------------------------------
 
     def _to_contact(self, delivery: Delivery, binding: Binding, number: int, now: float) -> None:
-        """Sends a form of the message to one contact; each form is a request of its own."""
+        """Sends a form of the message to one contact, when it is its turn; each form is a request of its own."""
+        uri, name = binding.request_uri, f"{delivery.key}\n{number}\n{binding.flow_name}"
+        most = BY_CONNECTION if self._is_stream(binding.ways(self._layer.is_open)) else BY_DATAGRAM
+        go = partial(self._to_contact_now, delivery, binding, number, (uri, name))
+        if not self._turns.take(uri, name, most, go, now):
+            self._settle(delivery, BUSY, now)
+
+    def _to_contact_now(
+        self, delivery: Delivery, binding: Binding, number: int, turn: tuple[str, str], now: float
+    ) -> None:
+        if delivery.done and not delivery.begun:  # it waited for longer than it had time
+            self._turns.done(*turn, now)
+            return
+        delivery.begun = True
+        if not self._request(delivery, binding, number, turn, now):
+            self._turns.done(*turn, now)
+
+    def _request(
+        self, delivery: Delivery, binding: Binding, number: int, turn: tuple[str, str], now: float
+    ) -> bool:  # fmt: skip
+        """Sends a request. Returns False where there was none: that is settled then."""
         media, tail = delivery.forms[number]
         way = binding.ways(self._layer.is_open)
         name = f"{delivery.key}\n{binding.flow_name}{chr(10) + media if number else ''}"
@@ -293,7 +339,7 @@ class Sender:
         if resolved is None:
             if not self._by_another_flow(delivery, binding, now):
                 self._settle(delivery, UNREACHABLE, now)
-            return
+            return False
         data = self._build(binding, resolved[1], resolved[2], branch, tail)
         way = resolved[0]
         limit = self._limit(binding, way)
@@ -307,15 +353,15 @@ class Sender:
         if limit is not None and len(data) > limit:
             shorter = delivery.form_for(binding, number)
             if shorter >= 0:
-                self._to_contact(delivery, binding, shorter, now)
-                return
+                return self._request(delivery, binding, shorter, turn, now)
             room = limit - (len(data) - _body_length(tail))
             text = f"The message is too long for the recipient's device, {max(room, 0)} bytes at most"
             self._settle(delivery, failed("too-large", text, retryable=False), now)
-            return
-        answered = partial(self._answered, delivery, binding, number)
+            return False
+        answered = partial(self._answered, delivery, binding, number, turn)
         if self._layer.request("MESSAGE", branch, data, way, now, answered) is None:
             self._layer.adopt("MESSAGE", branch, answered)
+        return True
 
     def _limit(self, binding: Binding, way: Flow | Target) -> int | None:
         """Returns how many bytes a request may have that goes this way to a contact; None: as many as it likes."""
@@ -338,7 +384,7 @@ class Sender:
         return target if target is not None and target.transport != "udp" else None
 
     def _by_another_flow(self, delivery: Delivery, failed: Binding, now: float) -> bool:
-        """RFC 5626 section 5.3: what a dead flow could not carry goes to the same device by another one."""
+        """RFC 5626 section 7: what a dead flow could not carry goes to the same device by another one."""
         if not failed.reg_id or delivery.done:
             return False
         delivery.busy.discard(failed.instance)
@@ -354,7 +400,10 @@ class Sender:
         self._to_contact(delivery, other, number, now)
         return True
 
-    def _answered(self, delivery: Delivery, binding: Binding, number: int, outcome: Outcome, now: float) -> None:
+    def _answered(
+        self, delivery: Delivery, binding: Binding, number: int, turn: tuple[str, str], outcome: Outcome, now: float
+    ) -> None:
+        self._turns.done(*turn, now)
         if binding.reg_id and flow_has_failed(outcome) and self._by_another_flow(delivery, binding, now):
             return
         if isinstance(outcome, Response) and outcome.status in NOT_TAKEN:
@@ -389,7 +438,7 @@ class Sender:
 
     def _late(self, delivery: Delivery, now: float) -> None:
         if not delivery.done:
-            delivery.results.append(NO_ANSWER)
+            delivery.results.append(NO_ANSWER if delivery.begun else BUSY)
             self._finish(delivery, delivery.worst(), now)
 
 

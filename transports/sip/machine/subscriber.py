@@ -12,20 +12,21 @@ lost it, and over for good where the notifier says so (RFC 8048 section 5, RFC 6
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Literal, TypeAlias
-
-from attrs import frozen
 
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
-from transports.sip.machine.flow import Flow, Target
+from transports.sip.machine.flow import Target
 from transports.sip.machine.layer import MAGIC, TransactionLayer
+from transports.sip.machine.locate import wanted
 from transports.sip.machine.ports import Entropy
+from transports.sip.machine.routeset import Routed, routed
 from transports.sip.machine.routing import Router, target_of, uri_transport
 from transports.sip.machine.serving import ServerTransaction
-from transports.sip.machine.timers import Timer, TimerQueue
+from transports.sip.machine.timers import TimerQueue
+from transports.sip.machine.upstream import Hop, Result, Upstream
+from transports.sip.machine.watches import AGAIN_AFTER, EXPIRES, Denied, Lost, Shown, SubscriberEvent, Watch
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.grammar import delta_seconds
 from transports.sip.wire.headers import NameAddr, parse_name_addr
@@ -37,77 +38,12 @@ from transports.sip.wire.uri import SipUri, parse_uri
 DENIED = frozenset({403, 489, 603})
 """RFC 8048 section 5.2.2: the authorization is cancelled for good."""
 OVER = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
-"""RFC 6665 section 4.1.2.3: the usage is over when a refresh is answered so. It begins with a new Call-ID and tag."""
-EXPIRES = 3600
+"""RFC 6665 section 4.1.2.2: the usage is over when a refresh is answered so. It begins with a new Call-ID and tag."""
 REFRESH_AT = 0.9
-AGAIN_AFTER = 60.0
 AGAIN_AT_MOST = 3600.0
 MAX_WATCHES = 100_000
 _FOR_GOOD = frozenset({"rejected", "noresource", "invariant"})
 _AT_ONCE = frozenset({"deactivated", "timeout"})
-
-
-@frozen
-class Shown:
-    """A NOTIFY: ``pidf`` is None where it had no body: nothing is known, which is told as closed."""
-
-    key: str
-    state: Literal["active", "pending"]
-    pidf: bytes | None
-
-
-@frozen
-class Denied:
-    """The notifier does not let this watcher see the presence, or there is none: it is not tried again."""
-
-    key: str
-    reason: str
-
-
-@frozen
-class Lost:
-    """Nothing is seen for now. It is tried again by itself, unless ``final``: a fetch, or a watch that was ended."""
-
-    key: str
-    reason: str
-    final: bool = False
-
-
-SubscriberEvent: TypeAlias = Shown | Denied | Lost
-
-
-class _Watch:
-    """A subscription of ours. ``tag`` is ours, and names the dialog."""
-
-    __slots__ = (
-        "again", "call_id", "cseq", "done", "ending", "expires", "fetch", "key", "local", "min_expires", "notified",
-        "refresh", "remote", "remote_cseq", "routes", "sending", "tag", "target", "uri", "wait", "watcher", "way",
-    )  # fmt: skip
-
-    def __init__(self, key: str, watcher: str, target: str, way: Target | None, *, fetch: bool) -> None:
-        self.key = key
-        self.watcher = watcher
-        self.target = target
-        self.way = way
-        self.fetch = fetch
-        self.local = ""
-        self.tag = ""
-        self.call_id = ""
-        self.cseq = 0
-        self.remote = ""
-        self.remote_cseq = -1
-        self.uri = target
-        self.routes: tuple[str, ...] = ()
-        self.expires = EXPIRES
-        self.min_expires = 0
-        self.notified = False
-        self.ending = False
-        self.done = False
-        """Its end was told: what still comes is answered, and no more."""
-        self.sending = False
-        self.again = AGAIN_AFTER
-        self.refresh: Timer | None = None
-        self.wait: Timer | None = None
 
 
 class Subscriber:
@@ -115,6 +51,7 @@ class Subscriber:
 
     Args:
         emit: takes the events.
+        upstream: the way to other servers; None where there are none.
     """
 
     def __init__(
@@ -125,36 +62,41 @@ class Subscriber:
         router: Router,
         entropy: Entropy,
         emit: Callable[[SubscriberEvent], None],
+        upstream: Upstream | None = None,
     ) -> None:
+        self._upstream = upstream
         self._config = config
         self._layer = layer
         self._queue = queue
         self._router = router
         self._entropy = entropy
         self._emit = emit
-        self._by_key: dict[str, _Watch] = {}
-        self._by_tag: dict[str, _Watch] = {}
+        self._by_key: dict[str, Watch] = {}
+        self._by_tag: dict[str, Watch] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
 
     # -- the owner ----------------------------------------------------------------------------------------------------
 
-    def watch(self, key: str, watcher: str, target: str, now: float, way: Target | None = None) -> bool:
+    def watch(
+        self, key: str, watcher: str, target: str, now: float, way: Target | None = None, hops: Iterable[Hop] = ()
+    ) -> bool:
         """Watches the presence of ``target``, a SIP URI, in the name of ``watcher``, an address-of-record.
 
         Args:
             key: names it in events; one that is watched already goes on.
             way: where the SUBSCRIBE goes, if not to where the URI says.
+            hops: the servers that it is tried at, one after the other (RFC 3263), instead of ``way``.
 
         Returns:
             Whether it could be begun: false for a URI that leads nowhere, and where there are too many.
         """
-        return key in self._by_key or self._new(key, watcher, target, way, now, fetch=False)
+        return key in self._by_key or self._new(key, watcher, target, way, tuple(hops), now, fetch=False)
 
     def fetch(self, key: str, watcher: str, target: str, now: float, way: Target | None = None) -> bool:
         """Asks for the state once (Expires 0), in a dialog of its own even where ``target`` is watched already."""
-        return key not in self._by_key and self._new(key, watcher, target, way, now, fetch=True)
+        return key not in self._by_key and self._new(key, watcher, target, way, (), now, fetch=True)
 
     def unwatch(self, key: str, now: float) -> None:
         """Ends a watch; `Lost` follows when the notifier has taken it (RFC 8048 section 5.2.3), or 64*T1 later."""
@@ -170,23 +112,25 @@ class Subscriber:
             watch.expires = 0
             self._send(watch, now)
 
-    def _new(self, key: str, watcher: str, target: str, way: Target | None, now: float, *, fetch: bool) -> bool:
+    def _new(
+        self, key: str, watcher: str, target: str, way: Target | None, hops: tuple[Hop, ...], now: float, *, fetch: bool
+    ) -> bool:
         try:
             uri = parse_uri(target)
         except SipSyntaxError:
             return False
         if not isinstance(uri, SipUri) or len(self._by_key) >= MAX_WATCHES:
             return False
-        if self._router.resolve(way or target_of(uri) or Target("none", "", 0)) is None:
+        if not hops and self._router.resolve(way or target_of(uri) or Target("none", "", 0)) is None:
             return False
-        watch = _Watch(key, watcher, target, way or target_of(uri), fetch=fetch)
+        watch = Watch(key, watcher, target, way or target_of(uri), hops, fetch=fetch)
         self._by_key[key] = watch
         self._begin(watch, now)
         return True
 
     # -- SUBSCRIBE ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, watch: _Watch, now: float) -> None:
+    def _begin(self, watch: Watch, now: float) -> None:
         """Begins a dialog: new Call-ID and tag."""
         self._by_tag.pop(watch.tag, None)
         watch.tag, watch.call_id = self._entropy(8).hex(), self._entropy(12).hex()
@@ -197,44 +141,84 @@ class Subscriber:
         self._by_tag[watch.tag] = watch
         self._send(watch, now)
 
-    def _send(self, watch: _Watch, now: float) -> None:
+    def _send(self, watch: Watch, now: float) -> None:
         self._stop(watch)
-        way: Flow | Target | None = watch.way
-        if watch.routes:
-            way = target_of(parse_uri(watch.routes[0].strip().lstrip("<").partition(">")[0]))
+        uri = parse_uri(watch.uri)
+        assert isinstance(uri, SipUri)
+        route = routed(watch.routes, uri)
+        watch.cseq += 1
+        try:
+            sent = self._send_up(watch, route, now) if watch.hops else self._send_straight(watch, route, now)
+        except SipBuildError:
+            self._over(watch, Denied(watch.key, "its address cannot be written"))
+            return
+        if not sent:
+            self._failed(watch, "there is no way to it", now)
+
+    def _send_straight(self, watch: Watch, route: Routed, now: float) -> bool:
+        """Sends to where the URI says. False: there is no way."""
+        way = target_of(route.next_hop) if watch.routes else watch.way
         resolved = None if way is None else self._router.resolve(way)
         if resolved is None:
-            self._failed(watch, "there is no way to it", now)
-            return
-        way, transport, sent_by = resolved
-        watch.cseq += 1
+            return False
+        reached, transport, sent_by = resolved
         branch = MAGIC + self._entropy(10).hex()
-        expires = 0 if watch.fetch or watch.ending else max(EXPIRES, watch.min_expires)
         lines = [
             ("Via", f"SIP/2.0/{transport} {sent_by};rport;branch={branch}"),
-            *(("Route", route) for route in watch.routes),
+            *(("Route", one) for one in route.routes),
+            ("Contact", f"<sip:{sent_by};transport={uri_transport(transport.lower())}>"),
+            *self._lines(watch),
+        ]
+        data = Request.build("SUBSCRIBE", route.request_uri, lines).to_bytes()
+        self._wait(watch, now)
+        self._layer.request("SUBSCRIBE", branch, data, reached, now, partial(self._answered, watch, watch.tag))
+        return True
+
+    def _send_up(self, watch: Watch, route: Routed, now: float) -> bool:
+        """Sends by way of another server, or to where the dialog that it has made leads."""
+        assert self._upstream is not None
+        tail = Request.build("SUBSCRIBE", route.request_uri, self._lines(watch)).to_bytes().partition(b"\r\n")[2]
+        hops = list(watch.hops)
+        if watch.remote:
+            peer = watch.hops[0].peer
+            want = wanted(route.next_hop, peer.proves if peer is not None and peer.transport == "tls" else "")
+            if want is None:
+                return False
+            hops = [Hop(want, ", ".join(route.routes), peer)]
+        self._wait(watch, now)
+        self._upstream.send_for_dialog(
+            "SUBSCRIBE", route.request_uri, hops, f"{watch.call_id}\n{watch.cseq}", f"<sip:{watch.watcher}>", tail, now,
+            partial(self._ascended, watch, watch.tag),
+        )  # fmt: skip
+        return True
+
+    def _lines(self, watch: Watch) -> list[tuple[str, str]]:
+        """Returns what says the same by whatever way it goes."""
+        expires = 0 if watch.fetch or watch.ending else max(EXPIRES, watch.min_expires)
+        return [
             ("Max-Forwards", "70"),
             ("From", watch.local),
             ("To", watch.remote or f"<{watch.target}>"),
             ("Call-ID", watch.call_id),
             ("CSeq", f"{watch.cseq} SUBSCRIBE"),
-            ("Contact", f"<sip:{sent_by};transport={uri_transport(transport.lower())}>"),
             ("Event", "presence"),
             ("Accept", PIDF),
             ("Expires", str(expires)),
             ("User-Agent", self._config.user_agent),
         ]
-        try:
-            data = Request.build("SUBSCRIBE", watch.uri, lines).to_bytes()
-        except SipBuildError:
-            self._over(watch, Denied(watch.key, "its address cannot be written"))
-            return
-        watch.sending = True
-        # Each SUBSCRIBE is answered with a NOTIFY (section 4.2.1.2); it starts the wait anew (timer N).
-        watch.wait = self._queue.after(now, self._config.timers.timeout, partial(self._silent, watch, watch.tag))
-        self._layer.request("SUBSCRIBE", branch, data, way, now, partial(self._answered, watch, watch.tag))
 
-    def _answered(self, watch: _Watch, tag: str, outcome: Outcome, now: float) -> None:
+    def _wait(self, watch: Watch, now: float) -> None:
+        """Each SUBSCRIBE is answered with a NOTIFY (section 4.2.1.2); it starts the wait anew (timer N)."""
+        watch.sending = True
+        watch.wait = self._queue.after(now, self._config.timers.timeout, partial(self._silent, watch, watch.tag))
+
+    def _ascended(self, watch: Watch, tag: str, result: Result, now: float) -> None:
+        if watch.tag == tag:
+            watch.cseq += result.anew
+        outcome = result.outcome
+        self._answered(watch, tag, Failure.UNREACHABLE if isinstance(outcome, str) else outcome, now)
+
+    def _answered(self, watch: Watch, tag: str, outcome: Outcome, now: float) -> None:
         if self._by_key.get(watch.key) is not watch or watch.tag != tag:
             return
         watch.sending = False
@@ -251,7 +235,7 @@ class Subscriber:
             return
         self._refused(watch, outcome, now)
 
-    def _taken(self, watch: _Watch, response: Response, now: float) -> None:
+    def _taken(self, watch: Watch, response: Response, now: float) -> None:
         """A 2xx. The lifetime may be shorter than asked for, and is never longer (section 4.1.2.1)."""
         if not watch.remote:
             self._dialog(watch, response.first("To") or "", response, reverse=True)
@@ -264,7 +248,7 @@ class Subscriber:
         if watch.notified and not watch.fetch:
             self._plan_refresh(watch, granted, now)
 
-    def _asked_to_end(self, watch: _Watch, now: float) -> None:
+    def _asked_to_end(self, watch: Watch, now: float) -> None:
         """Ends a watch, or one whose end was wished while it began: that is said first."""
         if watch.expires == 0:
             self._by_key.pop(watch.key, None)
@@ -277,17 +261,17 @@ class Subscriber:
         watch.expires = 0
         self._send(watch, now)
 
-    def _plan_refresh(self, watch: _Watch, left: float, now: float) -> None:
+    def _plan_refresh(self, watch: Watch, left: float, now: float) -> None:
         if watch.refresh is not None:
             self._queue.cancel(watch.refresh)
         watch.refresh = self._queue.after(now, max(left * REFRESH_AT, 1.0), partial(self._refresh, watch))
 
-    def _refresh(self, watch: _Watch, now: float) -> None:
+    def _refresh(self, watch: Watch, now: float) -> None:
         if self._by_key.get(watch.key) is watch and not watch.sending and not watch.ending:
             watch.refresh = None
             self._send(watch, now)
 
-    def _refused(self, watch: _Watch, response: Response, now: float) -> None:
+    def _refused(self, watch: Watch, response: Response, now: float) -> None:
         status, in_dialog = response.status, bool(watch.remote)
         if watch.ending or watch.fetch:
             self._over(watch, Lost(watch.key, f"answered {status}", final=True))
@@ -303,13 +287,13 @@ class Subscriber:
         elif status == 481 and in_dialog:
             self._begin(watch, now)
         elif in_dialog and status not in OVER:
-            # Section 4.1.2.3: the usage lives until it runs out; the next refresh comes before that.
+            # Section 4.1.2.2: the usage lives until it runs out; the next refresh comes before that.
             self._plan_refresh(watch, max(retry_after(response, AGAIN_AT_MOST) or watch.again, 1.0) / REFRESH_AT, now)
             watch.again = min(2 * watch.again, AGAIN_AT_MOST)
         else:
             self._failed(watch, f"answered {status}", now, retry_after(response, AGAIN_AT_MOST))
 
-    def _failed(self, watch: _Watch, reason: str, now: float, after: float | None = None) -> None:
+    def _failed(self, watch: Watch, reason: str, now: float, after: float | None = None) -> None:
         """It is over for now, and begins anew after a while that grows."""
         if watch.fetch or watch.ending:
             self._over(watch, Lost(watch.key, reason, final=True))
@@ -322,7 +306,7 @@ class Subscriber:
         watch.refresh = self._queue.after(now, pause, partial(self._anew, watch))
         self._emit(Lost(watch.key, reason))
 
-    def _anew(self, watch: _Watch, now: float) -> None:
+    def _anew(self, watch: Watch, now: float) -> None:
         watch.refresh = None
         if self._by_key.get(watch.key) is watch:
             if watch.ending:
@@ -330,7 +314,7 @@ class Subscriber:
             else:
                 self._begin(watch, now)
 
-    def _silent(self, watch: _Watch, tag: str, now: float) -> None:
+    def _silent(self, watch: Watch, tag: str, now: float) -> None:
         """Timer N (section 4.1.2.4): no NOTIFY in 64*T1."""
         watch.wait = None
         if watch.done:
@@ -338,13 +322,13 @@ class Subscriber:
         elif self._by_key.get(watch.key) is watch and watch.tag == tag:
             self._failed(watch, "no NOTIFY came", now)
 
-    def _stop(self, watch: _Watch) -> None:
+    def _stop(self, watch: Watch) -> None:
         for timer in (watch.refresh, watch.wait):
             if timer is not None:
                 self._queue.cancel(timer)
         watch.refresh = watch.wait = None
 
-    def _over(self, watch: _Watch, event: SubscriberEvent) -> None:
+    def _over(self, watch: Watch, event: SubscriberEvent) -> None:
         self._stop(watch)
         if not watch.done:
             self._by_key.pop(watch.key, None)
@@ -352,7 +336,7 @@ class Subscriber:
         if not watch.done:
             self._emit(event)
 
-    def _dialog(self, watch: _Watch, remote: str, message: Request | Response, *, reverse: bool) -> None:
+    def _dialog(self, watch: Watch, remote: str, message: Request | Response, *, reverse: bool) -> None:
         """Takes the remote side of a dialog; what makes it may be the 2xx or a NOTIFY that came before it."""
         watch.remote = remote
         limit = self._config.limits.stored_text
@@ -411,7 +395,7 @@ class Subscriber:
         parse_pidf(request.body)
         return request.body
 
-    def _told(self, watch: _Watch, state: str, params: dict[str, str | None], pidf: bytes | None, now: float) -> None:
+    def _told(self, watch: Watch, state: str, params: dict[str, str | None], pidf: bytes | None, now: float) -> None:
         watch.notified = True
         if watch.done and state != "terminated":
             return  # the last one is still waited for
@@ -430,7 +414,7 @@ class Subscriber:
         if not (watch.fetch or watch.sending):
             self._plan_refresh(watch, watch.expires, now)
 
-    def _terminated(self, watch: _Watch, params: dict[str, str | None], pidf: bytes | None, now: float) -> None:
+    def _terminated(self, watch: Watch, params: dict[str, str | None], pidf: bytes | None, now: float) -> None:
         """Section 4.1.3: what each reason asks for. One that is not known is as none: it may be tried again at once."""
         reason = (params.get("reason") or "").lower()
         if pidf is not None and reason not in _FOR_GOOD and not watch.done:

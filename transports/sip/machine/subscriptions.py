@@ -13,17 +13,19 @@ from bridge.model.watches import Watches
 from transports.sip.machine.admission import Refused, refusal, too_long
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.contents import LISTS, Contents
-from transports.sip.machine.dialogs import Plans, Subscription, accept_of, event_of, package_of, resumed
+from transports.sip.machine.dialogs import Plans, Subscription, accept_of, event_of, package_of, resumed, share
 from transports.sip.machine.documents import Document, Documents, Surroundings, ended_by, watcher_entry
 from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow
+from transports.sip.machine.keptlists import Change
 from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.names import Names
 from transports.sip.machine.notifies import Notifies
 from transports.sip.machine.packages import MESSAGE_SUMMARY, PACKAGES, PRESENCE, REG, WINFO, Package, form_of
 from transports.sip.machine.ports import Entropy, SubscriptionStore
+from transports.sip.machine.quota import Quota
 from transports.sip.machine.registrar import Registrar
 from transports.sip.machine.routing import Router
 from transports.sip.machine.serving import ServerTransaction
@@ -71,8 +73,7 @@ class Notifier:
         self._closed = closed
         self._by_id: Sharded[str, Subscription] = Sharded()
         self._by_target: dict[str, Watches[str, Watched]] = {name: Watches() for name in PACKAGES}
-        self._per_watcher: Sharded[str, int] = Sharded()
-        self._size = 0
+        self._quota = Quota(config.limits)
         self._shut_out = ShutOut(queue, self._by_id, self._end_blind)
         self._expiries: Expiries[str] = Expiries(queue, self._expire, Plans(self._by_id))
         documents = Documents(self._watchers, registrar.contacts, surroundings)
@@ -86,7 +87,7 @@ class Notifier:
 
     def watchers(self) -> list[str]:
         """Returns who watches."""
-        return list(self._per_watcher)
+        return self._quota.watchers()
 
     def load(self, now: float) -> None:
         """Takes up the subscriptions that were kept; the owner is told of each, and says what to show."""
@@ -106,7 +107,7 @@ class Notifier:
             else:
                 shows = self._shown(package, row.id, row.target, self._names.target(uri))
             subscription = resumed(row, package.name, shows, self._epoch)
-            self._share(subscription)
+            share(subscription, self._registrar.contacts(subscription.watcher))
             self._insert(subscription, now)
             self._tell(subscription, now, resumed=True)
 
@@ -154,13 +155,6 @@ class Notifier:
         status, reason, headers = refused
         self._layer.answer(transaction, status, reason, now, headers=headers)
 
-    def _too_many(self, watcher: str, more: int) -> Refused | None:
-        limits = self._config.limits
-        mine = self._per_watcher.get(watcher, 0)
-        if more > 0 and (self._size + more > limits.subscriptions or mine + more > limits.subscriptions_per_watcher):
-            return 503, "Too many subscriptions", (("Retry-After", str(limits.retry_after)),)
-        return None
-
     def _refresh(
         self, transaction: ServerTransaction, watcher: str, entries: tuple[str, ...] | None, expires: int, now: float
     ) -> None:
@@ -207,7 +201,7 @@ class Notifier:
             return None if entries is None else (400, reason, ())
         texts = listing.texts if entries is None else entries
         refused = too_long(texts, self._config.limits, reliable=flow.reliable)
-        return refused or self._too_many(subscription.watcher, max(1, len(texts)) - subscription.size)
+        return refused or self._quota.refusal(subscription.watcher, max(1, len(texts)) - subscription.size)
 
     def _relist(self, subscription: Subscription, entries: tuple[str, ...] | None, now: float) -> None:
         """Takes the list of a refresh. Without one the list is what it was (RFC 5367 section 3.2)."""
@@ -216,11 +210,38 @@ class Notifier:
             return
         before = subscription.size
         begun, over = listing.renew(entries)
-        self._count(subscription.watcher, subscription.size - before)
+        self._quota.count(subscription.watcher, subscription.size - before)
         for watched in over:
             self._leave(subscription, watched, "taken off the list", now)
         for watched in begun:
             self._by_target[PRESENCE].add(watched.target, watched)
+
+    def lists_changed(self, change: Callable[[str | None, str, tuple[str, ...]], Change], now: float) -> None:
+        """Takes the news that the lists which are kept here are others; ``change`` says what becomes of each watch.
+
+        Args:
+            change: gets the address, the watcher and the entries of a list that is watched.
+            now: the time.
+        """
+        for subscription in [one for one in self._by_id.values() if type(one.shows) is Listing and not one.over]:
+            listing = subscription.listing
+            assert listing is not None
+            to_be = change(self._names.aor(parse_uri(listing.uri)), subscription.watcher, listing.texts)
+            if isinstance(to_be, tuple):
+                self._change_list(subscription, to_be, now)
+            elif to_be is not None:
+                if to_be == "rejected":
+                    subscription.silence()
+                self._end(subscription, to_be, now)
+
+    def _change_list(self, subscription: Subscription, entries: tuple[str, ...], now: float) -> None:
+        if self._new_list(subscription, entries, subscription.flow) is not None:
+            self._end(subscription, "giveup", now)  # there is no room for so many: it may be asked for anew
+            return
+        self._relist(subscription, entries, now)
+        self._store.put(subscription.stored(self._epoch))
+        self._tell(subscription, now)
+        self._notifies.plan(subscription, now)
 
     def _renew(self, subscription: Subscription, transaction: ServerTransaction, expires: int, now: float) -> None:
         request = transaction.request
@@ -230,17 +251,7 @@ class Notifier:
         assert isinstance(contact, NameAddr)
         subscription.flow, subscription.contact = transaction.flow, str(contact.uri)
         subscription.prefix = None
-        self._share(subscription)
-
-    def _share(self, subscription: Subscription) -> None:
-        """Has a subscription hold the same flow and address as its client's registration: there are very many."""
-        flow = subscription.flow
-        for binding in self._registrar.contacts(subscription.watcher):
-            its = binding.flow
-            if its.key == flow.key and its.id == flow.id and its.local == flow.local:
-                subscription.flow = its
-            if binding.contact == subscription.contact:
-                subscription.contact = binding.contact
+        share(subscription, self._registrar.contacts(subscription.watcher))
 
     def _open(
         self,
@@ -251,7 +262,7 @@ class Notifier:
         expires: int,
         now: float,
     ) -> None:
-        refused = self._too_many(watcher, max(1, len(entries or ())))
+        refused = self._quota.refusal(watcher, max(1, len(entries or ())))
         refused = refused or too_long(entries or (), self._config.limits, reliable=transaction.flow.reliable)
         if refused is not None:
             self._refuse(transaction, refused, now)
@@ -289,17 +300,9 @@ class Notifier:
         index = self._by_target[subscription.package]
         for watched in subscription.watched:
             index.add(watched.target, watched)
-        self._count(subscription.watcher, subscription.size)
+        self._quota.count(subscription.watcher, subscription.size)
         if not subscription.fetch:
             self._expiries.add(subscription.id, subscription.expires_at, now)
-
-    def _count(self, watcher: str, more: int) -> None:
-        self._size += more
-        count = self._per_watcher.get(watcher, 0) + more
-        if count:
-            self._per_watcher[watcher] = count
-        else:
-            del self._per_watcher[watcher]
 
     def _accept(self, transaction: ServerTransaction, subscription: Subscription, expires: int, now: float) -> None:
         headers = [("Expires", str(expires)), ("Contact", self._notifies.contact(subscription.flow))]
@@ -376,7 +379,7 @@ class Notifier:
 
     def shut_out(self, watcher: str, reason: str, now: float) -> None:
         """Ends all subscriptions of a watcher, soon. The last NOTIFY shows nothing but the end."""
-        if watcher in self._per_watcher:
+        if self._quota.has_any(watcher):
             self._shut_out.add(watcher, reason, now)
 
     def _end_blind(self, subscription: Subscription, reason: str, now: float) -> None:
@@ -432,7 +435,7 @@ class Notifier:
             return
         self._expiries.discard(subscription.id)
         del self._by_id[subscription.id]
-        self._count(subscription.watcher, -subscription.size)
+        self._quota.count(subscription.watcher, -subscription.size)
         if not subscription.fetch:
             self._store.remove(subscription.id)
         for watched in tuple(subscription.watched):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from transports.sip.wire.uri import SipUri
 
@@ -35,6 +35,11 @@ class Peer:
     """Whether the people of its domains who are not registered here are reached there."""
     ping: float = 30.0
     """Seconds between OPTIONS; 0: none."""
+    user: str = ""
+    """The digest user that its challenges are answered with; empty: they are not."""
+    password: str = field(default="", repr=False)
+    watch_as: str = ""
+    """In whose name (an address-of-record) the presence of its people is watched there; empty: it is not."""
 
     @property
     def proves(self) -> str:
@@ -51,6 +56,8 @@ class Route:
     """None: as RFC 3263 finds it for the domain itself. With ``;lr`` it gets a Route header (RFC 3261 16.12)."""
     peer: str = ""
     """The name of the trusted peer that it leads to, if it is one."""
+    watch: bool = False
+    """Whether presence of the domain's people is watched there, each time in the name of who watches."""
 
 
 @frozen(kw_only=True)

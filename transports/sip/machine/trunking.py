@@ -43,7 +43,7 @@ class Trunking:
         self.resolver = Resolver(queue, Random(int.from_bytes(entropy(16), "big")), _families(config))
         self.trust = Trust(trunks.peers, names)
         self.health = Health(trunks.hold_off)
-        self.upstream = Upstream(config, layer, router, self.resolver, self.health, secret)
+        self.upstream = Upstream(config, layer, router, self.resolver, self.health, secret, entropy)
         self.replies = Replies(layer, self.resolver)
         self._peers = Peers(
             config, layer, queue, router, self.resolver, self.health, self.trust, self.upstream, entropy, emit

@@ -11,6 +11,7 @@ from transports.sip.machine.config import ENCODINGS, EndpointConfig
 from transports.sip.machine.events import MessageReceived, RequestRefused
 from transports.sip.machine.gruu import is_gruu
 from transports.sip.machine.guard import Guard
+from transports.sip.machine.keptlists import KeptLists
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.names import Names, clean_reason, warning
 from transports.sip.machine.packages import ALLOW_EVENTS
@@ -76,6 +77,7 @@ class Uas:
     Args:
         emit: takes the endpoint's events.
         heard: takes note of who is composing.
+        lists: those that are kept here.
         trunking: other servers; None where there are none.
     """
 
@@ -94,8 +96,10 @@ class Uas:
         emit: Callable[[MessageReceived | RequestRefused], None],
         guard: Guard,
         heard: Heard,
+        lists: KeptLists,
         trunking: Trunking | None = None,
     ) -> None:
+        self._lists = lists
         self._guard = guard
         self._config = config
         self._layer = layer
@@ -112,6 +116,7 @@ class Uas:
         self._last = 0
         self._accept = ", ".join(config.message_types)
         self._sent_by = router.names()
+        self._own_names = frozenset(peer.watch_as for peer in config.trunks.peers if peer.watch_as)
         self._handlers: dict[str, Callable[[ServerTransaction, float], None]] = {
             "MESSAGE": self._message,
             "REGISTER": self._register,
@@ -373,6 +378,8 @@ class Uas:
             else:
                 self._addressed(request)
         aor = self._authenticate(transaction, now)
+        if aor in self._own_names:  # by way of somebody who writes requests anew: it would be told what it has told
+            raise Refusal(482, "Loop: this subscription is of the bridge itself")
         self._check_merged(transaction)
         device = self._registrar.contact_at(aor, transaction.flow.remote)
         if device is not None:
@@ -412,7 +419,7 @@ class Uas:
 
     def _stored_list(self, request: Request, aor: str) -> tuple[str, ...] | None:
         address = self._names.aor(request.uri)
-        kept = None if address is None else self._config.lists.get(address)
+        kept = None if address is None else self._lists.find(address)
         if kept is None:
             return None
         if kept.watchers and aor not in kept.watchers:

@@ -2,6 +2,7 @@
 
 RFC 3263 section 4.3: a request that found a server dead, silent or overloaded (503) goes to the next one as it is, with
 another branch. A server is whoever DNS or the configuration names; which of them are passed over is known by `Health`.
+A peer that wants to know who asks (401, 407) is told with the user and password that are configured for it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, TypeAlias
 
+from transports.sip.machine.clientauth import Asked, ClientAuth, next_cseq
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Target
 from transports.sip.machine.health import LONGEST_RETRY_AFTER, Health
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.locate import Wanted, wanted
+from transports.sip.machine.ports import Entropy
 from transports.sip.machine.resolver import Resolver
-from transports.sip.machine.routing import Router, same_address
+from transports.sip.machine.routing import Router, same_address, uri_transport
 from transports.sip.machine.trunkconfig import Peer, Route
 from transports.sip.machine.trust import ASSERTED
 from transports.sip.wire.message import Response, retry_after
@@ -36,7 +39,7 @@ class Hop(NamedTuple):
 
     want: Wanted
     route: str
-    """The Route header that goes with a request; empty: none."""
+    """The value of the Route header that goes with a request; empty: none."""
     peer: Peer | None
 
 
@@ -47,6 +50,8 @@ class Result(NamedTuple):
     maybe: bool
     peer: str
     """Who gave the outcome, for people."""
+    anew: int = 0
+    """How often it was sent anew with credentials, each time with the next number in CSeq."""
 
 
 OnResult: TypeAlias = Callable[[Result, float], None]
@@ -55,8 +60,8 @@ OnResult: TypeAlias = Callable[[Result, float], None]
 class Ascent:
     """One request on its way."""
 
-    __slots__ = ("asserted", "done", "hops", "maybe", "method", "name", "outcome", "peer", "tail", "targets", "tried",
-                 "uri")  # fmt: skip
+    __slots__ = ("anew", "asked", "asserted", "contact", "done", "hops", "maybe", "method", "name", "outcome", "peer",
+                 "tail", "targets", "tried", "uri")  # fmt: skip
 
     def __init__(
         self, method: str, uri: str, name: str, asserted: str, tail: bytes, hops: list[Hop], done: OnResult
@@ -73,6 +78,9 @@ class Ascent:
         self.maybe = False
         self.tried = 0
         self.peer = ""
+        self.contact = False
+        self.asked: Asked | None = None
+        self.anew = 0
 
 
 class Upstream:
@@ -80,6 +88,7 @@ class Upstream:
 
     Args:
         secret: branches are derived with it, so that a retry is the same request to a server that saw the first one.
+        entropy: random bytes for credentials.
     """
 
     def __init__(
@@ -90,6 +99,7 @@ class Upstream:
         resolver: Resolver,
         health: Health,
         secret: bytes,
+        entropy: Entropy,
     ) -> None:
         self._config = config
         self._layer = layer
@@ -98,6 +108,13 @@ class Upstream:
         self._health = health
         self._secret = secret[:64]
         self._hops = _hops(config)
+        self._auths = {
+            peer.name: ClientAuth(peer.user, peer.password, entropy) for peer in config.trunks.peers if peer.user
+        }
+
+    def auth(self, peer: Peer | None) -> ClientAuth | None:
+        """Returns what answers the challenges of a peer; None where nothing is configured that could."""
+        return None if peer is None else self._auths.get(peer.name)
 
     def hops(self, aor: str) -> list[Hop]:
         """Returns the ways to an address, the first one to be tried first; none where nobody serves its domain."""
@@ -126,15 +143,24 @@ class Upstream:
             now: the time.
             done: called once.
         """
-        user, _, host = aor.rpartition("@")
-        uri = f"sip:{escape_user(user)}@{host}"
-        self._next_hop(Ascent(method, uri, name, asserted, tail, [*self.hops(aor)], done), now)
+        self._next_hop(Ascent(method, uri_of(aor), name, asserted, tail, [*self.hops(aor)], done), now)
+
+    def send_for_dialog(
+        self, method: str, uri: str, hops: list[Hop], name: str, asserted: str, tail: bytes, now: float, done: OnResult
+    ) -> None:  # fmt: skip
+        """Sends a request that begins a dialog or is of one: to ``uri`` by ``hops``, with a Contact of ours.
+
+        The other arguments are those of `send`.
+        """
+        ascent = Ascent(method, uri, name, asserted, tail, [*hops], done)
+        ascent.contact = True
+        self._next_hop(ascent, now)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _next_hop(self, ascent: Ascent, now: float) -> None:
         if not ascent.hops or ascent.tried >= _MOST_TARGETS:
-            ascent.done(Result(ascent.outcome, ascent.maybe, ascent.peer), now)
+            self._end(ascent, now)
             return
         hop = ascent.hops.pop(0)
         self._resolver.locate(hop.want, now, partial(self._found, ascent, hop))
@@ -144,6 +170,7 @@ class Upstream:
         self._next_target(ascent, hop, now)
 
     def _next_target(self, ascent: Ascent, hop: Hop, now: float) -> None:
+        ascent.asked = None
         while ascent.targets and ascent.tried < _MOST_TARGETS:
             target = ascent.targets.pop(0)
             if not self.is_ourselves(target) and self._try(ascent, hop, target, now):
@@ -157,8 +184,12 @@ class Upstream:
             return False
         way, transport, sent_by = resolved
         text = f"{ascent.name}\n{target.transport}:{target.host}:{target.port}"
+        if ascent.anew:
+            text += f"\n{ascent.anew}"
         branch = MAGIC + blake2b(text.encode(), digest_size=16, key=self._secret).hexdigest()
-        data = _build(ascent, hop, transport, sent_by, branch)
+        auth = self.auth(hop.peer)
+        credentials = "" if auth is None else auth.headers(ascent.method, ascent.uri)
+        data = _build(ascent, hop, transport, sent_by, branch, credentials)
         if target.transport == "udp" and len(data) > self._config.max_udp_message:
             if hop.want.transport == "udp":
                 ascent.outcome = TOO_LARGE
@@ -176,7 +207,8 @@ class Upstream:
         if isinstance(outcome, Response):
             if outcome.status != 503:
                 self._health.answered(target, now)
-                ascent.done(Result(outcome, ascent.maybe, ascent.peer), now)
+                if not (self._asked(ascent, hop, outcome) and self._try(ascent, hop, target, now)):
+                    self._end(ascent, now)
                 return
             wait = retry_after(outcome, LONGEST_RETRY_AFTER)
             if wait is not None:
@@ -185,9 +217,27 @@ class Upstream:
             self._health.failed(target, outcome.value, now)
             ascent.maybe = ascent.maybe or outcome is not Failure.UNREACHABLE
         else:
-            ascent.done(Result(outcome, ascent.maybe, ascent.peer), now)
+            self._end(ascent, now)
             return
         self._next_target(ascent, hop, now)
+
+    def _asked(self, ascent: Ascent, hop: Hop, response: Response) -> bool:
+        """Whether a request is to be sent anew, with credentials that its server has asked for."""
+        auth = self.auth(hop.peer)
+        if auth is None:
+            return False
+        if ascent.asked is None:
+            ascent.asked = Asked()
+        if not auth.challenged(response, ascent.asked):
+            return False
+        ascent.anew += 1
+        ascent.tail = next_cseq(ascent.tail)
+        ascent.tried -= 1
+        return True
+
+    @staticmethod
+    def _end(ascent: Ascent, now: float) -> None:
+        ascent.done(Result(ascent.outcome, ascent.maybe, ascent.peer, ascent.anew), now)
 
     def is_ourselves(self, target: Target) -> bool:
         """RFC 3261 16.6 step 4: a request that would come back is not sent."""
@@ -202,11 +252,21 @@ class Upstream:
         return False
 
 
-def _build(ascent: Ascent, hop: Hop, transport: str, sent_by: str, branch: str) -> bytes:
+def uri_of(aor: str) -> str:
+    """Returns the SIP URI of an address whose user is decoded."""
+    user, _, host = aor.rpartition("@")
+    return f"sip:{escape_user(user)}@{host}"
+
+
+def _build(ascent: Ascent, hop: Hop, transport: str, sent_by: str, branch: str, credentials: str) -> bytes:
     route = f"Route: {hop.route}\r\n" if hop.route else ""
     asserted = f"{ASSERTED}: {ascent.asserted}\r\n" if ascent.asserted and hop.peer is not None else ""
     via = f"SIP/2.0/{transport} {sent_by};rport;branch={branch}"
-    return f"{ascent.method} {ascent.uri} SIP/2.0\r\nVia: {via}\r\n{route}{asserted}".encode() + ascent.tail
+    contact = ""
+    if ascent.contact:
+        contact = f"Contact: <sip:{sent_by};transport={uri_transport(transport.lower())}>\r\n"
+    head = f"{ascent.method} {ascent.uri} SIP/2.0\r\nVia: {via}\r\n{route}{asserted}{contact}{credentials}"
+    return head.encode() + ascent.tail
 
 
 def peer_hop(peer: Peer) -> Hop:

@@ -138,4 +138,19 @@ class SipPresence:
     hidden: bool = False
 
 
-SipNative: TypeAlias = SipMessage | SipTyping | SipPublished | SipRegistration | SipWatch | SipPresence
+@attrs.frozen(kw_only=True)
+class SipSeen:
+    """Presence of somebody at another server, that we have subscribed to there (RFC 6665, RFC 3856).
+
+    Attributes:
+        aor: whose.
+        watcher: the one person here that may see it; empty: everybody whom policy lets.
+        pidf: the document; None where nothing is known (any more).
+    """
+
+    aor: str
+    watcher: str
+    pidf: bytes | None
+
+
+SipNative: TypeAlias = SipMessage | SipTyping | SipPublished | SipRegistration | SipWatch | SipPresence | SipSeen

@@ -39,6 +39,7 @@ ACTIVITIES: Final = frozenset(
 Basic: TypeAlias = Literal["open", "closed"]
 _SHOWS: Final = frozenset({"away", "chat", "dnd", "xa"})
 _JABBER: Final = "jabber:client"
+_MUST_UNDERSTAND: Final = "{urn:ietf:params:xml:ns:pidf}mustUnderstand"
 _LOCATION_TYPES: Final = "urn:ietf:params:xml:ns:location-type"
 _ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _OFFSET: Final = re.compile(r"[+-]?[0-9]{1,4}")
@@ -175,6 +176,8 @@ def _read_activities(element: Element) -> tuple[tuple[str, ...], str | None]:
     names: list[str] = []
     other: str | None = None
     for group in children(element, "activities"):
+        if any(local(child) not in ACTIVITIES and child.get(_MUST_UNDERSTAND) in {"1", "true"} for child in group):
+            continue  # RFC 3863 (mustUnderstand): without that element the others mean something else
         for child in group:
             name = local(child)
             if name in ACTIVITIES:
