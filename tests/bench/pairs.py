@@ -1,7 +1,11 @@
-"""What the durable record costs a relayed MESSAGE: the same load with it and without it, turn about, in one run.
+"""What the durable log costs a relayed MESSAGE: the same load with it and without it, turn about, in one run.
 
-One daemon at a time, so that both have the machine to themselves; the ratio is that of the medians, and each pair's
-own ratio is kept, for the reader to see how far they lie apart.
+Three programs. ``LOGGED`` is the daemon. ``UNRECORDED`` is the daemon without the compliance log: it keeps the promise
+of a 202 all the same, with the deliveries on disk (``tests.bench.unrecorded``). ``FORGETFUL`` keeps nothing
+(``tests.bench.unlogged``): a relay that loses what it accepted, for comparison.
+
+One daemon at a time, so that each has the machine to itself; a ratio is that of the medians, and each round's own ratio
+is kept, for the reader to see how far they lie apart.
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ from attrs import asdict, frozen
 from tests.bench import relay
 
 LOGGED = [sys.executable, "-m", "bridge"]
-UNLOGGED = [sys.executable, "-m", "tests.bench.unlogged"]
+UNRECORDED = [sys.executable, "-m", "tests.bench.unrecorded"]
+FORGETFUL = [sys.executable, "-m", "tests.bench.unlogged"]
 
 
 @frozen(kw_only=True)
@@ -38,9 +43,10 @@ QUICK = tuple(Load(window=load.window, messages=1_500, pairs=3) for load in FULL
 
 @frozen(kw_only=True)
 class Figures:
-    """Medians of one case, with the record and without: messages per second, CPU microseconds of the daemon for each.
+    """Medians of one case: messages per second, CPU microseconds of the daemon for each.
 
-    ``ratio`` is the CPU with the record by that without it.
+    ``on``: with the log; ``off``: without it, deliveries kept; ``bare``: nothing kept. ``ratio`` is the CPU with the
+    log by that without it, ``bare_ratio`` by that of nothing kept.
     """
 
     window: int
@@ -48,9 +54,12 @@ class Figures:
     pairs: int
     per_second_on: float
     per_second_off: float
+    per_second_bare: float
     cpu_us_on: float
     cpu_us_off: float
+    cpu_us_bare: float
     ratio: float
+    bare_ratio: float
     pair_ratios: tuple[float, ...]
     lost: int
     """Messages that did not arrive, of all runs."""
@@ -64,24 +73,29 @@ def measure(load: Load, run: Callable[..., dict[str, float]] = relay.run) -> Fig
     """Measures one case."""
     on: list[dict[str, float]] = []
     off: list[dict[str, float]] = []
-    for number in range(load.pairs):
-        # Who begins changes, so that neither always finds the machine warm.
-        order = ((on, LOGGED), (off, UNLOGGED)) if number % 2 == 0 else ((off, UNLOGGED), (on, LOGGED))
+    bare: list[dict[str, float]] = []
+    order = [(on, LOGGED), (off, UNRECORDED), (bare, FORGETFUL)]
+    for _ in range(load.pairs):
         for kept, command in order:
             kept.append(run(messages=load.messages, window=load.window, command=command))
-    both = [*on, *off]
+        order.reverse()  # who begins changes, so that none always finds the machine warm
+    every = [*on, *off, *bare]
+    cost = _median(on, "cpu_us")
     return Figures(
         window=load.window,
         messages=load.messages,
         pairs=load.pairs,
         per_second_on=_median(on, "per_second"),
         per_second_off=_median(off, "per_second"),
-        cpu_us_on=_median(on, "cpu_us"),
+        per_second_bare=_median(bare, "per_second"),
+        cpu_us_on=cost,
         cpu_us_off=_median(off, "cpu_us"),
-        ratio=_median(on, "cpu_us") / _median(off, "cpu_us"),
+        cpu_us_bare=_median(bare, "cpu_us"),
+        ratio=cost / _median(off, "cpu_us"),
+        bare_ratio=cost / _median(bare, "cpu_us"),
         pair_ratios=tuple(round(a["cpu_us"] / b["cpu_us"], 3) for a, b in zip(on, off, strict=True)),
-        lost=sum(max(0, load.messages - int(one["messages"])) for one in both),
-        refused=sum(int(one["refused"]) for one in both),
+        lost=sum(max(0, load.messages - int(one["messages"])) for one in every),
+        refused=sum(int(one["refused"]) for one in every),
     )
 
 
