@@ -5,10 +5,11 @@ import pytest
 from tests.kit.sip import DOMAIN, Client, make_endpoint
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import RegistrationChanged
-from transports.sip.machine.flow import ConnectTo, Flow, Target
+from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow, Target
 from transports.sip.machine.lostflows import MOST_AT_ONCE
 from transports.sip.machine.ports import Done, StoredBinding
 from transports.sip.wire.message import Request, parse_message, respond_bytes
+from transports.sip.wire.native import SipMessage
 
 WAIT = 15.0
 
@@ -86,6 +87,38 @@ def test_silence_is_no_answer() -> None:
     alice.endpoint.flow_opened(Flow("tcp", ("192.0.2.1", 5060), (target.host, target.port), 77), 25.1, target)
     alice.endpoint.handle_timer(25.0 + 32.1)
     assert alice.endpoint.counts["bindings"] == 0
+
+
+@pytest.mark.parametrize("asked_first", [True, False])
+def test_who_answers_a_message_is_there_whatever_becomes_of_options(asked_first: bool) -> None:
+    """SIPp, and programs made for one purpose, let an OPTIONS go without a word and take message after message."""
+    alice = Client(make_endpoint(), "alice", transport="tcp")
+    alice.register()
+    endpoint = alice.endpoint
+    _break(alice, 10.0)
+    flow = Flow("tcp", ("192.0.2.1", 5060), ("192.0.2.9", 40_000), 77)
+    if asked_first:
+        endpoint.handle_timer(25.0)
+        ((target, _),) = _asked(endpoint, 25.0)
+        endpoint.flow_opened(flow, 25.0, target)
+        endpoint.to_send(25.0)
+    moment = 26.0 if asked_first else 12.0
+    message = SipMessage(
+        aor=f"alice@{DOMAIN}", peer=f"sip:bob@{DOMAIN}", call_id="", cseq=0, content_type="text/plain", body=b"x"
+    )
+    endpoint.send_message(message, "k", moment)
+    (sent,) = endpoint.to_send(moment)
+    if isinstance(sent, ConnectTo):
+        endpoint.flow_opened(flow, moment, sent.target)
+    assert not isinstance(sent, CloseFlow)
+    request = parse_message(sent[1])
+    assert isinstance(request, Request)
+    endpoint.receive(flow, respond_bytes(request, 200, to_tag="t"), moment)
+    for later in (25.0, 60.0, 100.0):
+        endpoint.handle_timer(max(moment, later))
+    assert endpoint.counts["bindings"] == 1
+    assert _asked(endpoint, 100.0) == []
+    assert endpoint._lost.doubted == {}
 
 
 def test_who_comes_back_in_time_is_not_asked() -> None:

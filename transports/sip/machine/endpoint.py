@@ -122,7 +122,9 @@ class Endpoint:
             )  # fmt: skip
             self.guard.trusted = self.trunking.trust.knows
         upstream = None if self.trunking is None else self.trunking.upstream
-        self._sender = Sender(config, self._layer, self._queue, router, self.registrar, secret, self._sent, upstream)
+        self._sender = Sender(
+            config, self._layer, self._queue, router, self.registrar, self._lost, secret, self._sent, upstream
+        )
         self._challenged = Challenged(self._queue, config.lifetimes.challenge, config.limits, self._events.append)
         self.subscriber = Subscriber(config, self._layer, self._queue, router, entropy, self._events.append, upstream)
         self.elsewhere: Elsewhere | None = None

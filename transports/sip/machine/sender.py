@@ -36,6 +36,7 @@ from transports.sip.machine.delivery import (
 from transports.sip.machine.flow import Flow, Target
 from transports.sip.machine.gruu import same_instance
 from transports.sip.machine.layer import MAGIC, TransactionLayer
+from transports.sip.machine.lostflows import LostFlows
 from transports.sip.machine.outbound import flow_has_failed, next_flow, one_flow_each
 from transports.sip.machine.quirks import NONE
 from transports.sip.machine.registrar import Binding, Registrar
@@ -70,6 +71,7 @@ class Sender:
     """Sends messages to contacts and says once what became of each.
 
     Args:
+        lost: told of the answers of devices whose connection broke.
         secret: names of requests are derived with it; the same for every process of this bridge.
         finished: told of each message's result, once per key.
         upstream: sends to those who are registered elsewhere; None: nobody is.
@@ -82,6 +84,7 @@ class Sender:
         queue: TimerQueue,
         router: Router,
         registrar: Registrar,
+        lost: LostFlows,
         secret: bytes,
         finished: Finished,
         upstream: Upstream | None = None,
@@ -91,6 +94,7 @@ class Sender:
         self._queue = queue
         self._router = router
         self._registrar = registrar
+        self._lost = lost
         self._secret = secret[:64]
         self._finished = finished
         self._upstream = upstream
@@ -404,6 +408,8 @@ class Sender:
         self, delivery: Delivery, binding: Binding, number: int, turn: tuple[str, str], outcome: Outcome, now: float
     ) -> None:
         self._turns.done(*turn, now)
+        if self._lost.doubted:
+            self._lost.heard(binding, outcome)
         if binding.reg_id and flow_has_failed(outcome) and self._by_another_flow(delivery, binding, now):
             return
         if isinstance(outcome, Response) and outcome.status in NOT_TAKEN:
