@@ -144,7 +144,7 @@ def test_what_is_told_is_told_again_before_it_runs_out_and_not_for_ever(alice: C
 
 
 def test_nobody_is_told_active_twice_within_a_minute_nor_idle_twice(alice: Client) -> None:
-    """RFC 3994 section 3.3: a refresh comes after 60 s at the earliest."""
+    """RFC 3994 section 3.2: a refresh comes after 60 s at the earliest."""
     friend = Watcher(alice)
     assert friend.tell("active", 10.0) == ["active"]
     assert friend.tell("active", 69.0) == []

@@ -458,7 +458,7 @@ def _encoding(request: Request) -> str:
 
 
 def _check_eventlist(request: Request) -> None:
-    """RFC 4662 section 4.5: who does not know lists could not read what is told of one."""
+    """RFC 4662 section 4.1: who does not know lists could not read what is told of one."""
     if _EVENTLIST not in request.supported and _EVENTLIST not in request.require:
         raise Refusal(421, "A list is told to those only who support eventlist", ("Require", _EVENTLIST))
 
