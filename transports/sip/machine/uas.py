@@ -260,7 +260,7 @@ class Uas:
         uri = request.uri
         if not isinstance(uri, SipUri):
             raise Refusal(416)
-        if uri.scheme != "sip":
+        if uri.scheme != "sip" or request.to.uri.scheme == "sips":
             # A sips target must be secured hop by hop to its end, which no other network promises (RFC 7247 6).
             raise Refusal(416, "sips is not served: the way beyond this bridge is not secured by TLS")
         if not self._names.is_served(uri):
