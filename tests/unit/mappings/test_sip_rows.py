@@ -235,9 +235,7 @@ def test_activities_say_nothing_of_whether_somebody_can_be_reached() -> None:
     [(Standing.ACTIVE, "active", None), (Standing.PENDING, "pending", None),
      (Standing.REJECTED, "terminated", "rejected")],
 )  # fmt: skip
-def test_what_a_contact_says_is_the_state(
-    standing: Standing, state: str, reason: str | None
-) -> None:
+def test_what_a_contact_says_is_the_state(standing: Standing, state: str, reason: str | None) -> None:
     presence = PersonPresence(basic=Basic.OPEN, note="secret")
     (native,) = send(PresenceUpdate(presence=presence, standing=standing, watches=("w1",))).natives
     assert isinstance(native, SipPresence)
