@@ -120,7 +120,7 @@ def _no_dialog() -> None:
     assert alice.endpoint.counts["subscriptions"] == 0
 
 
-@check("RFC 6665 4.2.1.3, 8.4: 202 is deprecated: a SUBSCRIBE that waits for approval is answered 200")
+@check("RFC 6665 4.2.1.3, 8.3.1: 202 is deprecated: a SUBSCRIBE that waits for approval is answered 200")
 def _no_202() -> None:
     alice = subscriber()
     assert alice.subscribe(CONTACT).status == 200
@@ -144,7 +144,7 @@ def _two_of_one() -> None:
 # -- RFC 3856: presence -----------------------------------------------------------------------------------------------
 
 
-@check("RFC 3856 6.7: who names no Accept is told in PIDF")
+@check("RFC 3856 6.5: who names no Accept is told in PIDF")
 def _default_pidf() -> None:
     alice = subscriber()
     show(alice, 0.5)
@@ -181,7 +181,7 @@ def _waits() -> None:
 # -- RFC 3857, 3858: who watches --------------------------------------------------------------------------------------
 
 
-@check("RFC 3857 3: who watches the watchers of watchers is not told: presence.winfo.winfo is answered 489")
+@check("RFC 3857, RFC 6665 8.3.2: presence.winfo.winfo is a package that is not served, and answered 489")
 def _no_recursion() -> None:
     assert subscriber().subscribe(ME, event="presence.winfo.winfo").status == 489
 
@@ -363,7 +363,7 @@ def _wrong_package() -> None:
         assert (response.status, response.first("Allow-Events")) == (489, "presence")
 
 
-@check("RFC 3903 4.1, 6: what cannot be read changes nothing of what is there")
+@check("RFC 3903 6: what cannot be read changes nothing of what is there")
 def _atomic() -> None:
     alice = subscriber()
     tag = publish(alice, OPEN, 1.0).first("SIP-ETag") or ""
