@@ -2,7 +2,8 @@
 
 Four clients in one trial: JsSIP 3.13.8 in Chromium, baresip, linphone and libpurple's SIMPLE. The contact was
 libpurple's AIM at an Open OSCAR Server. All saw each other; the contact came, wrote and was written to, composed, went
-away, came back, was idle, came back, and left; then the clients left one after another.
+away, came back, was idle, came back, and left; then the clients left one after another. In aim-linphone-udp, of another
+such trial, linphone watches all of them with one SUBSCRIBE (RFC 5367).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.lists import read_related, read_rlmi
+from tests.kit.watchers import inflated
 from tests.wire.sip.test_bridge import Said, check_messages, read, requests
 from tests.wire.sip.transcript import HERE
 from transports.sip.wire.cpim import parse_cpim
@@ -18,9 +21,13 @@ from transports.sip.wire.imdn import parse_imdn
 from transports.sip.wire.iscomposing import parse_iscomposing
 from transports.sip.wire.message import Request, Response
 from transports.sip.wire.pidf import Pidf, parse_pidf
+from transports.sip.wire.rlmi import MULTIPART
 
 FILES = tuple(sorted(HERE.glob("aim-*.txt")))
-CLIENTS = {"aim-baresip-udp": "bob", "aim-jssip-ws": "alice", "aim-libpurple-tcp": "dave", "aim-linphone-tcp": "carol"}
+CLIENTS = {
+    "aim-baresip-udp": "bob", "aim-jssip-ws": "alice", "aim-libpurple-tcp": "dave", "aim-linphone-tcp": "carol",
+    "aim-linphone-udp": "carol",
+}  # fmt: skip
 TEXT = "grüße 日本 😀 & <2>"
 FRIEND = "sip:theboogyman@aim.example.test"
 COMPOSING = "application/im-iscomposing+xml"
@@ -30,9 +37,19 @@ def _media(message: Request) -> str:
     return "" if message.content_type is None else message.content_type.media_type
 
 
+def _documents(notify: Request) -> list[Pidf]:
+    """What a NOTIFY tells, of one person or of a list."""
+    if not notify.body:
+        return []
+    if _media(notify) != MULTIPART:
+        return [parse_pidf(notify.body)]
+    _, *parts = read_related(notify.first("Content-Type") or "", inflated(notify))
+    return [parse_pidf(octets) for _, octets in parts]
+
+
 def _seen(said: list[Said], who: str = FRIEND) -> list[Pidf]:
     """What the NOTIFYs told of somebody, in order."""
-    found = [parse_pidf(one.body) for one in requests(said, ours=True, method="NOTIFY") if one.body]
+    found = [one for notify in requests(said, ours=True, method="NOTIFY") for one in _documents(notify)]
     return [document for document in found if document.entity == who]
 
 
@@ -127,3 +144,19 @@ def test_the_clients_saw_each_other(path: Path) -> None:
     said = read(path)
     for other in set(CLIENTS.values()) - {CLIENTS[path.stem]}:
         assert "open" in [document.basic for document in _seen(said, f"sip:{other}@example.test")], other
+
+
+def test_linphones_list() -> None:
+    """RFC 5367, 4662: one SUBSCRIBE with a deflated body, and NOTIFYs whose versions count up, the first one whole."""
+    said = read(HERE / "aim-linphone-udp.txt")
+    asked = requests(said, ours=False, method="SUBSCRIBE")
+    assert {one.to.uri.aor for one in asked} == {"rls@example.test"}
+    assert {one.first("Content-Encoding") for one in asked if one.body} == {"deflate"}
+    versions: dict[int, bool] = {}
+    for notify in requests(said, ours=True, method="NOTIFY"):
+        assert (notify.first("Event"), notify.first("Require")) == ("Presence", "eventlist")
+        (_, document), *parts = read_related(notify.first("Content-Type") or "", inflated(notify))
+        told = read_rlmi(document, {head["Content-Id"].strip("<>"): octets for head, octets in parts})
+        versions[told.version] = told.full
+    assert list(versions) == list(range(len(versions)))
+    assert versions[0]
