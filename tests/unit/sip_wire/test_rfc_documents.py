@@ -176,6 +176,18 @@ def _unknown() -> None:
         assert with_it == parse_pidf(head(f'<dm:person id="p">{known}</dm:person>')), more
 
 
+@check("RFC 4480 3: what is said from one time until another is read while it is in force, and not before or after")
+def _in_force() -> None:
+    times = 'from="2026-11-28T07:00:00Z" until="2026-11-28T09:00:00+01:00"'
+    activities = f"<rpid:activities {times}><rpid:meeting/></rpid:activities>"
+    data = head(f'<dm:person id="p">{activities}<rpid:mood until="yesterday"><rpid:happy/></rpid:mood></dm:person>')
+    seven = 1795849200.0  # 2026-11-28T07:00:00Z
+    for now, found in ((seven - 1, ()), (seven, ("meeting",)), (seven + 3599, ("meeting",)), (seven + 3600, ())):
+        person = parse_pidf(data, now=now).person
+        assert person is not None
+        assert (person.activities, person.moods) == (found, ("happy",))
+
+
 # -- RFC 3862: CPIM ---------------------------------------------------------------------------------------------------
 
 
