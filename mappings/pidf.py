@@ -88,13 +88,13 @@ def from_pidf(data: bytes, now: float) -> tuple[PersonPresence, tuple[Loss, ...]
 
     Args:
         data: the document.
-        now: seconds since the epoch; a state cannot have begun later.
+        now: seconds since the epoch; a state cannot have begun later, and one that is over is not told.
 
     Raises:
         ContentError: it is no presence document.
     """
     try:
-        document = parse_pidf(data)
+        document = parse_pidf(data, now=now)
     except SipSyntaxError as error:
         raise ContentError("presence", error.reason) from error
     person = document.person

@@ -218,7 +218,7 @@ class ContentReader:
         self._entity(message.content.content_type, message.content.body, coding, depth + 1)
 
     def _subject(self, message: cpim.Cpim) -> cpim.CpimHeader | None:
-        """Of a subject in several languages (RFC 3862 section 4.6) the message's own, else the first."""
+        """Of a subject in several languages (RFC 3862 sections 3.3, 4.5) the message's own, else the first."""
         subjects = message.all("Subject")
         own = [one for one in subjects if one.lang and one.lang == self._language]
         return next(iter(own or subjects), None)
@@ -246,7 +246,7 @@ _STATES: Final = {"active": TypingState.ACTIVE, "idle": TypingState.IDLE, "gone"
 
 
 def typing_state(word: str) -> TypingState:
-    """Returns the state of an is-composing document; what is not known counts as idle (RFC 3994 section 3.2)."""
+    """Returns the state of an is-composing document; what is not known counts as idle (RFC 3994 section 3)."""
     return _STATES.get(word, TypingState.IDLE)
 
 

@@ -59,6 +59,7 @@ def test_a_list_goes_on_after_a_kill() -> None:
         assert [one[0] for one in first.resources[uris[2]]] == [
             "pending"
         ]  # nobody tells whether there is such a person
+        etag = publish(alice, "alice", "<rpid:busy/>", etag)  # its 200 says that what was written before is on disk
         bridge.restart(kill=True)
         again = _next(bob)
         assert again.full

@@ -29,9 +29,9 @@ Event = Mapping[str, Any]
 MAX_WATCHED: Final = 200
 """People whose presence is asked for because they are written to, and of whom it is known that they type."""
 IDLE_AFTER: Final = 15.0
-"""Seconds without a key after which nobody is composing any more (RFC 3994 section 3.1)."""
+"""Seconds without a key after which nobody is composing any more (RFC 3994 section 3.2)."""
 COMPOSING_REFRESH: Final = 90.0
-"""Seconds after which a composing that goes on is told again (section 3.2 lets it run out after 120)."""
+"""Seconds after which a composing that goes on is told again (section 3.3 lets it run out after 120)."""
 COMMANDS: Final = (
     ("/to ADDRESS", "write to somebody from now on"),
     ("/watch ADDRESS", "show somebody's presence"),

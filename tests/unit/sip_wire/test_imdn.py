@@ -76,4 +76,4 @@ def test_what_is_no_notification(data: bytes, status: int) -> None:
 def test_gone_is_written_and_read() -> None:
     assert parse_iscomposing(build_iscomposing(IsComposing(state="gone"))).state == "gone"
     unknown = build_iscomposing(IsComposing(state="gone")).replace(b"gone", b"asleep")
-    assert parse_iscomposing(unknown).state == "idle"  # RFC 3994 section 3.2
+    assert parse_iscomposing(unknown).state == "idle"  # RFC 3994 section 3

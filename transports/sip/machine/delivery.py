@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from attrs import evolve
 
@@ -12,9 +14,11 @@ from bridge.model.capabilities import RECIPIENT_OFFLINE, SendResult
 from transports.sip.machine.abilities import Abilities
 from transports.sip.machine.clients import Failure, Outcome
 from transports.sip.machine.gruu import same_instance
+from transports.sip.machine.names import clean_reason
 from transports.sip.machine.registrar import Binding
 from transports.sip.machine.timers import Timer
 from transports.sip.machine.upstream import Result
+from transports.sip.wire.answer import REASONS
 from transports.sip.wire.message import Response
 
 DELIVERED = SendResult(stage=Stage.DELIVERED)
@@ -44,44 +48,62 @@ _BY_FAILURE = {
     Failure.UNREACHABLE: UNREACHABLE,
     Failure.OVERLOAD: OVERLOAD,
 }
-_BY_STATUS: dict[int, tuple[str, bool, bool]] = {
-    # status: reason, retryable, certain
-    401: ("unauthorized", False, True),
-    403: ("refused", False, True),
-    404: ("gone", True, True),
-    405: ("unsupported", False, True),
-    406: ("unsupported", False, True),
-    407: ("unauthorized", False, True),
-    408: ("timeout", True, False),
-    410: ("gone", True, True),
-    413: ("too-large", False, True),
-    415: ("unsupported", False, True),
-    416: ("unsupported", False, True),
-    420: ("unsupported", False, True),
-    430: ("unreachable", True, True),
-    480: ("unavailable", True, True),
-    481: ("gone", True, True),
-    482: ("duplicate", False, False),
-    486: ("unavailable", True, True),
-    488: ("unsupported", False, True),
-    500: ("device-error", True, True),
-    503: ("unavailable", True, True),
-    504: ("timeout", True, False),
-    513: ("too-large", False, True),
-    600: ("unavailable", True, True),
-    603: ("refused", False, True),
-    604: ("gone", False, True),
-    606: ("unsupported", False, True),
-}
+_Meaning: TypeAlias = tuple[str, bool, bool]
+"""Why a message has failed, whether another try may succeed, and whether it is certain that it has."""
+_UNSUPPORTED: _Meaning = ("unsupported", False, True)
+_GONE: _Meaning = ("gone", True, True)
+_NOWHERE: _Meaning = ("gone", False, True)
+_UNAVAILABLE: _Meaning = ("unavailable", True, True)
+_REFUSED: _Meaning = ("refused", False, True)
+_TIMEOUT: _Meaning = ("timeout", True, False)
+
+_BY_STATUS: Mapping[int, _Meaning] = MappingProxyType(
+    {
+        301: _NOWHERE,
+        401: ("unauthorized", False, True),
+        403: _REFUSED,
+        407: ("unauthorized", False, True),
+        **dict.fromkeys((404, 410, 481), _GONE),  # a device may register anew
+        **dict.fromkeys((484, 485, 604), _NOWHERE),
+        **dict.fromkeys((380, 405, 406, 415, 416, 420, 421, 439, 488, 501, 505, 606), _UNSUPPORTED),
+        **dict.fromkeys((408, 504), _TIMEOUT),
+        **dict.fromkeys((413, 414, 513), ("too-large", False, True)),
+        **dict.fromkeys((423, 491), ("busy", True, True)),
+        **dict.fromkeys((430, 502), ("unreachable", True, True)),
+        **dict.fromkeys((440, 489), _REFUSED),
+        **dict.fromkeys((480, 486, 487, 503, 600), _UNAVAILABLE),
+        482: ("duplicate", False, False),
+        483: ("loop", False, True),
+        **dict.fromkeys((603, 607, 608), _REFUSED),
+    }
+)
+_BY_CLASS: Mapping[int, _Meaning] = MappingProxyType(
+    {
+        3: ("moved", False, True),
+        4: ("bad-request", False, True),
+        5: ("device-error", True, True),
+        6: _UNAVAILABLE,
+    }
+)
+"""Of all others: as x00 of their class (RFC 3261 section 8.1.3.2)."""
+_PHRASE = 60
 
 
 def result_of(response: Response) -> SendResult:
-    """Returns what a final response means for the message. RFC 3428 section 7: 200 is delivery, 202 is not yet."""
+    """Returns what a final response means for the message. RFC 3428 section 7: 200 is delivery, 202 is not yet.
+
+    The reason names the status, and the Reason-Phrase where it says more than the registered one: it is what the record
+    keeps, and what other networks' errors are made of (RFC 7247 section 7.1.2).
+    """
     status = response.status
     if status < 300:
         return RELAYED if status == 202 else DELIVERED
-    reason, retryable, certain = _BY_STATUS.get(status, ("device-error" if status >= 500 else "refused", False, True))
-    return failed(reason, f"The recipient's device answered {status}", retryable=retryable, certain=certain)
+    reason, retryable, certain = _BY_STATUS.get(status) or _BY_CLASS[status // 100]
+    phrase = clean_reason(response.reason)[:_PHRASE]
+    if phrase.lower() == REASONS.get(status, "").lower():
+        phrase = ""
+    why = f"{reason} (SIP {status}: {phrase})" if phrase else f"{reason} (SIP {status})"
+    return failed(why, f"The recipient's device answered {status}", retryable=retryable, certain=certain)
 
 
 def meaning_of(outcome: Outcome) -> SendResult:

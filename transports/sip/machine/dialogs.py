@@ -163,7 +163,7 @@ class Subscription:
 
     @property
     def version(self) -> int:
-        """The version of a list's last NOTIFY (RFC 4662 section 5.1): both count the NOTIFYs of this dialog."""
+        """The version of a list's last NOTIFY (RFC 4662 section 5.2): both count the NOTIFYs of this dialog."""
         return self.local_cseq - 1
 
     @property

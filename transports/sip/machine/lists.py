@@ -173,7 +173,7 @@ class Listing:
         """Returns the Content-Type and the body of a NOTIFY; empty where there is nothing to tell.
 
         What does not fit waits for the next one. A full state still names every resource, those that wait without an
-        instance, which says that nothing is known of them yet (RFC 4662 section 5.2).
+        instance, which says that nothing is known of them yet (RFC 4662 section 5).
 
         Args:
             version: of the document.

@@ -46,7 +46,7 @@ PACKAGES: Final = {
     for package in (
         Package(name=PRESENCE, types=(PIDF, XPIDF), own=False),  # RFC 3856
         Package(name=WINFO, types=(WATCHERINFO,), expires=3600),  # RFC 3857 section 4.4
-        Package(name=MESSAGE_SUMMARY, types=(SUMMARY,), interval=1.0),  # RFC 3842 section 3.10
+        Package(name=MESSAGE_SUMMARY, types=(SUMMARY,), interval=1.0),  # RFC 3842 section 3.11
         Package(name=REG, types=(REGINFO,), expires=3761),  # RFC 3680 section 4.4
     )
 }
@@ -71,7 +71,7 @@ _TAKES_LISTS: Final = ranges((MULTIPART,))
 def unacceptable(request: Request, package: Package, *, listed: bool) -> str | None:
     """Returns what Accept should have named where it leaves out all that the package can tell; else None.
 
-    ``listed``: a list is subscribed to, which is told in PIDF inside of multipart/related (RFC 4662 section 4.4).
+    ``listed``: a list is subscribed to, which is told in PIDF inside of multipart/related (RFC 4662 section 4.3).
     """
     if not request.has("Accept"):
         return None

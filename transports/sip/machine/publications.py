@@ -15,6 +15,8 @@ from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.ports import Done, Entropy, PublicationStore, StoredPublication
 from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.timers import TimerQueue
+from transports.sip.wire.errors import SipSyntaxError
+from transports.sip.wire.message import Request
 from transports.sip.wire.native import SipPublished
 from transports.sip.wire.pidf import parse_pidf
 
@@ -113,7 +115,7 @@ class Publications:
         """Takes an authenticated PUBLISH of a person's own presence; ``body`` is its body, inflated.
 
         Raises:
-            SipSyntaxError: the body is not a presence document; nothing was changed.
+            SipSyntaxError: the body is not a presence document, or there are several entity-tags; nothing was changed.
         """
         request = transaction.request
         answer = self._layer.answer
@@ -126,7 +128,7 @@ class Publications:
         if 0 < expires < lifetimes.minimum:
             answer(transaction, 423, None, now, headers=(("Min-Expires", str(lifetimes.minimum)),))
             return
-        match = request.first("SIP-If-Match")
+        match = _entity_tag(request)
         if body:
             kind = request.content_type
             if kind is None or kind.media_type != PIDF:
@@ -237,3 +239,11 @@ class Publications:
             return publication.expires_at
         self._end(publication)
         return None
+
+
+def _entity_tag(request: Request) -> str | None:
+    """Returns the one tag of SIP-If-Match (RFC 3903 section 6 step 3), or None where there is no such header."""
+    tags = request.lines("SIP-If-Match")
+    if len(tags) > 1 or (tags and "," in tags[0]):
+        raise SipSyntaxError("SIP-If-Match has more than one entity-tag")
+    return tags[0] if tags else None

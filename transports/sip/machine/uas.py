@@ -260,7 +260,7 @@ class Uas:
         uri = request.uri
         if not isinstance(uri, SipUri):
             raise Refusal(416)
-        if uri.scheme != "sip":
+        if uri.scheme != "sip" or request.to.uri.scheme == "sips":
             # A sips target must be secured hop by hop to its end, which no other network promises (RFC 7247 6).
             raise Refusal(416, "sips is not served: the way beyond this bridge is not secured by TLS")
         if not self._names.is_served(uri):
@@ -458,7 +458,7 @@ def _encoding(request: Request) -> str:
 
 
 def _check_eventlist(request: Request) -> None:
-    """RFC 4662 section 4.5: who does not know lists could not read what is told of one."""
+    """RFC 4662 section 4.1: who does not know lists could not read what is told of one."""
     if _EVENTLIST not in request.supported and _EVENTLIST not in request.require:
         raise Refusal(421, "A list is told to those only who support eventlist", ("Require", _EVENTLIST))
 

@@ -137,7 +137,7 @@ def parse_cpim(data: bytes) -> Cpim:
             headers.append(_header(name, value, spaces[prefix]))
         else:
             known = _NAMES.get(written.lower())
-            # RFC 3862 section 4.9 lets NS change what a bare name means; core names are taken as such all the same, for
+            # RFC 3862 section 4.6 lets NS change what a bare name means; core names are taken as such all the same, for
             # a From under another meaning would be a From that is not checked.
             headers.append(_header(known or written, value, CORE if known else default))
     return Cpim(headers=tuple(headers), content=read_entity(rest, "CPIM"))

@@ -15,7 +15,7 @@ State: TypeAlias = Literal["active", "idle", "gone"]
 """RFC 3994's two, and `gone` of RFC 7573: the user has left the conversation."""
 CONTENT_TYPE: Final = "application/im-iscomposing+xml"
 MAX_SIZE: Final = 8 * 1024
-MIN_REFRESH: Final = 60  # RFC 3994 section 3.3: no shorter refresh may be asked for
+MIN_REFRESH: Final = 60  # RFC 3994 section 3.2: no shorter refresh may be asked for
 MAX_REFRESH: Final = 24 * 3600
 
 

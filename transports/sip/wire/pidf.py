@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 
 import attrs
 
+from transports.sip.wire.cpim import moment_of
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.xmldoc import MAX_SIZE, XML_LANG, attribute, child_text, children, local, namespace, read_xml
 from transports.sip.wire.xmldoc import text as xml_text
@@ -138,8 +139,11 @@ class Pidf:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def parse_pidf(data: bytes, limit: int = MAX_SIZE) -> Pidf:
+def parse_pidf(data: bytes, limit: int = MAX_SIZE, now: float | None = None) -> Pidf:
     """Read a presence document.
+
+    With ``now``, seconds since the epoch, what RPID bounds in time is read only while it is in force: an element with
+    ``from`` or ``until`` (RFC 4480 section 3).
 
     Raises:
         SipSyntaxError: too large (413); not well formed, a DTD or entities, no `presence` root, no entity, or more than
@@ -155,6 +159,9 @@ def parse_pidf(data: bytes, limit: int = MAX_SIZE) -> Pidf:
     if len(tuples) > MAX_TUPLES:
         raise SipSyntaxError(f"PIDF: more than {MAX_TUPLES} tuples")
     persons = children(root, "person")
+    if now is not None:
+        for parent in (*tuples, *persons):
+            _prune(parent, now)
     devices = _read_devices(children(root, "device")[:MAX_TUPLES])
     return Pidf(
         entity=entity,
@@ -162,6 +169,13 @@ def parse_pidf(data: bytes, limit: int = MAX_SIZE) -> Pidf:
         person=_read_person(persons) if persons else None,
         notes=_read_notes(root),
     )
+
+
+def _prune(parent: Element, now: float) -> None:
+    for child in tuple(parent):
+        since, until = moment_of(child.get("from") or ""), moment_of(child.get("until") or "")
+        if (since is not None and now < since) or (until is not None and until <= now):
+            parent.remove(child)
 
 
 def _read_notes(element: Element) -> tuple[Note, ...]:

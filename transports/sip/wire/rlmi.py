@@ -75,7 +75,7 @@ def build_rlmi(document: Rlmi) -> bytes:
     """Write the document in UTF-8. Characters that XML cannot hold are left out.
 
     Raises:
-        SipBuildError: a version below 0 or beyond 32 bits (RFC 4662 section 5.1).
+        SipBuildError: a version below 0 or beyond 32 bits (RFC 4662 section 5.2).
     """
     if not 0 <= document.version < 2**32:
         raise SipBuildError(f"RLMI: version {document.version} is not of 32 bits")
