@@ -94,9 +94,11 @@ class Subscriber:
         """
         return key in self._by_key or self._new(key, watcher, target, way, tuple(hops), now, fetch=False)
 
-    def fetch(self, key: str, watcher: str, target: str, now: float, way: Target | None = None) -> bool:
+    def fetch(
+        self, key: str, watcher: str, target: str, now: float, way: Target | None = None, hops: Iterable[Hop] = ()
+    ) -> bool:
         """Asks for the state once (Expires 0), in a dialog of its own even where ``target`` is watched already."""
-        return key not in self._by_key and self._new(key, watcher, target, way, (), now, fetch=True)
+        return key not in self._by_key and self._new(key, watcher, target, way, tuple(hops), now, fetch=True)
 
     def unwatch(self, key: str, now: float) -> None:
         """Ends a watch; `Lost` follows when the notifier has taken it (RFC 8048 section 5.2.3), or 64*T1 later."""
