@@ -291,7 +291,7 @@ class UserAgent:
             ("User-Agent", config.user_agent),
             *headers,
         ]
-        credentials = self._credentials(method, uri)
+        credentials = self._credentials(method, uri, body)
         if credentials is not None:
             lines.append(credentials)
         data = Request.build(method, uri, lines, body).to_bytes()
@@ -299,7 +299,7 @@ class UserAgent:
         way: Flow | Target = self._flow if self._flow is not None else config.server
         self._layer.request(method, branch, data, way, now, partial(self._answered, again, done, tries))
 
-    def _credentials(self, method: str, uri: str) -> tuple[str, str] | None:
+    def _credentials(self, method: str, uri: str, body: bytes) -> tuple[str, str] | None:
         if self._challenge is None:
             return None
         challenge, proxy = self._challenge
@@ -308,7 +308,7 @@ class UserAgent:
         secret = ha1(config.username, challenge.realm, config.password, challenge.algorithm)
         value = answer(
             challenge, username=config.username, ha1=secret, method=method, uri=uri, cnonce=self._token(),
-            count=self._count,
+            count=self._count, body=body,
         )  # fmt: skip
         return ("Proxy-Authorization" if proxy else "Authorization"), str(value)
 
@@ -326,7 +326,7 @@ class UserAgent:
             except SipSyntaxError:
                 challenges = []
             best = min(
-                (one for one in challenges if one.algorithm in ALGORITHMS),
+                (one for one in challenges if one.algorithm in ALGORITHMS and one.answerable),
                 key=lambda one: ALGORITHMS.index(one.algorithm),
                 default=None,
             )
