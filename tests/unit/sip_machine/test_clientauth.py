@@ -197,7 +197,7 @@ def test_a_subscription_is_made_and_refreshed_with_credentials() -> None:
     check(credentials(second[1], "Proxy-Authorization"), "SUBSCRIBE", f"sip:dora@{DOMAIN}")
     world.reply(second)
     assert world.notify(second, "active;expires=600") == 200
-    (refresh,) = world.asked(545.0)
+    (refresh,) = world.soon(545.0)
     assert refresh[1].cseq.number == second[1].cseq.number + 1
     check(credentials(refresh[1], "Proxy-Authorization"), "SUBSCRIBE", refresh[1].uri_text)
 

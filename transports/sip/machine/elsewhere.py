@@ -12,6 +12,8 @@ from functools import partial
 
 from attrs import frozen
 
+from transports.sip.machine.ports import Entropy
+from transports.sip.machine.spread import pause_for
 from transports.sip.machine.subscriber import Subscriber
 from transports.sip.machine.timers import Timer, TimerQueue
 from transports.sip.machine.trunkconfig import TrunkConfig
@@ -81,11 +83,13 @@ class Elsewhere:
         upstream: Upstream,
         subscriber: Subscriber,
         queue: TimerQueue,
+        entropy: Entropy,
         emit: Callable[[PresenceSeen | PresenceFetched], None],
     ) -> None:
         self._upstream = upstream
         self._subscriber = subscriber
         self._queue = queue
+        self._entropy = entropy
         self._emit = emit
         self._open = frozenset(route.domain for route in trunks.routes if route.watch)
         self._places: dict[str, _Place] = {}
@@ -172,7 +176,7 @@ class Elsewhere:
             self._show(place, event.pidf if event.state == "active" else None)
         elif isinstance(event, Denied):
             self._hide(place)
-            place.later = self._queue.after(now, DENIED_AGAIN, partial(self._again, place))
+            place.later = self._queue.after(now, pause_for(DENIED_AGAIN, self._entropy), partial(self._again, place))
         elif event.final:  # the end of a watch that was wanted again meanwhile
             self._waiting[place.key] = None
         else:

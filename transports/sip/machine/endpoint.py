@@ -128,7 +128,9 @@ class Endpoint:
         self.elsewhere: Elsewhere | None = None
         """Who is watched at other servers; feed it with the events of `subscriber`."""
         if upstream is not None:
-            self.elsewhere = Elsewhere(config.trunks, upstream, self.subscriber, self._queue, self._events.append)
+            self.elsewhere = Elsewhere(
+                config.trunks, upstream, self.subscriber, self._queue, entropy, self._events.append
+            )
         self._lists = KeptLists(config.lists)
         self._uas = Uas(
             config,

@@ -19,6 +19,7 @@ from transports.sip.machine.flow import Flow, Output, Target
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.ports import Entropy
 from transports.sip.machine.serving import ServerTransaction
+from transports.sip.machine.spread import refresh_after
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.transactions import Timers
 from transports.sip.wire.auth import ALGORITHMS, Challenge, answer, ha1, parse_challenges
@@ -27,8 +28,6 @@ from transports.sip.wire.message import Request, Response, validate_response
 
 ALLOW = "MESSAGE, NOTIFY, OPTIONS"
 ACCEPT = ("text/plain", "text/html", "application/im-iscomposing+xml", "message/imdn+xml")
-REFRESH_AT = 0.8
-"""Part of a lifetime after which it is refreshed."""
 RETRY_AFTER = 30.0
 TRIES = 3
 
@@ -359,7 +358,7 @@ class UserAgent:
                 granted = int(text) if text.isascii() and text.isdigit() else wanted
         self._events.append(Registered(granted))
         if wanted and granted:
-            self._queue.after(now, granted * REFRESH_AT, self.register)
+            self._queue.after(now, refresh_after(granted, self._entropy), self.register)
 
     def _sent(self, key: str, outcome: Outcome, now: float) -> None:
         del now
@@ -383,7 +382,7 @@ class UserAgent:
         expires = outcome.expires or 0
         self._events.append(Accepted("SUBSCRIBE", dialog.local_tag, expires))
         if expires and not dialog.over:
-            self._queue.after(now, expires * REFRESH_AT, partial(self._refresh, dialog))
+            self._queue.after(now, refresh_after(expires, self._entropy), partial(self._refresh, dialog))
 
     def _refresh(self, dialog: _Dialog, now: float) -> None:
         if dialog.local_tag in self._dialogs and not dialog.over:
