@@ -15,7 +15,8 @@ from attrs import field, frozen
 
 from bridge.identity.errors import AddressRefused, PasswordRefused
 from bridge.identity.secret import Secret
-from bridge.model.ids import PersonId
+from bridge.model.address import Address, Identity
+from bridge.model.ids import SIP, PersonId, RemoteUserId
 
 MAX_ADDRESS = 254
 """Characters of an address, the limit of RFC 5321 that mail directories keep."""
@@ -158,6 +159,13 @@ class Account:
     display_name: str = ""
     created_at: float = 0.0
     """Seconds since the epoch."""
+    identity: Identity = field(init=False, eq=False, repr=False)
+    """Who it is, as they are addressed inside."""
+
+    @identity.default
+    def _identity(self) -> Identity:
+        address = Address(network=SIP, user=RemoteUserId(self.address))
+        return Identity(address=address, person=self.address, display_name=self.display_name)
 
     @property
     def ha1s(self) -> tuple[Ha1, ...]:

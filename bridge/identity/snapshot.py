@@ -78,7 +78,6 @@ class IdentitySnapshot:
         "_accounts",
         "_bindings",
         "_groups",
-        "_identities",
         "_names_of",
         "_primaries",
         "rules",
@@ -97,9 +96,6 @@ class IdentitySnapshot:
         self.version = version
         self.rules = rules
         self._accounts = {account.address: account for account in accounts}
-        self._identities = {
-            account.address: _identity(account.address, account.display_name) for account in self._accounts.values()
-        }
         shared: dict[frozenset[str], frozenset[str]] = {}
         self._groups = {person: shared.setdefault(names, names) for person, names in groups.items()}
         self._bindings: dict[NameKey, Binding] = {}
@@ -208,8 +204,10 @@ class IdentitySnapshot:
 
     def identity(self, person: PersonId) -> Identity:
         """Returns a person as they are addressed inside."""
-        known = self._identities.get(person)
-        return known if known is not None else _identity(person, "")
+        account = self._accounts.get(person)
+        if account is not None:
+            return account.identity
+        return Identity(address=Address(network=SIP, user=RemoteUserId(person)), person=person)
 
     # --- which way
 
@@ -316,10 +314,6 @@ class IdentitySnapshot:
             code=code,
             reason=reason,
         )
-
-
-def _identity(person: PersonId, display_name: str) -> Identity:
-    return Identity(address=Address(network=SIP, user=RemoteUserId(person)), person=person, display_name=display_name)
 
 
 @frozen(kw_only=True)

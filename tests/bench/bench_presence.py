@@ -130,6 +130,12 @@ class Bridge:
         assert identity.person is not None
         self.hub.watch(Watcher(id=native.id, identity=identity, target=aimed, by=identity.person))
 
+    def person(self, number: int) -> PersonId:
+        """Returns a person as the directory has them."""
+        person = self.directory.identity(PersonId(f"user{number}@{DOMAIN}")).person
+        assert person is not None
+        return person
+
     def events(self) -> None:
         """Takes what the endpoint has to tell."""
         while (event := self.endpoint.next_event()) is not None:
@@ -295,7 +301,7 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
         challenge = client.challenge
         bridge.transport.now = now
         if not alone:
-            bridge.hub.reachable(PersonId(f"user{number}@{DOMAIN}"), 1)
+            bridge.hub.reachable(bridge.person(number), 1)
         for each in range(SUBSCRIPTIONS_EACH):
             other = (number * 7919 + each * 104_729 + 1) % registrations
             _subscribe(bridge, client, f"user{other}", f"w{each}", now)
