@@ -321,6 +321,7 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
     memory.tend()
     filled = _rss()
     counts = endpoint.counts
+    print("filled", filled / 2**20, file=sys.stderr, flush=True)
     for step in range(2000):  # a tenth of the people change their state
         number = (step * 4057) % registrations
         bridge.transport.now = now
