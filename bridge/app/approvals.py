@@ -1,18 +1,16 @@
 """Requests to see somebody's presence: kept in the store, decided by a command, told to the list of watchers.
 
-A request is a row under ``presence/`` of the store's table of small facts. An answer is on record in the same
-transaction, and holds before anybody is told of it.
+A request is a row of the store. An answer is on record in the same transaction, and holds before anybody is told of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
-import orjson
 import sqlalchemy
 import structlog
 from attrs import define, evolve, field
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from twisted.internet.defer import Deferred
 
 from bridge.app.control import ControlError
@@ -26,37 +24,29 @@ from bridge.model.ids import SIP, PersonId, RemoteUserId
 from bridge.presence.approvals import Approvals, Request, Verdict
 from bridge.presence.hub import PresenceHub
 from bridge.store.journal import GroupCommitJournal
-from bridge.store.schema import meta
+from bridge.store.schema import presence_request
 from mappings.identity import AddressError, SipAddressBook
 from transports.sip.wire.watcherinfo import WatcherEntry
 
 log = structlog.get_logger(__name__)
 
-PREFIX = "presence/"
 APPROVE, REFUSE, LIST = "approve", "refuse", "list"
 VERDICTS = {APPROVE: Verdict.APPROVED, REFUSE: Verdict.REFUSED}
 
 
-def _key(request: Request) -> str:
-    name = f"{request.target}\0{request.watcher}".encode("utf-8", "surrogatepass")
-    return PREFIX + blake2b(name, digest_size=20).hexdigest()
-
-
 def put(request: Request) -> Callable[[sqlalchemy.Connection], None]:
     """Returns an operation that keeps a request as it is."""
-    row = {"key": _key(request), "value": orjson.dumps(as_dict(request)).decode()}
+    row = as_dict(request)
 
     def operation(connection: sqlalchemy.Connection) -> None:
-        connection.execute(delete(meta).where(meta.c.key == row["key"]))
-        connection.execute(insert(meta), [row])
+        connection.execute(insert(presence_request).prefix_with("OR REPLACE"), [row])
 
     return operation
 
 
 def load(connection: sqlalchemy.Connection) -> list[Request]:
     """Reads all requests."""
-    rows = connection.execute(select(meta.c.value).where(meta.c.key.startswith(PREFIX)))
-    return [_request(orjson.loads(value)) for (value,) in rows]
+    return [_request(row) for row in connection.execute(select(presence_request)).mappings()]
 
 
 def as_dict(request: Request) -> dict[str, Any]:
@@ -67,18 +57,18 @@ def as_dict(request: Request) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _request(row: Mapping[str, Any]) -> Request:
+def _request(row: Mapping[Any, Any]) -> Request:
     return Request(
         target=PersonId(row["target"]), watcher=row["watcher"], verdict=Verdict(row["verdict"]), at=row["at"],
-        words=row["words"], account=row["account"], told=row["told"],
+        words=row["words"], account=row["account"], told=bool(row["told"]),
     )  # fmt: skip
 
 
 def records(request: Request, *, actor: str, reason: str = "") -> Sequence[RecordDraft]:
     """Returns the record of an answer: who gave it is shown, whom it is about and why is sealed."""
     detail = {"target": request.target, "watcher": request.watcher, "reason": reason}
-    fields = {"change": "presence-approval", "verdict": request.verdict.value}
-    return [record.event(record.REVIEW, actor=actor, fields=fields, detail=detail)]
+    fields = {"verdict": request.verdict.value}
+    return [record.event(record.PRESENCE_APPROVAL, actor=actor, fields=fields, detail=detail)]
 
 
 def decided(request: Request, do: str, at: float) -> Request:

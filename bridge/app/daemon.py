@@ -206,6 +206,7 @@ class Daemon:
         approvals.changed = self.sip.watchers_changed
         self.elsewhere = PeopleElsewhere(self.sip)
         self.ephemeral.looked = self.elsewhere.looked
+        self.ephemeral.asked = self.elsewhere.asked
         mapping = SipMapping(addresses=addresses, clock=clock)
         self._add(
             SIP,

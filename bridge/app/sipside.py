@@ -1,20 +1,20 @@
 """The SIP side, bound together: who may sign on, where registrations are kept, what is recorded of refused requests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
 import sqlalchemy
 import structlog
-from attrs import asdict, define, field
+from attrs import asdict, define, frozen
 from sqlalchemy import delete, insert, select
 
 from bridge.app.home import Home
 from bridge.app.sipconfig import endpoint_config
 from bridge.delivery.ports import CommitFailed
-from bridge.identity.accounts import LoginForm
+from bridge.identity import accounts as identity
+from bridge.identity.accounts import Algorithm, LoginForm
 from bridge.identity.snapshot import IdentitySnapshot
-from bridge.model.cache import TwoGenerationCache
 from bridge.store.journal import GroupCommitJournal
 from bridge.store.schema import publication, registration, subscription
 from transports.sip.connector import SipTransport
@@ -27,11 +27,31 @@ from transports.sip.tls import TlsFiles
 log = structlog.get_logger(__name__)
 
 
-ACCOUNTS_MADE = 16_384
-"""Accounts that are kept in the form in which they are asked for, a kilobyte each: those in use."""
+_ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
 
 
-@define(eq=False)
+@frozen
+class _Hashes(Mapping[str, str]):
+    """The HA1s of an account for one form of its user name, by algorithm; each made into text when it is asked for."""
+
+    account: identity.Account
+    form: LoginForm
+
+    def __getitem__(self, name: str) -> str:
+        algorithm = _ALGORITHMS[name]
+        found = self.account.ha1(self.form, algorithm)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (entry.algorithm.value for entry in self.account.ha1s if entry.form is self.form)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@frozen
 class SnapshotAccounts:
     """The accounts that may sign on, from the people as they are now.
 
@@ -40,26 +60,14 @@ class SnapshotAccounts:
     """
 
     people: Callable[[], IdentitySnapshot]
-    _made: TwoGenerationCache[str, Account] = field(init=False, factory=lambda: TwoGenerationCache(ACCOUNTS_MADE))
-    _of: int = field(init=False, default=-1)
 
     def find(self, aor: str) -> Account | None:
         """Returns the enabled account of ``user@domain``, or None."""
-        people = self.people()
-        if people.version != self._of:
-            self._made.clear()
-            self._of = people.version
-        known = self._made.get(aor)
-        if known is None:
-            found = people.sip_account(aor)
-            if found is None or not found.enabled:
-                return None
-            forms: dict[LoginForm, dict[str, str]] = {LoginForm.USER: {}, LoginForm.ADDRESS: {}}
-            for entry in found.ha1s:
-                forms[entry.form][entry.algorithm.value] = entry.digest
-            known = Account(aor=found.address, ha1=forms[LoginForm.USER], ha1_domain=forms[LoginForm.ADDRESS])
-            self._made.put(aor, known)
-        return known
+        found = self.people().sip_account(aor)
+        if found is None or not found.enabled:
+            return None
+        user, address = _Hashes(found, LoginForm.USER), _Hashes(found, LoginForm.ADDRESS)
+        return Account(aor=found.address, ha1=user, ha1_domain=address)
 
 
 @define(eq=False)

@@ -21,6 +21,7 @@ OUTCOME = "outcome"
 EDIT = "edit"
 REMOTE_DELETE = "remote_delete"
 REVIEW = "review"
+PRESENCE_APPROVAL = "presence_approval"
 SEARCH = "search"
 EXPORT = "export"
 HOLD = "hold"
@@ -38,6 +39,7 @@ EVENTS = INTAKES | {
     DECISION,
     OUTCOME,
     REVIEW,
+    PRESENCE_APPROVAL,
     SEARCH,
     EXPORT,
     HOLD,

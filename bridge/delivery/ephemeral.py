@@ -66,6 +66,8 @@ class EphemeralDelivery:
     """Told of each answer to a request that its network has taken."""
     looked: Callable[[Identity, PersonId, bool], None] = field(init=False, default=lambda _, __, ___: None)
     """Told of targets that are watched from now on, or by nobody any more (`looked_at`)."""
+    asked: Callable[[Watcher, Callable[[], None]], bool] = field(init=False, default=lambda _, __: False)
+    """Asks for the state of a target elsewhere, once (`ask`)."""
     failures: int = field(init=False, default=0)
 
     def forward(self, draft: Draft) -> str | None:
@@ -212,6 +214,10 @@ class EphemeralDelivery:
     def looked_at(self, target: Identity, by: PersonId, *, wanted: bool) -> None:
         """Tells who wants to know of targets that somebody watches now, or nobody any more."""
         self.looked(target, by, wanted)
+
+    def ask(self, watcher: Watcher, then: Callable[[], None]) -> bool:
+        """Asks for the state of a target that is elsewhere; ``then`` is called when it is known. Returns whether."""
+        return self.asked(watcher, then)
 
     def _told(
         self, sender: Identity, recipient: Identity, body: Body, direction: Direction = Direction.INTERNAL

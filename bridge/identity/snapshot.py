@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from attrs import field, frozen
+from attrs import frozen
 
-from bridge.identity.accounts import Account, Algorithm, LoginForm, domain_of, normal_address
+from bridge.identity.accounts import Account, domain_of, normal_address
 from bridge.identity.bindings import Binding, NameKey, NormalName, name_key
 from bridge.identity.errors import IdentityError
 from bridge.model.address import Address, Identity
@@ -58,14 +58,6 @@ class NoRoute:
     reason: str
 
 
-@frozen(kw_only=True)
-class DigestLogin:
-    """Who signs on with a Digest user name, and the hash to check the answer with."""
-
-    person: PersonId
-    ha1: str = field(repr=False)
-
-
 class IdentitySnapshot:
     """The people, their accounts and names, as one version of the identity map has them.
 
@@ -86,8 +78,6 @@ class IdentitySnapshot:
         "_accounts",
         "_bindings",
         "_groups",
-        "_identities",
-        "_logins",
         "_names_of",
         "_primaries",
         "rules",
@@ -106,20 +96,13 @@ class IdentitySnapshot:
         self.version = version
         self.rules = rules
         self._accounts = {account.address: account for account in accounts}
-        self._identities = {
-            account.address: _identity(account.address, account.display_name) for account in self._accounts.values()
-        }
-        self._groups = dict(groups)
+        shared: dict[frozenset[str], frozenset[str]] = {}
+        self._groups = {person: shared.setdefault(names, names) for person, names in groups.items()}
         self._bindings: dict[NameKey, Binding] = {}
         self._primaries: dict[tuple[PersonId, NetworkId], Binding] = {}
         self._names_of: dict[PersonId, list[Binding]] = {}
         for binding in bindings:
             self._add_binding(binding)
-        self._logins = {
-            (account.realm, account.username(form)): account
-            for account in self._accounts.values()
-            for form in LoginForm
-        }
 
     def _add_binding(self, binding: Binding) -> None:
         key = NameKey(binding.network, binding.name)
@@ -219,24 +202,12 @@ class IdentitySnapshot:
         account = self._accounts.get(person)
         return account.enabled if account is not None else self._kept_elsewhere(person)
 
-    def digest_login(self, username: str, realm: str, algorithm: Algorithm) -> DigestLogin | None:
-        """Returns who signs on with a Digest user name (the user part, or the whole address) in a realm.
-
-        None: there is no such account, it is disabled, or it has no password. A caller answers all three alike.
-        """
-        account = self._logins.get((realm, username))
-        if account is None or not account.enabled:
-            return None
-        form = LoginForm.ADDRESS if username == account.address else LoginForm.USER
-        for entry in account.ha1s:
-            if entry.form is form and entry.algorithm is algorithm:
-                return DigestLogin(person=account.address, ha1=entry.digest)
-        return None
-
     def identity(self, person: PersonId) -> Identity:
         """Returns a person as they are addressed inside."""
-        known = self._identities.get(person)
-        return known if known is not None else _identity(person, "")
+        account = self._accounts.get(person)
+        if account is not None:
+            return account.identity
+        return Identity(address=Address(network=SIP, user=RemoteUserId(person)), person=person)
 
     # --- which way
 
@@ -343,10 +314,6 @@ class IdentitySnapshot:
             code=code,
             reason=reason,
         )
-
-
-def _identity(person: PersonId, display_name: str) -> Identity:
-    return Identity(address=Address(network=SIP, user=RemoteUserId(person)), person=person, display_name=display_name)
 
 
 @frozen(kw_only=True)

@@ -9,6 +9,7 @@ like.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 from attrs import define, field
@@ -82,6 +83,13 @@ class Outlet(Protocol):
         """Takes the news that somebody begins to watch a target that nobody has watched yet, or that the last has left.
 
         A target without a person is watched by each for themselves: ``by`` says who.
+        """
+
+    def ask(self, watcher: Watcher, then: Callable[[], None]) -> bool:
+        """Asks for the state of a target that nobody watches, where it is elsewhere.
+
+        Returns:
+            Whether that was done: ``then`` is called while the state that was found is known here.
         """
 
 
@@ -233,10 +241,14 @@ class PresenceHub:
         return watch.sight
 
     def look(self, watcher: Watcher) -> Sight:
-        """Tells a watcher the state once, without a watch."""
+        """Tells a watcher the state once, without a watch; that of who is elsewhere and not watched is asked for."""
         sight = self._see(watcher, self._now())
-        if sight is not Sight.ASKS:
-            self._tell((watcher,), self._state_of(watcher))
+        if sight is Sight.ASKS:
+            return sight
+        index, key = self._index_of(watcher)
+        asks = sight is Sight.SEEN and index.first(key) is None
+        if not (asks and self._outlet.ask(watcher, partial(self._review, (watcher,)))):
+            self._review((watcher,))
         return sight
 
     def unwatch(self, watch_id: str) -> None:

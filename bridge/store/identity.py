@@ -4,11 +4,12 @@ Everything here takes a SQLAlchemy Connection, so that the ``identity_change`` r
 transaction. A running daemon asks ``version`` now and then (one row by its key) and reads a new snapshot when it grew.
 """
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
@@ -437,41 +438,38 @@ def _sealed(row: RowMapping) -> Sealed:
 
 _FORMS = {form.value: form for form in LoginForm}
 _ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
-_ORDER = {(form, algorithm): rank for rank, (form, algorithm) in enumerate(product(_FORMS, _ALGORITHMS))}
 
 
 def _accounts(connection: Connection) -> dict[PersonId, Account]:
-    hashes = _ha1s(connection)
     table = identity_account
     rows = connection.execute(
         select(table.c.address, table.c.realm, table.c.enabled, table.c.display_name, table.c.created_at)
     )
-    return {
+    accounts = {
         address: Account(
-            address=address,
-            realm=realm,
-            ha1s=hashes.get(address, ()),
-            enabled=enabled,
-            display_name=display_name,
-            created_at=created_at,
+            address=address, realm=realm, enabled=enabled, display_name=display_name, created_at=created_at
         )
         for address, realm, enabled, display_name, created_at in rows
     }
+    for address, entries in _ha1s(connection):
+        accounts[address] = evolve(accounts[address], ha1s=entries)
+    return accounts
 
 
-def _ha1s(connection: Connection) -> dict[str, tuple[Ha1, ...]]:
-    """The hashes of all accounts, those of each in the order in which they are made."""
+def _ha1s(connection: Connection) -> Iterator[tuple[PersonId, tuple[Ha1, ...]]]:
+    """Yields the hashes of each account: those of all at once would be most of what a large bridge holds."""
     table = identity_ha1
-    found: dict[str, list[tuple[int, Ha1]]] = {}
-    rows = connection.execute(select(table.c.address, table.c.form, table.c.algorithm, table.c.digest))
-    for address, form, algorithm, digest in rows:
-        entry = Ha1(form=_FORMS[form], algorithm=_ALGORITHMS[algorithm], digest=digest)
-        found.setdefault(address, []).append((_ORDER[form, algorithm], entry))
-    return {address: tuple(entry for _, entry in sorted(ranked, key=_rank)) for address, ranked in found.items()}
-
-
-def _rank(ranked: tuple[int, Ha1]) -> int:
-    return ranked[0]
+    rows = connection.execute(
+        select(table.c.address, table.c.form, table.c.algorithm, table.c.digest).order_by(table.c.address)
+    )
+    for address, group in groupby(rows, key=itemgetter(0)):
+        yield (
+            PersonId(address),
+            tuple(
+                Ha1(form=_FORMS[form], algorithm=_ALGORITHMS[algorithm], digest=digest)
+                for _, form, algorithm, digest in group
+            ),
+        )
 
 
 def _primaries(connection: Connection) -> dict[tuple[PersonId, NetworkId], RemoteUserId]:

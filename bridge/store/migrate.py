@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-REVISION: Final = "r0004_segments"
+REVISION: Final = "r0006_presence_request"
 """The revision that this program works with: the last of the steps in ``migrations/versions``."""
 _SCRIPTS = Path(__file__).parent / "migrations"
 

@@ -143,6 +143,21 @@ publication = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+presence_request = Table(
+    "presence_request",
+    metadata,
+    Column("target", Text, primary_key=True),
+    # A person, or network/name: how whoever asks is known.
+    Column("watcher", Text, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    # 0 while the watcher's network has not taken the answer.
+    Column("told", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 meta = Table(
     "meta",
     metadata,

@@ -1,10 +1,11 @@
-"""What presence costs: one person's thousand watchers, and a hundred thousand registrations with their subscriptions.
+"""What presence costs: one person's thousand watchers, and a hundred thousand people's registrations and subscriptions.
 
 ``run_fanout``: a person's state changes; hub, policy, mapping, endpoint and a UDP socket have a thousand watchers told.
 The least of some rounds counts. Their answers are measured apart: they are the watchers' doing.
 
-``run_many``: in a process of its own, 100,000 registered people with two subscriptions each; its memory, and the
-longest that one step of the reactor took, in CPU time of its thread, while all of it came, changed and ran out.
+``run_many``: in a process of its own, 100,000 registered people with two subscriptions each; its memory, all their
+accounts included, and the longest that one step of the reactor took, in CPU time of its thread, while all of it came,
+changed and ran out.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ import sys
 import time
 from typing import Any
 
+from bridge.app.sipside import SnapshotAccounts
 from bridge.delivery.ephemeral import EphemeralDelivery
 from bridge.delivery.judge import Judge
 from bridge.delivery.ports import Link
+from bridge.identity import accounts as people
+from bridge.identity.secret import Secret
 from bridge.identity.snapshot import IdentityRules, IdentitySnapshot
-from bridge.model.address import Identity
 from bridge.model.capabilities import Capabilities
 from bridge.model.ids import SIP, EventIdMint, PersonId
 from bridge.model.presence import Activity, Basic, PersonPresence
-from bridge.model.sharded import Sharded
 from bridge.policy.loader import Surroundings
 from bridge.policy.loading import load_text
 from bridge.presence.approvals import Approvals
@@ -41,9 +43,7 @@ from transports.sip.machine.config import Limits
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import SubscriptionOpened
 from transports.sip.machine.flow import Flow
-from transports.sip.machine.ports import Account
 from transports.sip.udp import UdpPort
-from transports.sip.wire.auth import ha1
 from transports.sip.wire.message import parse_message, respond_bytes
 from transports.sip.wire.native import SipPresence
 
@@ -83,28 +83,32 @@ class _Transport:
             self.endpoint.notify(native, self.now)
 
 
-class _Accounts:
-    """Everybody, made when asked for: who may sign on is the directory's to keep, and not measured here."""
+def _directory(users: int) -> IdentitySnapshot:
+    """The people, each with an account that holds what a password is checked with, as the store gives them."""
+    rules = IdentityRules(domains=frozenset({DOMAIN}), normal_name=lambda _, name: name, accounts_required=True)
+    password = Secret(PASSWORD)
 
-    def __init__(self) -> None:
-        self._names: Sharded[str, str] = Sharded()
+    def account(number: int) -> people.Account:
+        address = PersonId(f"user{number}@{DOMAIN}")
+        return people.Account(
+            address=address, realm=DOMAIN, ha1s=people.ha1s(address, DOMAIN, password),
+            display_name=f"User {number}", created_at=float(number),
+        )  # fmt: skip
 
-    def find(self, aor: str) -> Account | None:
-        user = aor.partition("@")[0]
-        aor = self._names.setdefault(aor, aor)
-        return Account(aor=aor, ha1={"MD5": ha1(user, DOMAIN, PASSWORD, "MD5")})
+    accounts = (account(number) for number in range(users))
+    return IdentitySnapshot(version=1, rules=rules, accounts=accounts, bindings=(), groups={})
 
 
 class Bridge:
     """An endpoint with the hub, the policy and the mapping that a daemon has."""
 
     def __init__(self, users: int, **changes: object) -> None:
-        self.endpoint = make_endpoint(people=_Accounts(), entropy=os.urandom, **changes)  # type: ignore[arg-type]
+        directory = _directory(users)
+        accounts = SnapshotAccounts(lambda: directory)
+        self.endpoint = make_endpoint(people=accounts, entropy=os.urandom, **changes)  # type: ignore[arg-type]
         self.transport = _Transport(self.endpoint)
         self.clock = time.time()
         self.alone = False
-        rules = IdentityRules(domains=frozenset({DOMAIN}), normal_name=lambda _, name: name, accounts_required=False)
-        directory = IdentitySnapshot(version=1, rules=rules, accounts=(), bindings=(), groups={})
         policy = load_text(POLICY, file="bench", surroundings=Surroundings(networks=(), domains=[DOMAIN]))
         mapping = SipMapping(addresses=SipAddressBook.of([DOMAIN]), clock=lambda: self.clock)
         links = {SIP: Link(transport=self.transport, mapping=mapping)}  # type: ignore[arg-type]
@@ -114,7 +118,6 @@ class Bridge:
         approvals = Approvals(self, lambda: self.clock)
         self.hub = PresenceHub(ephemeral, ephemeral.sight, approvals, lambda: self.clock, ephemeral.age)
         self.directory = directory
-        self._people: Sharded[PersonId, Identity] = Sharded()
 
     def put(self, request: object) -> None:
         """Nobody asks anything here."""
@@ -123,16 +126,15 @@ class Bridge:
         """Does what the way of a SUBSCRIBE to the hub does."""
         native = event.native
         watcher, target = PersonId(native.aor), PersonId(native.target.removeprefix("sip:"))
-        identity, aimed = self._identity(watcher), self._identity(target)
+        identity, aimed = self.directory.identity(watcher), self.directory.identity(target)
         assert identity.person is not None
         self.hub.watch(Watcher(id=native.id, identity=identity, target=aimed, by=identity.person))
 
-    def _identity(self, person: PersonId) -> Identity:
-        """One value for each person, as the directory of a daemon has them."""
-        known = self._people.get(person)
-        if known is None:
-            known = self._people[person] = self.directory.identity(person)
-        return known
+    def person(self, number: int) -> PersonId:
+        """Returns a person as the directory has them."""
+        person = self.directory.identity(PersonId(f"user{number}@{DOMAIN}")).person
+        assert person is not None
+        return person
 
     def events(self) -> None:
         """Takes what the endpoint has to tell."""
@@ -280,12 +282,14 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
 
     ``alone``: the SIP endpoint without the hub, which has each subscription shown its state directly.
     """
+    base = _rss()
     memory.settle()
     limits = Limits(server_transactions_per_source=1 << 30, finished_transactions=65536)
     bridge = Bridge(registrations, limits=limits)
     bridge.alone = alone
     endpoint = bridge.endpoint
-    base = _rss()
+    memory.settle()
+    peopled = _rss()
     stalls = _Stalls()
     now = 0.0
     challenge = None
@@ -297,7 +301,7 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
         challenge = client.challenge
         bridge.transport.now = now
         if not alone:
-            bridge.hub.reachable(PersonId(f"user{number}@{DOMAIN}"), 1)
+            bridge.hub.reachable(bridge.person(number), 1)
         for each in range(SUBSCRIPTIONS_EACH):
             other = (number * 7919 + each * 104_729 + 1) % registrations
             _subscribe(bridge, client, f"user{other}", f"w{each}", now)
@@ -317,6 +321,7 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
     memory.tend()
     filled = _rss()
     counts = endpoint.counts
+    print("filled", filled / 2**20, file=sys.stderr, flush=True)
     for step in range(2000):  # a tenth of the people change their state
         number = (step * 4057) % registrations
         bridge.transport.now = now
@@ -344,6 +349,7 @@ def many(registrations: int, *, alone: bool) -> dict[str, Any]:
         "registrations": counts["bindings"],
         "subscriptions": counts["subscriptions"],
         "base_mib": base / 2**20,
+        "peopled_mib": peopled / 2**20,
         "filled_mib": filled / 2**20,
         "left": endpoint.counts["subscriptions"] + endpoint.counts["bindings"],
         "longest_stall_ms": stalls.longest * 1000,

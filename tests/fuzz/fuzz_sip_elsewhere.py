@@ -1,7 +1,7 @@
 """What a server says to a subscription of ours: nothing escapes, nobody else is shown, the password stays, no storm."""
 
 from tests.kit.sip import DOMAIN, make_endpoint
-from transports.sip.machine.elsewhere import PresenceSeen
+from transports.sip.machine.elsewhere import PresenceFetched, PresenceSeen
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow
 from transports.sip.machine.trunkconfig import Peer, TrunkConfig
@@ -28,10 +28,14 @@ _CHALLENGES = [
 ]
 
 
-def _begin() -> tuple[Endpoint, Request]:
+def _begin(told: list[int] | None = None) -> tuple[Endpoint, Request]:
+    """A watch; a fetch where ``told`` is given, which gets a number when it is over."""
     endpoint = make_endpoint(trunks=TrunkConfig(peers=(_PEER,)))
     assert endpoint.elsewhere is not None
-    endpoint.elsewhere.want(_DORA, "", 1.0)
+    if told is None:
+        endpoint.elsewhere.want(_DORA, "", 1.0)
+    else:
+        assert endpoint.elsewhere.fetch(_DORA, "", lambda: told.append(1), 1.0)
     (request,) = _sent(endpoint, 1.0)
     return endpoint, request
 
@@ -92,18 +96,35 @@ def _settle(endpoint: Endpoint, now: float) -> None:
             assert endpoint.elsewhere.seen(event, now)
         elif isinstance(event, PresenceSeen):
             assert (event.native.aor, event.native.watcher) == (_DORA, "")
+        elif isinstance(event, PresenceFetched):
+            event.then()
 
 
 def one(data: bytes) -> None:
-    """Feeds ``data`` as what the server says, and once more; then nobody wants to know any more."""
+    """Feeds ``data`` as what the server says of a watch and of a fetch."""
     endpoint, _ = _begin()
+    _feed(endpoint, data)
+    assert endpoint.elsewhere is not None
+    assert len(endpoint.elsewhere) == 1
+    endpoint.elsewhere.unwant(_DORA, "", 2.0)
+    _end(endpoint)
+    assert len(endpoint.elsewhere) == 0
+    told: list[int] = []
+    endpoint, _ = _begin(told)
+    _feed(endpoint, data)
+    _end(endpoint)
+    assert told == [1]
+
+
+def _feed(endpoint: Endpoint, data: bytes) -> None:
+    """Twice: a copy changes nothing."""
     for now in (1.1, 1.2):
         endpoint.receive(_FLOW, data, now)
         _settle(endpoint, now)
         assert len(_sent(endpoint, now)) <= 2
-    assert endpoint.elsewhere is not None
-    assert len(endpoint.elsewhere) == 1
-    endpoint.elsewhere.unwant(_DORA, "", 2.0)
+
+
+def _end(endpoint: Endpoint) -> None:
     for _ in range(64):
         due = endpoint.next_deadline()
         if due is None or due > 200.0:
@@ -112,4 +133,3 @@ def one(data: bytes) -> None:
         _settle(endpoint, due)
         _sent(endpoint, due)
     assert endpoint.counts["watching"] == 0, endpoint.counts
-    assert len(endpoint.elsewhere) == 0

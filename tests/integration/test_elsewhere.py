@@ -123,6 +123,18 @@ def test_who_is_at_the_pbx_is_seen_here_and_refreshed_and_begun_anew(world: Worl
             told(bob, "after the restart", seconds=120.0)
 
 
+def test_who_asks_once_is_told_what_the_pbx_knows(world: World) -> None:
+    until(lambda: watching(world) == 0, 60.0, "nobody to watch")
+    with Phone(world.pbx, "alice") as alice, Phone(world.bridge, "bob") as bob:
+        assert alice.register().status == bob.register().status == 200
+        publish(alice, "<note>for who asks</note>")
+        watch(bob, expires=0)
+        notify = bob.incoming(lambda request: request.method == "NOTIFY", 30.0)
+        assert (notify.first("Subscription-State") or "").startswith("terminated")
+        assert "for who asks" in notify.body.decode()
+    until(lambda: watching(world) == 0, 60.0, "nothing stays")
+
+
 def test_a_message_to_who_is_at_the_pbx_is_sent_with_credentials(world: World) -> None:
     with Phone(world.pbx, "alice") as alice, Phone(world.bridge, "bob") as bob:
         assert alice.register().status == bob.register().status == 200

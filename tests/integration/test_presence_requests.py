@@ -108,7 +108,7 @@ def test_a_request_waits_over_a_restart_and_is_answered_by_a_command(bridge: Bri
         verdicts = [
             found.record.fields["verdict"]
             for found in bridge.records()
-            if found.record.fields.get("change") == "presence-approval"
+            if found.record.fields["event"] == "presence_approval"
         ]
         assert verdicts == ["approved", "refused"]
         again = subscribe(bob, ALICE)

@@ -24,7 +24,7 @@ from transports.sip.dns import DnsClient
 from transports.sip.kernelfilter import source_of
 from transports.sip.machine.config import Listener, StoredList
 from transports.sip.machine.documents import Surroundings
-from transports.sip.machine.elsewhere import PresenceSeen
+from transports.sip.machine.elsewhere import PresenceFetched, PresenceSeen
 from transports.sip.machine.endpoint import Endpoint
 from transports.sip.machine.events import (
     EndpointEvent,
@@ -38,7 +38,7 @@ from transports.sip.machine.events import (
     SubscriptionOpened,
     TypingRanOut,
 )
-from transports.sip.machine.flow import CloseFlow, ConnectTo, Flow
+from transports.sip.machine.flow import Flow
 from transports.sip.machine.locate import Answer, Question
 from transports.sip.machine.peers import PeerState
 from transports.sip.machine.ports import Accounts, Entropy, SubscriptionStore
@@ -59,6 +59,7 @@ from transports.sip.seams import (
 from transports.sip.sockets import Sockets
 from transports.sip.tls import ClientTls, ServerTls
 from transports.sip.wire.native import SipMessage, SipNative, SipPresence, SipTyping, SipWatch
+from transports.sip.writing import write
 
 _log = Logger()
 _MOST_LIMITS = 1024
@@ -277,6 +278,19 @@ class SipTransport:
         (self.endpoint.elsewhere.want if wanted else self.endpoint.elsewhere.unwant)(aor, by, self._clock())
         self._flush_soon()
 
+    def fetch_elsewhere(self, aor: str, by: str, watch: str, then: Callable[[], None]) -> bool:
+        """Has somebody's presence asked for once at another server, where that is configured, for a fetch here.
+
+        Args:
+            aor: whose.
+            by: in whose name; empty for people of the company.
+            watch: the fetch; its NOTIFY waits for the state, for a while.
+            then: called when the sink has what was found; it is taken back at once after that.
+        """
+        found = self.endpoint is not None and self.endpoint.fetch_elsewhere(aor, by, watch, then, self._clock())
+        self._flush_soon()
+        return found
+
     def watchers_changed(self, aor: str) -> None:
         """Tells that others watch a person than before, or ask to: their lists of watchers are told anew."""
         assert self.endpoint is not None
@@ -375,6 +389,8 @@ class SipTransport:
             sink.deliver(SipWatch(aor=event.watcher, target=event.target, id=event.id, expires=0), ignore)
         elif isinstance(event, PresenceSeen):
             sink.deliver(event.native, ignore)
+        elif isinstance(event, PresenceFetched):
+            event.then()
         else:
             self._seen(event)
 
@@ -416,7 +432,7 @@ class SipTransport:
                 outputs = endpoint.to_send(self._clock())
                 if not outputs:
                     break
-                self._write(outputs)
+                write(outputs, self._connections, self._sockets)
         finally:
             self._busy = False
         if endpoint.guard.changed and self._gate is None:
@@ -448,31 +464,6 @@ class SipTransport:
         assert self.endpoint.trunking is not None
         self.endpoint.trunking.answer(question, answer, self._clock())
         self._flush_soon()
-
-    def _write(self, outputs: list[tuple[Flow, bytes] | ConnectTo | CloseFlow]) -> None:
-        joined: dict[int, list[bytes]] = {}
-        for output in outputs:
-            if isinstance(output, ConnectTo):
-                self._connections.connect(output)
-            elif isinstance(output, CloseFlow):
-                self._write_joined(joined)
-                connection = self._connections.get(output.flow.id)
-                if connection is not None:
-                    connection.close()
-            else:
-                flow, data = output
-                if flow.reliable:
-                    joined.setdefault(flow.id, []).append(data)
-                else:
-                    self._sockets.send(flow, data)
-        self._write_joined(joined)
-
-    def _write_joined(self, joined: dict[int, list[bytes]]) -> None:
-        for flow_id, parts in joined.items():
-            connection = self._connections.get(flow_id)
-            if connection is not None:
-                connection.send(*parts)
-        joined.clear()
 
     def _arm(self) -> None:
         assert self.endpoint is not None

@@ -3,10 +3,20 @@
 import pickle
 
 import pytest
-from attrs import asdict
+from attrs import asdict, evolve
 
 from bridge.identity import accounts
-from bridge.identity.accounts import Account, Algorithm, LoginForm, domain_of, ha1, ha1s, normal_address, user_of
+from bridge.identity.accounts import (
+    Account,
+    Algorithm,
+    Ha1,
+    LoginForm,
+    domain_of,
+    ha1,
+    ha1s,
+    normal_address,
+    user_of,
+)
 from bridge.identity.errors import AddressRefused, PasswordRefused
 from bridge.identity.secret import Secret
 from tests.unit.identity.given import ALICE
@@ -110,6 +120,23 @@ def test_an_account_shows_no_hash() -> None:
     account = Account(address=ALICE, realm="corp.example", ha1s=entries)
     for shown in (repr(account), repr(entries), str(account)):
         assert not any(entry.digest in shown for entry in entries)
+
+
+def test_an_account_gives_its_hashes_back_whichever_there_are() -> None:
+    entries = ha1s(ALICE, "corp.example", Secret("geheim"))
+    for count in range(1 << len(entries)):
+        some = tuple(entry for place, entry in enumerate(entries) if count >> place & 1)
+        account = Account(address=ALICE, realm="corp.example", ha1s=reversed(some))
+        assert account.ha1s == some
+        assert evolve(account, enabled=False).ha1s == some
+        for entry in entries:
+            assert account.ha1(entry.form, entry.algorithm) == (entry.digest if entry in some else None)
+
+
+def test_a_hash_of_another_length_is_refused() -> None:
+    short = Ha1(form=LoginForm.USER, algorithm=Algorithm.SHA_256, digest="00" * 16)
+    with pytest.raises(ValueError, match="SHA-256 HA1 has 32 bytes, not 16"):
+        Account(address=ALICE, realm="corp.example", ha1s=[short])
 
 
 def test_a_secret_does_not_show_itself() -> None:

@@ -3,7 +3,6 @@
 import pytest
 from attrs import evolve
 
-from bridge.identity.accounts import Algorithm, ha1
 from bridge.identity.bindings import Binding
 from bridge.identity.changes import (
     AddUser,
@@ -117,27 +116,6 @@ def test_a_name_is_bound_once() -> None:
     for twice in ([binding, binding], [binding, other]):
         with pytest.raises(ValueError, match=r"bound twice|two primary"):
             IdentitySnapshot(version=1, rules=RULES, accounts=(), bindings=twice, groups={})
-
-
-@pytest.mark.parametrize("username", ["alice", "alice@corp.example"])
-@pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_either_user_name_signs_on(username: str, algorithm: Algorithm) -> None:
-    login = NOW.digest_login(username, "corp.example", algorithm)
-    assert login is not None
-    assert login.person == ALICE
-    assert login.ha1 == ha1(username, "corp.example", "geheim", algorithm)
-    assert login.ha1 not in repr(login)
-
-
-def test_who_does_not_sign_on() -> None:
-    who = snapshot(DisableUser(address=BOB), AddUser(address="dave@corp.example"))
-    for username, realm in [
-        ("nobody", "corp.example"),
-        ("alice", "other.example"),
-        ("bob", "corp.example"),
-        ("dave", "corp.example"),
-    ]:
-        assert who.digest_login(username, realm, Algorithm.MD5) is None
 
 
 # --- ways

@@ -1,6 +1,6 @@
 """Who sees whose presence, and that nobody sees more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from attrs import define, field
@@ -39,6 +39,8 @@ class Outlet:
     looked: list[tuple[str, PersonId, bool]] = field(factory=list)
     standings: list[tuple[str, Standing, bool]] = field(factory=list)
     answers: list[Request] = field(factory=list)
+    asked: list[tuple[str, Callable[[], None]]] | None = None
+    """None: nobody is elsewhere."""
 
     def notify(
         self, watchers: Sequence[Watcher], presence: PersonPresence, standing: Standing, *, hidden: bool
@@ -57,6 +59,12 @@ class Outlet:
 
     def looked_at(self, target: Identity, by: PersonId, *, wanted: bool) -> None:
         self.looked.append((str(target.address), by, wanted))
+
+    def ask(self, watcher: Watcher, then: Callable[[], None]) -> bool:
+        if self.asked is None:
+            return False
+        self.asked.append((watcher.id, then))
+        return True
 
 
 @define(eq=False)
@@ -311,14 +319,6 @@ def test_what_policy_says_is_asked_again_after_a_minute() -> None:
     w.now += 60.0
     w.hub.published(BOB, "t", OPEN)
     assert w.outlet.told == [("w1", OFFLINE), ("w1", OFFLINE)]
-
-
-def test_a_look_leaves_no_watch() -> None:
-    w = World()
-    target = values.person("bob")
-    w.hub.look(Watcher(id="f1", identity=values.person("alice"), target=target, by=ALICE))
-    w.hub.reachable(BOB, 1)
-    assert w.outlet.told == [("f1", OFFLINE)]
 
 
 def test_a_lost_network_hides_its_contacts_only() -> None:

@@ -8,11 +8,9 @@ import pytest
 from wsproto.events import CloseConnection, Ping, Pong, TextMessage
 
 from tests.kit.sip import DOMAIN
-from tests.unit.sip_connector.test_connector import Phone, Running, asynchronous, pause, running, start, until
+from tests.unit.sip_connector.running import Phone, Running, asynchronous, pause, start, until
 from transports.sip.machine.uac import Arrived
 from transports.sip.wire.native import SipMessage
-
-__all__ = ["running"]
 
 
 async def _turns(phone: Phone, wanted: type) -> None:

@@ -7,14 +7,17 @@ from bridge.model.ids import NetworkId, RemoteUserId
 from bridge.model.presence import OFFLINE, Activity, Basic, PersonPresence
 from mappings.identity import NetworkDomain, SipAddressBook
 from mappings.identity.names import MAX_MAIL_NAME
+from mappings.identity.sip import encode_user
 from mappings.pidf import from_pidf, to_pidf
-from tests.kit.sip import DOMAIN, SERVER, Client
+from tests.kit.sip import DOMAIN, SERVER, Client, make_endpoint
 from tests.kit.watchers import subscriber
+from tests.unit.sip_machine.test_presence import OPEN, Watcher
 from tests.unit.sip_machine.test_turns import phone, reply, results, texts, to_alice
 from transports.sip.machine.events import MessageReceived, Published
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.message import Request, respond_bytes
 from transports.sip.wire.native import SipPresence
+from transports.sip.wire.uri import parse_uri
 
 PJSIP_URI = 256
 """PJSIP_MAX_URL_SIZE: a message with a longer URI in it is thrown away whole."""
@@ -145,3 +148,39 @@ def test_libpurples_farewell_is_a_state_like_any_other() -> None:
     (event,) = (one for one in iter(client.endpoint.next_event, None) if isinstance(one, Published))
     assert event.native.pidf is not None
     assert from_pidf(event.native.pidf, 1.0)[0].basic is Basic.CLOSED
+
+
+_LABEL = "h" * 60
+_FAR = f"{_LABEL}.{_LABEL}.{_LABEL}.example"
+"""A host name of 190 characters, which DNS takes."""
+
+
+def _long(letter: str, length: int) -> tuple[Watcher, str]:
+    """Returns a watcher, and the URI of an address with so many characters."""
+    watcher = Watcher(make_endpoint(network_domains=frozenset({_FAR})), "alice")
+    watcher.register()
+    user = letter * (length - len(_FAR) - 1)
+    return watcher, f"sip:{encode_user(user)}@{_FAR}"
+
+
+@pytest.mark.parametrize("letter", ["x", "ü"])
+@pytest.mark.parametrize("length", [256, 257, 318, 320])
+def test_an_address_that_is_longer_than_pjsip_reads_is_watched_by_who_can_write_it(letter: str, length: int) -> None:
+    """What a NOTIFY adds to the addresses that the client has written itself is short enough for every one."""
+    watcher, uri = _long(letter, length)
+    response = watcher.subscribe(uri=uri)
+    assert response.status == 200
+    watcher.endpoint.notify(SipPresence(target=uri, watcher=None, pidf=OPEN), 1.0)
+    (notify,) = watcher.notified(1.2)
+    assert (notify.uri_text, notify.body) == (watcher.contact, OPEN)
+    assert (notify.from_.uri, notify.from_.tag) == (parse_uri(uri), response.to.tag)
+    assert all(len(str(one)) <= PJSIP_URI for one in notify.contacts)
+    assert watcher.subscribe(2.0, 0, response.to.tag or "", uri=uri).status == 200
+
+
+@pytest.mark.parametrize(("letter", "length"), [("x", 321), ("x", 900), ("ü", 321), ("x", 1100), ("ü", 400)])
+def test_an_address_that_is_longer_than_any_is_refused_as_such(letter: str, length: int) -> None:
+    watcher, uri = _long(letter, length)
+    response = watcher.subscribe(uri=uri)
+    assert (response.status, response.reason) == (414, "Request-URI Too Long")
+    assert watcher.endpoint.counts["subscriptions"] == 0

@@ -133,7 +133,7 @@ def test_without_a_user_a_challenge_is_an_answer_like_others() -> None:
         ([challenge(algorithm="SHA-512-256", more="")], "SHA-512-256"),
         (['Basic realm="x"', challenge("m")], "MD5"),
         (["Digest nonsense", challenge("m")], "MD5"),
-        ([challenge(more=', qop="auth-int"'), challenge("m", algorithm="md5")], "md5"),
+        ([challenge(more=', qop="x"'), challenge("m", algorithm="md5")], "md5"),
     ],
 )
 def test_the_first_challenge_that_can_be_answered_is(lines: list[str], algorithm: str) -> None:
@@ -142,6 +142,27 @@ def test_the_first_challenge_that_can_be_answered_is(lines: list[str], algorithm
     found = Credentials.parse(client.headers("OPTIONS", "sip:pbx").partition(": ")[2].strip())
     assert found is not None
     check(found, "OPTIONS", "sip:pbx", algorithm)
+
+
+def test_a_server_that_wants_the_body_in_the_answer_has_it() -> None:
+    """RFC 7616 section 3.4.3."""
+    world = World(make_peer(user="bridge", password="secret"))
+    world.send()
+    ((flow, first),) = world.out()
+    world.answer(flow, first, 401, 0.1, [("WWW-Authenticate", challenge(more=', qop="auth-int"'))])
+    ((_, second),) = world.out(0.1)
+    found = credentials(second)
+    assert (found.qop, found.nc) == ("auth-int", "00000001")
+    secret = ha1("bridge", REALM, "secret", "MD5")
+    assert second.body
+    assert found.response == found.expected(secret, "MESSAGE", body=second.body)
+    assert found.response != found.expected(secret, "MESSAGE")
+
+
+def test_the_body_is_left_out_where_that_is_enough() -> None:
+    client = auth()
+    assert client.challenged(response(401, challenge(more=', qop="auth-int, auth"')), Asked())
+    assert "qop=auth," in client.headers("MESSAGE", "sip:pbx", b"body")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +197,7 @@ def test_a_subscription_is_made_and_refreshed_with_credentials() -> None:
     check(credentials(second[1], "Proxy-Authorization"), "SUBSCRIBE", f"sip:dora@{DOMAIN}")
     world.reply(second)
     assert world.notify(second, "active;expires=600") == 200
-    (refresh,) = world.asked(545.0)
+    (refresh,) = world.soon(545.0)
     assert refresh[1].cseq.number == second[1].cseq.number + 1
     check(credentials(refresh[1], "Proxy-Authorization"), "SUBSCRIBE", refresh[1].uri_text)
 

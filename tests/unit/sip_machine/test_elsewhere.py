@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.kit.sip import DOMAIN
-from tests.unit.sip_machine.test_presence import OPEN
+from tests.unit.sip_machine.test_presence import OPEN, Watcher
 from tests.unit.sip_machine.test_trust import PBX, caller, make_peer
 from tests.unit.sip_machine.test_upstream import World, udp
-from transports.sip.machine.elsewhere import DENIED_AGAIN, LINGER, UNDER_WAY, PresenceSeen
+from transports.sip.machine.elsewhere import DENIED_AGAIN, LINGER, UNDER_WAY, PresenceFetched, PresenceSeen
+from transports.sip.machine.events import SubscriptionOpened
 from transports.sip.machine.flow import Flow
+from transports.sip.machine.spread import LONGER
+from transports.sip.machine.subscriptions import FETCH_WAIT
 from transports.sip.machine.trunkconfig import Peer, Route
 from transports.sip.machine.watches import AGAIN_AFTER, Denied, Lost, Shown
 from transports.sip.wire.message import Request, Response, parse_message
-from transports.sip.wire.native import SipSeen
+from transports.sip.wire.native import SipPresence, SipSeen
 
 BRIDGE = f"bridge@{DOMAIN}"
 DORA = f"dora@{DOMAIN}"
@@ -55,6 +58,17 @@ class Elsewhere(World):
         self.now = end
         return list(found.values())
 
+    def soon(self, within: float) -> list[tuple[Flow, Request]]:
+        """The first SUBSCRIBEs that go out within some seconds, whenever that is."""
+        end = self.now + within
+        while not (found := self.asked()):
+            due = self.endpoint.next_deadline()
+            assert due is not None
+            assert due <= end, "nothing went out"
+            self.now = max(self.now, due)
+            self.endpoint.handle_timer(self.now)
+        return found
+
     def reply(self, to: tuple[Flow, Request], status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
         flow, request = to
         if status < 300:
@@ -95,6 +109,8 @@ class Elsewhere(World):
         while (event := self.endpoint.next_event()) is not None:
             if isinstance(event, PresenceSeen):
                 found.append(event.native)
+            elif isinstance(event, PresenceFetched):
+                event.then()
             elif isinstance(event, Shown | Denied | Lost):
                 assert self.elsewhere.seen(event, self.now)
         return found
@@ -168,7 +184,7 @@ def test_a_dialog_by_record_route_is_refreshed_along_it() -> None:
     world.reply(first, headers=[("Record-Route", one) for one in reversed(routes)])
     world.notify(first, "active;expires=600", routes=routes)
     world.seen()
-    ((flow, refresh),) = world.asked(545.0)
+    ((flow, refresh),) = world.soon(545.0)
     assert udp(flow) == ("192.0.2.60", 5060)
     assert refresh.uri_text == f"sip:presence@{PBX}:5070"
     assert [str(one) for one in refresh.routes] == list(routes)
@@ -182,7 +198,7 @@ def test_481_begins_anew_and_shows_no_absence_between() -> None:
     world.reply(first)
     world.notify(first, "active;expires=600")
     world.seen()
-    (refresh,) = world.asked(541.0)
+    (refresh,) = world.soon(541.0)
     world.reply(refresh, 481)
     (anew,) = world.asked()
     assert anew[1].call_id != first[1].call_id
@@ -198,7 +214,7 @@ def test_a_peer_that_falls_silent_shows_its_people_as_absent_after_a_while_and_i
     world.reply(first)
     world.notify(first, "terminated;reason=deactivated", b"")
     assert world.seen() == []
-    assert len(world.asked(AGAIN_AFTER)) == 1
+    assert len(world.soon(AGAIN_AFTER * (1 + LONGER))) == 1
     world.unwant()
 
     gone = Elsewhere()
@@ -207,7 +223,7 @@ def test_a_peer_that_falls_silent_shows_its_people_as_absent_after_a_while_and_i
     gone.reply(first)
     gone.notify(first, "active;expires=600")
     assert gone.seen() == [shown(OPEN)]
-    assert len(gone.asked(541.0)) == 1
+    assert len(gone.soon(541.0)) == 1
     gone.asked(32.0)
     gone.now += LINGER + 1.0
     gone.endpoint.handle_timer(gone.now)
@@ -222,7 +238,7 @@ def test_who_is_denied_asks_again_much_later() -> None:
         world.reply(first, status)
         assert world.seen() == []
         assert world.asked(DENIED_AGAIN - 1.0) == []
-        assert len(world.asked(2.0)) == 1, status
+        assert len(world.soon(2.0 + DENIED_AGAIN * LONGER)) == 1, status
 
 
 def test_pending_and_without_a_body_show_nothing() -> None:
@@ -285,3 +301,134 @@ def test_a_notify_without_a_dialog_shows_nothing() -> None:
     )  # fmt: skip
     assert world.notify((flow, other)) == 481
     assert world.seen() == []
+
+
+class Asking(Elsewhere):
+    """The same, with somebody here who asks once: RFC 6665 section 4.4.3, RFC 8048 section 6."""
+
+    def __init__(self, *peers: Peer, routes: tuple[Route, ...] = ()) -> None:
+        super().__init__(*peers, routes=routes)
+        self.alice = Watcher(self.endpoint, "alice")
+        self.alice.register()
+        self.told: list[str] = []
+
+    def ask(self, target: str = DORA, by: str = "") -> str:
+        """Sends a fetch, and has the owner ask. Returns its name."""
+        self.alice.subscribe(self.now, 0, uri=f"sip:{target}")
+        watch = next(event.native.id for event in self.events() if isinstance(event, SubscriptionOpened))
+
+        def then() -> None:
+            self.told.append(watch)
+            self.endpoint.notify(
+                SipPresence(target=f"sip:{target}", watcher=None, pidf=OPEN, subscription=watch), self.now
+            )
+
+        if not self.endpoint.fetch_elsewhere(target, by, watch, then, self.now):
+            then()
+        self.dns(self.now)
+        return watch
+
+    def events(self) -> list[object]:
+        found: list[object] = []
+        while (event := self.endpoint.next_event()) is not None:
+            found.append(event)
+        return found
+
+
+def test_a_fetch_here_is_a_fetch_there_in_a_dialog_of_its_own() -> None:
+    world = Asking()
+    watch = world.ask()
+    (there,) = world.asked(0.5)
+    assert (there[1].expires, there[1].to.tag, there[1].uri_text) == (0, None, f"sip:{DORA}")
+    assert (there[1].first("From") or "").startswith(f"<sip:{BRIDGE}>;tag=")
+    world.reply(there)
+    assert world.told == []
+    assert world.notify(there, "terminated;reason=timeout") == 200
+    assert world.seen() == [shown(OPEN), shown(None)]
+    assert world.told == [watch]
+    (notify,) = world.alice.notified(world.now + 0.1)
+    assert (notify.first("Subscription-State"), notify.body) == ("terminated;reason=timeout", OPEN)
+    assert world.endpoint.counts["watching"] == world.endpoint.counts["subscriptions"] == 0
+
+
+def test_those_who_ask_at_once_share_one_and_another_asks_anew() -> None:
+    world = Asking()
+    watches = [world.ask()]
+    world.alice.dialog_id = "other"
+    watches.append(world.ask())
+    (there,) = world.asked(0.5)
+    world.reply(there)
+    world.notify(there, "terminated;reason=timeout")
+    world.seen()
+    assert world.told == watches
+    world.alice.dialog_id = "third"
+    world.ask()
+    (again,) = world.asked(0.5)
+    assert again[1].call_id != there[1].call_id
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_too_long() -> None:
+    world = Asking()
+    world.ask()
+    world.asked(FETCH_WAIT - 1.0)
+    assert world.alice.notified(world.now) == []
+    world.now = FETCH_WAIT + 0.1
+    (notify,) = world.alice.notified(world.now)
+    assert (notify.first("Subscription-State"), notify.body) == ("terminated;reason=timeout", b"")
+    world.asked(60.0)
+    assert len(world.told) == 1  # too late, and for nobody
+    assert world.alice.notified(world.now) == []
+
+
+def test_what_is_pending_or_refused_there_shows_nothing() -> None:
+    for status in (403, 404):
+        world = Asking()
+        world.ask()
+        (there,) = world.asked(0.5)
+        world.reply(there, status)
+        assert world.seen() == []
+        assert len(world.told) == 1
+    world = Asking()
+    world.ask()
+    (there,) = world.asked(0.5)
+    world.reply(there)
+    world.notify(there, "pending;expires=0")
+    world.notify(there, "terminated;reason=timeout", b"")
+    assert world.seen() == []
+    assert len(world.told) == 1
+
+
+def test_who_is_watched_already_is_known() -> None:
+    world = Asking()
+    world.want()
+    (there,) = world.asked(0.5)
+    world.reply(there)
+    world.notify(there)
+    world.seen()
+    world.ask()
+    assert len(world.told) == 1
+    (notify,) = world.alice.notified(world.now + 0.1)
+    assert notify.body == OPEN
+    assert world.asked(1.0) == []
+
+
+def test_a_watch_that_begins_meanwhile_keeps_what_the_fetch_has_found() -> None:
+    world = Asking()
+    world.ask()
+    (there,) = world.asked(0.5)
+    world.want()
+    (watch,) = world.asked(0.5)
+    world.reply(there)
+    world.notify(there, "terminated;reason=timeout")
+    assert world.seen() == [shown(OPEN)]
+    world.unwant()
+    assert world.seen() == [shown(None)]
+    assert watch[1].expires == 3600
+
+
+def test_who_is_nowhere_else_is_answered_at_once() -> None:
+    world = Asking()
+    world.ask("friend@aim.example.test")
+    assert len(world.told) == 1
+    (notify,) = world.alice.notified(world.now + 0.1)
+    assert notify.body == OPEN

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.kit.sip import DOMAIN, PASSWORD, People
 from tests.unit.sip_connector.pem import make_certificate
-from tests.unit.sip_connector.test_connector import Intake, Refusal, Sink, asynchronous, pause, until
+from tests.unit.sip_connector.running import Intake, Refusal, Sink, asynchronous, pause, until
 from transports.sip.connector import SipTransport
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.flow import Target

@@ -79,17 +79,20 @@ def test_challenge_as_text() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", "SHA-512-256", "MD5-sess"])
-@pytest.mark.parametrize("qop", [("auth",), ("auth", "auth-int"), ()])
+@pytest.mark.parametrize("qop", [("auth",), ("auth", "auth-int"), ("auth-int",), ()])
 def test_answers_are_what_is_expected(algorithm: str, qop: tuple[str, ...]) -> None:
     challenge = Challenge(realm="r", nonce="n", algorithm=algorithm, qop=qop, opaque="o")
     if algorithm == "MD5-sess" and not qop:
         return  # RFC 7616 wants qop with it
     secret = ha1("alice", "r", "pw", algorithm)
-    credentials = answer(challenge, username="alice", ha1=secret, method="MESSAGE", uri="sip:b", cnonce="c", count=26)
+    credentials = answer(
+        challenge, username="alice", ha1=secret, method="MESSAGE", uri="sip:b", cnonce="c", count=26, body=b"hi"
+    )
     again = Credentials.parse(str(credentials))
     assert again == credentials
-    assert again.expected(secret, "MESSAGE") == again.response
-    assert again.expected(secret, "REGISTER") != again.response
+    assert again.expected(secret, "MESSAGE", body=b"hi") == again.response
+    assert again.expected(secret, "REGISTER", body=b"hi") != again.response
+    assert (again.expected(secret, "MESSAGE", body=b"ho") == again.response) is (qop != ("auth-int",))
     assert again.nonce_count == (26 if qop else None)
 
 

@@ -1,5 +1,6 @@
 """Opening a store: its URL, its file, its schema; and housekeeping."""
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -22,7 +23,7 @@ from bridge.store.errors import SchemaNewerError, StoreConfigError, StoreError
 from bridge.store.housekeeping import purge_sip, retire_master_key, rotate_master_key
 from bridge.store.migrate import REVISION, migrate
 from bridge.store.reader import SqliteLogReader
-from bridge.store.schema import metadata, publication, registration, subscription
+from bridge.store.schema import metadata, presence_request, publication, registration, subscription
 from bridge.store.writer import LogWriter
 from tests.unit.compliance.samples import NOW, event_id
 from tests.unit.store.world import World, sent
@@ -98,7 +99,7 @@ def _as_in_the_first_version(path: Path) -> None:
     with SqliteLogReader(path) as reader:
         leaves, sealed = list(reader.leaves()), list(reader.sealed())
     with sqlite3.connect(path) as old:
-        for table in ("publication", "leaf", "mention", "body", "data_key"):
+        for table in ("presence_request", "publication", "leaf", "mention", "body", "data_key"):
             old.execute(f"DROP TABLE {table}")
         old.execute(
             "CREATE TABLE leaf (seq INTEGER NOT NULL PRIMARY KEY, event TEXT NOT NULL, msg_id TEXT, "
@@ -114,6 +115,24 @@ def _as_in_the_first_version(path: Path) -> None:
         old.executemany("INSERT INTO data_key VALUES (?, ?, ?)", [(row[0], *row[2:]) for row in sealed])
         old.execute("UPDATE alembic_version SET version_num = 'r0002_identity'")
     old.close()
+
+
+def test_requests_to_see_somebody_are_taken_over_into_their_table(tmp_path: Path) -> None:
+    old = {
+        "target": "alice@corp.example", "watcher": "aim/theboogyman", "verdict": "approved", "at": 1_700_000_000.5,
+        "words": "it is me", "account": "alicework", "told": False,
+    }  # fmt: skip
+    other = {**old, "watcher": "bob@corp.example", "verdict": "waits", "words": "", "account": "", "told": True}
+    raw = connect(tmp_path / "x.db")
+    migrate(raw)
+    raw.execute("DROP TABLE presence_request")
+    raw.execute("UPDATE alembic_version SET version_num = 'r0004_segments'")
+    rows = [("presence/1", json.dumps(old)), ("presence/2", json.dumps(other)), ("presenceX", "stays")]
+    raw.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+    migrate(raw)
+    found = sqlalchemy_over(raw).execute(select(presence_request)).mappings()
+    assert [dict(row) for row in found] == [old, other]
+    assert raw.execute("SELECT key FROM meta").fetchall() == [("presenceX",)]
 
 
 def test_a_database_with_two_schemas_is_refused(tmp_path: Path) -> None:

@@ -36,7 +36,10 @@ def refusal(request: Request, config: EndpointConfig, entries: tuple[str, ...] |
     if contacts[0].uri.headers:
         return 400, "Contact: headers are not allowed in a dialog's target", ()  # RFC 3261 19.1.1, table 1
     limit = config.limits.stored_text
-    texts = [str(contacts[0]), *request.lines("Record-Route"), request.first("From") or "", request.uri_text]
+    uri = request.uri
+    if len(request.uri_text) > 2 * limit or (isinstance(uri, SipUri) and len(uri.aor) > config.limits.address):
+        return 414, None, ()
+    texts = [str(contacts[0]), *request.lines("Record-Route"), request.first("From") or ""]
     if any(len(text) > 2 * limit for text in texts) or len(texts) > 16:
         return 513, "Addresses are too long to be kept", ()
     return None

@@ -61,14 +61,14 @@ class ClientAuth:
     def __repr__(self) -> str:
         return f"ClientAuth({self._user!r})"
 
-    def headers(self, method: str, uri: str) -> str:
+    def headers(self, method: str, uri: str, body: bytes = b"") -> str:
         """Returns the header lines for a request that is about to be sent; empty where nobody has asked yet."""
         lines = []
         for (header, _), space in self._spaces.items():
             space.count += 1
             credentials = answer(
                 space.challenge, username=self._user, ha1=space.secret, method=method, uri=uri,
-                cnonce=self._entropy(12).hex(), count=space.count,
+                cnonce=self._entropy(12).hex(), count=space.count, body=body,
             )  # fmt: skip
             lines.append(f"{header}: {credentials}\r\n")
         return "".join(lines)
@@ -115,7 +115,7 @@ def _readable(line: str) -> Challenge | None:
         challenge = Challenge.parse(line)
         if challenge is None or challenge.algorithm.upper() not in _KNOWN:
             return None
-        if challenge.qop and "auth" not in challenge.qop:
+        if not challenge.answerable:
             return None
         str(challenge)  # what cannot be written back cannot be answered
     except (SipSyntaxError, SipBuildError):

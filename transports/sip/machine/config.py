@@ -130,6 +130,8 @@ class Limits:
     max_body: int = 65536
     inflated_body: int = 262144
     stored_text: int = 512
+    address: int = 320
+    """Characters of an address that can be watched: 64 and 255, as mail has them, and the at sign. Longer: 414."""
     """Characters of a header that a peer has us keep (Contact, User-Agent, route set entries)."""
     retry_after: int = 5
 

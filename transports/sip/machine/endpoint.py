@@ -7,7 +7,7 @@ The owner feeds it what its sockets read, takes events with `next_event`, gives 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from bridge.model.body import Stage
@@ -130,7 +130,9 @@ class Endpoint:
         self.elsewhere: Elsewhere | None = None
         """Who is watched at other servers; feed it with the events of `subscriber`."""
         if upstream is not None:
-            self.elsewhere = Elsewhere(config.trunks, upstream, self.subscriber, self._queue, self._events.append)
+            self.elsewhere = Elsewhere(
+                config.trunks, upstream, self.subscriber, self._queue, entropy, self._events.append
+            )
         self._lists = KeptLists(config.lists)
         self._uas = Uas(
             config,
@@ -251,6 +253,18 @@ class Endpoint:
     def notify(self, presence: SipPresence, now: float) -> int:
         """Sets what subscriptions show. Returns how many were meant."""
         return self._notifier.notify(presence, now)
+
+    def fetch_elsewhere(self, aor: str, by: str, watch: str, then: Callable[[], None], now: float) -> bool:
+        """Asks for somebody's presence at another server, for a fetch here, whose NOTIFY waits. Returns whether.
+
+        ``then`` comes back in a `PresenceFetched`, between the `PresenceSeen` of what was found and that of its end.
+        """
+        if self.elsewhere is None or not self._notifier.hold(watch, now):
+            return False
+        if self.elsewhere.fetch(aor, by, then, now):
+            return True
+        self._notifier.release(watch, now)
+        return False
 
     def set_lists(self, lists: Mapping[str, StoredList], now: float) -> None:
         """Puts other lists in force (RFC 4662); who watches one that has changed is told all of it."""

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from bridge.model.capabilities import SendResult
-from transports.sip.machine.elsewhere import PresenceSeen
+from transports.sip.machine.elsewhere import PresenceFetched, PresenceSeen
 from transports.sip.machine.watches import SubscriberEvent
 from transports.sip.wire.native import SipMessage, SipPublished, SipRegistration, SipTyping, SipWatch
 
@@ -107,6 +107,7 @@ EndpointEvent: TypeAlias = (
     | SubscriptionClosed
     | RequestRefused
     | PeerChanged
+    | PresenceFetched
     | PresenceSeen
     | SubscriberEvent
 )

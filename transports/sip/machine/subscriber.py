@@ -24,6 +24,7 @@ from transports.sip.machine.ports import Entropy
 from transports.sip.machine.routeset import Routed, routed
 from transports.sip.machine.routing import Router, target_of, uri_transport
 from transports.sip.machine.serving import ServerTransaction
+from transports.sip.machine.spread import pause_for, refresh_after
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.upstream import Hop, Result, Upstream
 from transports.sip.machine.watches import AGAIN_AFTER, EXPIRES, Denied, Lost, Shown, SubscriberEvent, Watch
@@ -39,7 +40,6 @@ DENIED = frozenset({403, 489, 603})
 """RFC 8048 section 5.2.2: the authorization is cancelled for good."""
 OVER = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
 """RFC 6665 section 4.1.2.2: the usage is over when a refresh is answered so. It begins with a new Call-ID and tag."""
-REFRESH_AT = 0.9
 AGAIN_AT_MOST = 3600.0
 MAX_WATCHES = 100_000
 _FOR_GOOD = frozenset({"rejected", "noresource", "invariant"})
@@ -94,9 +94,11 @@ class Subscriber:
         """
         return key in self._by_key or self._new(key, watcher, target, way, tuple(hops), now, fetch=False)
 
-    def fetch(self, key: str, watcher: str, target: str, now: float, way: Target | None = None) -> bool:
+    def fetch(
+        self, key: str, watcher: str, target: str, now: float, way: Target | None = None, hops: Iterable[Hop] = ()
+    ) -> bool:
         """Asks for the state once (Expires 0), in a dialog of its own even where ``target`` is watched already."""
-        return key not in self._by_key and self._new(key, watcher, target, way, (), now, fetch=True)
+        return key not in self._by_key and self._new(key, watcher, target, way, tuple(hops), now, fetch=True)
 
     def unwatch(self, key: str, now: float) -> None:
         """Ends a watch; `Lost` follows when the notifier has taken it (RFC 8048 section 5.2.3), or 64*T1 later."""
@@ -246,7 +248,7 @@ class Subscriber:
         granted = asked if response.expires is None else min(response.expires, asked)
         watch.expires = granted
         if watch.notified and not watch.fetch:
-            self._plan_refresh(watch, granted, now)
+            self._plan_refresh(watch, refresh_after(granted, self._entropy), now)
 
     def _asked_to_end(self, watch: Watch, now: float) -> None:
         """Ends a watch, or one whose end was wished while it began: that is said first."""
@@ -261,10 +263,10 @@ class Subscriber:
         watch.expires = 0
         self._send(watch, now)
 
-    def _plan_refresh(self, watch: Watch, left: float, now: float) -> None:
+    def _plan_refresh(self, watch: Watch, after: float, now: float) -> None:
         if watch.refresh is not None:
             self._queue.cancel(watch.refresh)
-        watch.refresh = self._queue.after(now, max(left * REFRESH_AT, 1.0), partial(self._refresh, watch))
+        watch.refresh = self._queue.after(now, after, partial(self._refresh, watch))
 
     def _refresh(self, watch: Watch, now: float) -> None:
         if self._by_key.get(watch.key) is watch and not watch.sending and not watch.ending:
@@ -288,7 +290,8 @@ class Subscriber:
             self._begin(watch, now)
         elif in_dialog and status not in OVER:
             # Section 4.1.2.2: the usage lives until it runs out; the next refresh comes before that.
-            self._plan_refresh(watch, max(retry_after(response, AGAIN_AT_MOST) or watch.again, 1.0) / REFRESH_AT, now)
+            pause = max(retry_after(response, AGAIN_AT_MOST) or watch.again, 1.0)
+            self._plan_refresh(watch, pause_for(pause, self._entropy), now)
             watch.again = min(2 * watch.again, AGAIN_AT_MOST)
         else:
             self._failed(watch, f"answered {status}", now, retry_after(response, AGAIN_AT_MOST))
@@ -301,7 +304,7 @@ class Subscriber:
         self._stop(watch)
         self._by_tag.pop(watch.tag, None)
         watch.tag = watch.remote = ""  # what still comes of this dialog is late
-        pause = watch.again if after is None else after
+        pause = pause_for(watch.again if after is None else after, self._entropy)
         watch.again = min(2 * watch.again, AGAIN_AT_MOST)
         watch.refresh = self._queue.after(now, pause, partial(self._anew, watch))
         self._emit(Lost(watch.key, reason))
@@ -412,7 +415,7 @@ class Subscriber:
         left = delta_seconds(params.get("expires"))
         watch.expires = min(watch.expires if left is None else left, max(EXPIRES, watch.min_expires))
         if not (watch.fetch or watch.sending):
-            self._plan_refresh(watch, watch.expires, now)
+            self._plan_refresh(watch, refresh_after(watch.expires, self._entropy), now)
 
     def _terminated(self, watch: Watch, params: dict[str, str | None], pidf: bytes | None, now: float) -> None:
         """Section 4.1.3: what each reason asks for. One that is not known is as none: it may be tried again at once."""

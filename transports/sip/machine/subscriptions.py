@@ -6,15 +6,13 @@ What a watcher sees of a person (RFC 3856) is its owner's to say: until then it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from bridge.model.sharded import Sharded
-from bridge.model.watches import Watches
 from transports.sip.machine.admission import Refused, refusal, too_long
 from transports.sip.machine.config import EndpointConfig
 from transports.sip.machine.contents import LISTS, Contents
 from transports.sip.machine.dialogs import Plans, Subscription, accept_of, event_of, package_of, resumed, share
-from transports.sip.machine.documents import Document, Documents, Surroundings, ended_by, watcher_entry
+from transports.sip.machine.documents import Document, Documents, Surroundings, ended_by
 from transports.sip.machine.events import SubscriptionClosed
 from transports.sip.machine.expiry import Expiries
 from transports.sip.machine.flow import Flow
@@ -23,6 +21,7 @@ from transports.sip.machine.layer import TransactionLayer
 from transports.sip.machine.lists import Listing, Watched
 from transports.sip.machine.names import Names
 from transports.sip.machine.notifies import Notifies
+from transports.sip.machine.observers import Observers
 from transports.sip.machine.packages import MESSAGE_SUMMARY, PACKAGES, PRESENCE, REG, WINFO, Package, form_of
 from transports.sip.machine.ports import Entropy, SubscriptionStore
 from transports.sip.machine.quota import Quota
@@ -31,11 +30,14 @@ from transports.sip.machine.routing import Router
 from transports.sip.machine.serving import ServerTransaction
 from transports.sip.machine.shown import Shape, same, shape_of
 from transports.sip.machine.shutout import ShutOut
+from transports.sip.machine.subscriptiontable import SubscriptionTable
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.wire.headers import NameAddr
 from transports.sip.wire.native import SipPresence, SipWatch
 from transports.sip.wire.uri import SipUri, parse_uri
-from transports.sip.wire.watcherinfo import WatcherEntry, WatcherEvent, WatcherStatus
+
+FETCH_WAIT = 8.0
+"""Seconds that the answer to a fetch waits for another server."""
 
 
 class Notifier:
@@ -71,12 +73,13 @@ class Notifier:
         self._epoch = epoch
         self._opened = opened
         self._closed = closed
-        self._by_id: Sharded[str, Subscription] = Sharded()
-        self._by_target: dict[str, Watches[str, Watched]] = {name: Watches() for name in PACKAGES}
+        self._table = SubscriptionTable(names)
+        self._by_id, self._by_target = self._table.by_id, self._table.by_target
         self._quota = Quota(config.limits)
         self._shut_out = ShutOut(queue, self._by_id, self._end_blind)
         self._expiries: Expiries[str] = Expiries(queue, self._expire, Plans(self._by_id))
-        documents = Documents(self._watchers, registrar.contacts, surroundings)
+        self._observers = Observers(self._table, self._plan)
+        documents = Documents(self._observers.watchers, registrar.contacts, surroundings)
         self._notifies = Notifies(
             config, layer, queue, router, names, registrar, Contents(config, documents, entropy),
             self._by_id, self._drop,
@@ -105,19 +108,11 @@ class Notifier:
                 shows = Listing(row.id, row.target, self._names.watchable)
                 shows.renew(row.entries)
             else:
-                shows = self._shown(package, row.id, row.target, self._names.target(uri))
+                shows = self._table.shown(package, row.id, row.target, self._names.target(uri))
             subscription = resumed(row, package.name, shows, self._epoch)
             share(subscription, self._registrar.contacts(subscription.watcher))
             self._insert(subscription, now)
             self._tell(subscription, now, resumed=True)
-
-    def _shown(self, package: Package, watch_id: str, uri_text: str, target: str) -> Watched:
-        kind = Watched if package.name == PRESENCE else Document
-        other = self._by_target[package.name].first(target)
-        if other is not None:
-            target = other.target  # the same texts once, however many watch
-            uri_text = other.uri_text if other.uri_text == uri_text else uri_text
-        return kind(watch_id, uri_text, target)
 
     def subscribe(
         self, transaction: ServerTransaction, watcher: str, entries: tuple[str, ...] | None, now: float
@@ -272,7 +267,7 @@ class Notifier:
         shows: Watched | Listing
         if entries is None:
             assert isinstance(request.uri, SipUri)
-            shows = self._shown(package, name, self._names.canonical(request), self._names.target(request.uri))
+            shows = self._table.shown(package, name, self._names.canonical(request), self._names.target(request.uri))
         else:
             shows = Listing(name, request.uri_text, self._names.watchable)
             shows.renew(entries)
@@ -296,10 +291,7 @@ class Notifier:
         self._notifies.plan(subscription, now)
 
     def _insert(self, subscription: Subscription, now: float) -> None:
-        self._by_id[subscription.id] = subscription
-        index = self._by_target[subscription.package]
-        for watched in subscription.watched:
-            index.add(watched.target, watched)
+        self._table.insert(subscription)
         self._quota.count(subscription.watcher, subscription.size)
         if not subscription.fetch:
             self._expiries.add(subscription.id, subscription.expires_at, now)
@@ -329,16 +321,18 @@ class Notifier:
         self._by_target[subscription.package].remove(watched.target, watched)
         if subscription.package != PRESENCE or subscription.fetch:
             return
-        self._watching_changed(subscription, watched, "terminated", ended_by(reason), now)
+        self._observers.watching_changed(subscription, watched, "terminated", ended_by(reason), now)
         self._closed(SubscriptionClosed(watched.id, subscription.watcher, watched.uri_text, reason))
 
     def notify(self, presence: SipPresence, now: float) -> int:
         """Sets what subscriptions show. Returns how many were meant: one, a watcher's, or all of the target."""
-        found = self._find(presence)
+        found = self._table.find(presence)
         usual: list[Subscription] = []
         address: str | None = None
         shape: Shape | None = None
         for subscription, watched in found:
+            if subscription.fetch:
+                subscription.next_at = 0.0  # whatever it has waited for
             if watched.uri_text is not address:  # it is one text for nearly all who watch a person
                 address = watched.uri_text
                 shape = shape_of(presence.pidf, address)
@@ -364,9 +358,32 @@ class Notifier:
                 self._notifies.plan(subscription, now)
             if before != (watched.state, watched.hidden) and not (before[1] and watched.hidden):
                 told = subscription.local_cseq > 0 and before[0] == "pending"
-                self._watching_changed(subscription, watched, None, "approved" if told else "subscribe", now)
+                self._observers.watching_changed(subscription, watched, None, "approved" if told else "subscribe", now)
         self._notifies.plan_all(usual, now)
         return len(found)
+
+    def hold(self, watch_id: str, now: float) -> bool:
+        """Has the NOTIFY of a fetch wait for the state that its owner asks for elsewhere. Returns whether it is one.
+
+        Section 4.2.1.2 of RFC 6665 has a NOTIFY come at once, for which its section 4.1.2.4 lets a subscriber wait
+        64*T1; RFC 8048 section 6 has the answer of another server in it. What has not come by then is not waited for.
+        """
+        subscription = self._by_id.get(watch_id)
+        if subscription is None or not subscription.fetch or subscription.busy:
+            return False
+        subscription.planned, subscription.next_at = None, now + FETCH_WAIT
+        self._notifies.plan(subscription, now)
+        return True
+
+    def release(self, watch_id: str, now: float) -> None:
+        """Has the NOTIFY of a fetch wait no longer."""
+        subscription = self._by_id.get(watch_id)
+        if subscription is not None and subscription.fetch:
+            subscription.next_at = 0.0
+            self._notifies.plan(subscription, now)
+
+    def _plan(self, subscription: Subscription, now: float) -> None:
+        self._notifies.plan(subscription, now)
 
     def _show(
         self, subscription: Subscription, listing: Listing, watched: Watched, presence: SipPresence, now: float
@@ -385,32 +402,6 @@ class Notifier:
     def _end_blind(self, subscription: Subscription, reason: str, now: float) -> None:
         subscription.silence()
         self._end(subscription, reason, now)
-
-    def _find(self, presence: SipPresence) -> list[tuple[Subscription, Watched]]:
-        names = presence.subscriptions or (() if presence.subscription is None else (presence.subscription,))
-        if names:
-            by_id = self._by_id
-            found: list[tuple[Subscription, Watched]] = []
-            for name in names:
-                owner = by_id.get(name)
-                if owner is not None and type(owner.shows) is Watched and not owner.over:
-                    found.append((owner, owner.shows))
-                elif (one := self._find_one(name)) is not None:
-                    found.append(one)
-            return found
-        uri = parse_uri(presence.target)
-        target = self._names.target(uri) if isinstance(uri, SipUri) else presence.target
-        return [
-            (owner, watched)
-            for watched in self._by_target[PRESENCE].of(target)
-            for owner in (self._by_id[_owner(watched.id)],)
-            if presence.watcher in {None, owner.watcher} and (not owner.over or owner.fetch)
-        ]
-
-    def _find_one(self, watch_id: str) -> tuple[Subscription, Watched] | None:
-        owner = self._by_id.get(watch_id) or self._by_id.get(_owner(watch_id))
-        one = None if owner is None or owner.package != PRESENCE else owner.find(watch_id)
-        return None if owner is None or one is None or (owner.over and not owner.fetch) else (owner, one)
 
     def _end(self, subscription: Subscription, reason: str, now: float) -> None:
         """Decides that a subscription is over: its last NOTIFY says so."""
@@ -443,11 +434,11 @@ class Notifier:
 
     def registered(self, aor: str, now: float) -> None:
         """Takes the news that a person's registrations have changed (RFC 3680)."""
-        self._renewed(REG, aor, now)
+        self._observers.renewed(REG, aor, now)
 
     def summary_changed(self, aor: str, now: float) -> None:
         """Takes the news that other messages wait for a person than before (RFC 3842)."""
-        self._renewed(MESSAGE_SUMMARY, aor, now)
+        self._observers.renewed(MESSAGE_SUMMARY, aor, now)
 
     def summary_watchers(self) -> list[str]:
         """Returns whose waiting messages are watched."""
@@ -455,49 +446,4 @@ class Notifier:
 
     def watchers_changed(self, aor: str, now: float) -> None:
         """Takes the news that others watch a person by other ways, or ask to (`Surroundings.watchers`)."""
-        self._renewed(WINFO, aor, now)
-
-    def _renewed(self, package: str, target: str, now: float) -> None:
-        for watched in self._by_target[package].of(target):
-            assert isinstance(watched, Document)
-            watched.repeat()
-            subscription = self._by_id[watched.id]
-            if not subscription.over:
-                self._notifies.plan(subscription, now)
-
-    def _watchers(self, target: str, now: float) -> Iterator[WatcherEntry]:
-        """Yields who watches a person's presence; not those that policy has them not learn of."""
-        for watched in self._by_target[PRESENCE].of(target):
-            subscription = self._by_id[_owner(watched.id)]
-            if not watched.hidden and not subscription.fetch:
-                yield watcher_entry(subscription, watched, watched.state, "subscribe", now)
-
-    def _watching_changed(
-        self,
-        subscription: Subscription,
-        watched: Watched,
-        status: WatcherStatus | None,
-        event: WatcherEvent,
-        now: float,
-    ) -> None:
-        """Tells who watches the watchers of a person that one has changed; ``status`` None: to what it is now.
-
-        One that policy hides is told as gone to those who may have been told of it before.
-        """
-        observers = self._by_target[WINFO].of(watched.target)
-        if not observers or subscription.fetch or (watched.hidden and status is not None):
-            return
-        if watched.hidden:
-            status, event = "terminated", "timeout"
-        entry = watcher_entry(subscription, watched, status or watched.state, event, now)
-        for observer in observers:
-            assert isinstance(observer, Document)
-            observer.change(entry)
-            its = self._by_id[observer.id]
-            if not its.over:
-                self._notifies.plan(its, now)
-
-
-def _owner(watch_id: str) -> str:
-    """Returns the id of a watch's subscription: the same, or for an entry of a list what is before the dot."""
-    return watch_id.partition(".")[0]
+        self._observers.renewed(WINFO, aor, now)

@@ -19,6 +19,7 @@ from transports.sip.machine.flow import Flow, Output, Target
 from transports.sip.machine.layer import MAGIC, TransactionLayer
 from transports.sip.machine.ports import Entropy
 from transports.sip.machine.serving import ServerTransaction
+from transports.sip.machine.spread import refresh_after
 from transports.sip.machine.timers import TimerQueue
 from transports.sip.machine.transactions import Timers
 from transports.sip.wire.auth import ALGORITHMS, Challenge, answer, ha1, parse_challenges
@@ -27,8 +28,6 @@ from transports.sip.wire.message import Request, Response, validate_response
 
 ALLOW = "MESSAGE, NOTIFY, OPTIONS"
 ACCEPT = ("text/plain", "text/html", "application/im-iscomposing+xml", "message/imdn+xml")
-REFRESH_AT = 0.8
-"""Part of a lifetime after which it is refreshed."""
 RETRY_AFTER = 30.0
 TRIES = 3
 
@@ -291,7 +290,7 @@ class UserAgent:
             ("User-Agent", config.user_agent),
             *headers,
         ]
-        credentials = self._credentials(method, uri)
+        credentials = self._credentials(method, uri, body)
         if credentials is not None:
             lines.append(credentials)
         data = Request.build(method, uri, lines, body).to_bytes()
@@ -299,7 +298,7 @@ class UserAgent:
         way: Flow | Target = self._flow if self._flow is not None else config.server
         self._layer.request(method, branch, data, way, now, partial(self._answered, again, done, tries))
 
-    def _credentials(self, method: str, uri: str) -> tuple[str, str] | None:
+    def _credentials(self, method: str, uri: str, body: bytes) -> tuple[str, str] | None:
         if self._challenge is None:
             return None
         challenge, proxy = self._challenge
@@ -308,7 +307,7 @@ class UserAgent:
         secret = ha1(config.username, challenge.realm, config.password, challenge.algorithm)
         value = answer(
             challenge, username=config.username, ha1=secret, method=method, uri=uri, cnonce=self._token(),
-            count=self._count,
+            count=self._count, body=body,
         )  # fmt: skip
         return ("Proxy-Authorization" if proxy else "Authorization"), str(value)
 
@@ -326,7 +325,7 @@ class UserAgent:
             except SipSyntaxError:
                 challenges = []
             best = min(
-                (one for one in challenges if one.algorithm in ALGORITHMS),
+                (one for one in challenges if one.algorithm in ALGORITHMS and one.answerable),
                 key=lambda one: ALGORITHMS.index(one.algorithm),
                 default=None,
             )
@@ -359,7 +358,7 @@ class UserAgent:
                 granted = int(text) if text.isascii() and text.isdigit() else wanted
         self._events.append(Registered(granted))
         if wanted and granted:
-            self._queue.after(now, granted * REFRESH_AT, self.register)
+            self._queue.after(now, refresh_after(granted, self._entropy), self.register)
 
     def _sent(self, key: str, outcome: Outcome, now: float) -> None:
         del now
@@ -383,7 +382,7 @@ class UserAgent:
         expires = outcome.expires or 0
         self._events.append(Accepted("SUBSCRIBE", dialog.local_tag, expires))
         if expires and not dialog.over:
-            self._queue.after(now, expires * REFRESH_AT, partial(self._refresh, dialog))
+            self._queue.after(now, refresh_after(expires, self._entropy), partial(self._refresh, dialog))
 
     def _refresh(self, dialog: _Dialog, now: float) -> None:
         if dialog.local_tag in self._dialogs and not dialog.over:

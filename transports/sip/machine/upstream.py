@@ -82,6 +82,11 @@ class Ascent:
         self.asked: Asked | None = None
         self.anew = 0
 
+    @property
+    def body(self) -> bytes:
+        """The body, as it is sent."""
+        return self.tail.partition(b"\r\n\r\n")[2]
+
 
 class Upstream:
     """Sends to other servers.
@@ -188,7 +193,7 @@ class Upstream:
             text += f"\n{ascent.anew}"
         branch = MAGIC + blake2b(text.encode(), digest_size=16, key=self._secret).hexdigest()
         auth = self.auth(hop.peer)
-        credentials = "" if auth is None else auth.headers(ascent.method, ascent.uri)
+        credentials = "" if auth is None else auth.headers(ascent.method, ascent.uri, ascent.body)
         data = _build(ascent, hop, transport, sent_by, branch, credentials)
         if target.transport == "udp" and len(data) > self._config.max_udp_message:
             if hop.want.transport == "udp":

@@ -38,6 +38,10 @@ _DIGESTS: Final[dict[str, Callable[[bytes], str]]] = {MD5: _md5, SHA256: _sha256
 ALGORITHMS: Final = (SHA512_256, SHA256, MD5)
 
 
+_QOPS: Final = ("auth", "auth-int")
+"""What is understood, in the order in which it is chosen: who changes a body on the way breaks auth-int."""
+
+
 def _digest(algorithm: str) -> tuple[Callable[[bytes], str], bool]:
     function = _DIGESTS.get(algorithm)
     if function is not None:
@@ -127,6 +131,11 @@ class Challenge:
             opaque=params.get("opaque"),
             stale=params.get("stale", "").lower() == "true",
         )
+
+    @property
+    def answerable(self) -> bool:
+        """Whether a qop that is offered is known, or none is asked for."""
+        return not self.qop or any(one in self.qop for one in _QOPS)
 
     def __str__(self) -> str:
         out = [f"Digest realm={quote_string(self.realm)}", f"nonce={quote_string(self.nonce)}"]
@@ -242,19 +251,30 @@ def answer(
     uri: str,
     cnonce: str,
     count: int = 1,
+    body: bytes = b"",
 ) -> Credentials:
-    """Credentials that answer a challenge with qop auth where offered, else by RFC 2069.
+    """Credentials that answer a challenge with qop auth where offered, with auth-int else, without any by RFC 2069.
+
+    Args:
+        challenge: what a server has asked.
+        username: the digest's user name.
+        ha1: from `ha1`.
+        method: the request's.
+        uri: the digest uri, which is the Request-URI.
+        cnonce: a new random text.
+        count: how often this nonce was answered, this time included.
+        body: the request's, as it is sent; it is in the answer by auth-int (RFC 7616 section 3.4.3).
 
     Raises:
         SipSyntaxError: the challenge's algorithm is not known.
-        SipBuildError: qop is offered, but auth is not among it.
+        SipBuildError: no qop that is offered is known.
     """
-    if challenge.qop and "auth" not in challenge.qop:
+    if not challenge.answerable:
         raise SipBuildError(f"no qop that we speak in {challenge.qop!r}")
-    qop = "auth" if challenge.qop else None
+    qop = next((one for one in _QOPS if one in challenge.qop), None)
     nc = f"{count:08x}" if qop else ""
     # A -sess algorithm needs a cnonce even without qop.
-    value = response(ha1, challenge.nonce, uri, method, challenge.algorithm, qop=qop, nc=nc, cnonce=cnonce)
+    value = response(ha1, challenge.nonce, uri, method, challenge.algorithm, qop=qop, nc=nc, cnonce=cnonce, body=body)
     return Credentials(
         username=username,
         realm=challenge.realm,
