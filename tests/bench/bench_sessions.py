@@ -116,7 +116,7 @@ def main(arguments: list[str]) -> int:
     status: list[int] = []
 
     def failed(failure: Failure) -> None:
-        failure.printTraceback()
+        failure.printTraceback()  # type: ignore[no-untyped-call]
         status.append(1)
 
     with RIGS[arguments[0]]() as rig:
