@@ -133,7 +133,12 @@ OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_nam
 LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
-RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, LOOPBACK, SIP)})
+_ALL: Final = (
+    OSCAR,
+    LOOPBACK,
+    SIP,
+)
+RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in _ALL})
 """The rules of each kind of network that configuration can name."""
 
 
