@@ -53,11 +53,14 @@ def graphemes(text: str) -> list[str]:
 
 
 def long_text(limit: int) -> str:
-    """A text of about three times so many bytes in UTF-8 whose clusters have several characters, with few blanks."""
-    units = ("👨\u200d👩\u200d👧\u200d👦", "e\u0301\u0323", "🇫🇷", "👍🏽", "ñ", "word ", "नि", "한")
+    """A text of about three times so many bytes in UTF-8 whose clusters have several characters, without a blank.
+
+    A blank is a good place to cut a text, and would hide that there are bad ones.
+    """
+    units = ("👨\u200d👩\u200d👧\u200d👦", "e\u0301\u0323", "👩🏾\u200d🚀", "🇫🇷", "👍🏽", "नि", "Z\u0351\u036b\u0343")
     text = ""
     number = 0
     while len(text.encode()) < 3 * limit:
-        text += units[number % len(units)] + str(number)
+        text += "".join(units) + str(number)
         number += 1
     return text
