@@ -6,20 +6,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 from attrs import frozen
 
-
-class Link(Enum):
-    """The state of an account's connection."""
-
-    CONNECTING = "connecting"
-    UP = "up"
-    TRANSIENT = "transient"
-    AUTH_FAILED = "auth-failed"
-    SIGNED_ON_ELSEWHERE = "signed-on-elsewhere"
-    LOGGED_OUT = "logged-out"
+from transports.common.wire.native import LinkState
 
 
 @frozen(kw_only=True)
@@ -275,23 +264,6 @@ class InvitationIgnored:
     account: str
     sender: str
     what: str
-
-
-@frozen(kw_only=True)
-class LinkState:
-    """The connection of an account has changed its state.
-
-    Attributes:
-        reason: why, for people.
-        code: the network's number for it, where it gave one.
-        retry_in: seconds until the next attempt of itself; None when there will be none.
-    """
-
-    account: str
-    state: Link
-    reason: str = ""
-    code: int | None = None
-    retry_in: float | None = None
 
 
 Inbound = (

@@ -76,18 +76,24 @@ def number(value: bytes | None) -> int | None:
 
 def encode(packet: Packet) -> bytes:
     """The bytes of a packet; raises `YmsgSyntaxError` where a value or the whole does not fit."""
-    parts: list[bytes] = []
-    for key, value in packet.pairs:
-        if SEPARATOR in value:
-            raise YmsgSyntaxError(f"service {packet.service:#06x}: the value of key {key} holds a separator")
-        parts += (b"%d" % key, SEPARATOR, value, SEPARATOR)
-    body = b"".join(parts)
-    if len(body) > MAX_BODY:
-        raise YmsgSyntaxError(f"service {packet.service:#06x}: a body of {len(body)} bytes does not fit")
-    head = _HEAD.pack(
+    body = require_fit(packet.service, packet.pairs)
+    head: bytes = _HEAD.pack(
         MARKER, packet.version, packet.vendor, len(body), packet.service, packet.status & 0xFFFFFFFF, packet.session
     )
     return head + body
+
+
+def require_fit(service: int, pairs: Iterable[Pair]) -> bytes:
+    """The bytes of a body; raises `YmsgSyntaxError` where a value or the whole does not fit."""
+    parts: list[bytes] = []
+    for key, value in pairs:
+        if SEPARATOR in value:
+            raise YmsgSyntaxError(f"service {service:#06x}: the value of key {key} holds a separator")
+        parts += (b"%d" % key, SEPARATOR, value, SEPARATOR)
+    body = b"".join(parts)
+    if len(body) > MAX_BODY:
+        raise YmsgSyntaxError(f"service {service:#06x}: a body of {len(body)} bytes does not fit")
+    return body
 
 
 def decode_body(body: bytes) -> tuple[tuple[Pair, ...], int]:
@@ -189,7 +195,8 @@ class Framer:
             raise YmsgSyntaxError(f"packet marker: {begin!r} instead of {MARKER!r}", start)
         if len(buffer) - start < HEADER:
             return None
-        _, version, vendor, length, service, status, session = _HEAD.unpack_from(buffer, start)
+        head: tuple[bytes, int, int, int, int, int, int] = _HEAD.unpack_from(buffer, start)
+        _, version, vendor, length, service, status, session = head
         if length > self.max_body:
             raise YmsgSyntaxError(f"packet length: {length} bytes, the limit is {self.max_body}", start + 8)
         end = start + HEADER + length
