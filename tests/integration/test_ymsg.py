@@ -22,6 +22,14 @@ from transports.ymsg.wire.packet import Packet, pairs_of
 TO = f"{FRIEND}@{YAHOO_DOMAIN}"
 OWN = "alicework"
 FAMILY = "👩‍👩‍👧‍👦"
+HOLD = """
+[[rule]]
+id = "ask"
+effect = "hold"
+kinds = ["presence"]
+from = ["person:alice@{domain}"]
+to = ["network:yahoo"]
+"""
 FAST = "burst = 1000\nmessages_per_second = 1000.0\n"
 
 
@@ -261,8 +269,7 @@ def test_a_dead_server_comes_back(world: YahooWorld, alice: Phone) -> None:
 
 
 def test_who_asks_to_see_a_person_waits_for_them_and_may_be_declined() -> None:
-    hold = '[[rule]]\nid = "ask"\neffect = "hold"\nkinds = ["presence"]\nfrom = ["person:alice@{domain}"]\nto = ["network:yahoo"]\n'
-    with yahoo_world([ALICE], policy=POLICY + hold) as made, Phone(made.bridge, "alice") as phone:
+    with yahoo_world([ALICE], policy=POLICY + HOLD) as made, Phone(made.bridge, "alice") as phone:
         assert phone.register().status == 200
         made.friend.add(OWN, "may I?")
         assert phone.text() == (TO, "[has put you on their contact list] may I?")

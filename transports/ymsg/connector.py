@@ -14,7 +14,6 @@ from transports.common.machine.turns import Rates
 from transports.ymsg.machine.config import SessionConfig
 from transports.ymsg.machine.session import YmsgSession
 from transports.ymsg.wire.names import normal
-from transports.ymsg.wire.native import OwnPresence
 
 
 @frozen(kw_only=True)
@@ -55,14 +54,6 @@ class YmsgTransport(SessionTransport[YmsgSession]):
         )
         super().__init__(host, make, normal, reactor)
         self.config = config
-
-    def show_from_sign_on(self, account: str, credential: str, presence: OwnPresence) -> None:
-        """Sign an account on (`sign_on`), to be seen so from then on."""
-
-        def prepare(session: YmsgSession) -> None:
-            session.set_presence(presence)
-
-        self.sign_on(account, credential, prepare)
 
     def counters(self) -> dict[str, int]:
         """For the metrics: how much waits, was unknown, could not be read."""

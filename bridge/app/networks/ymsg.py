@@ -109,7 +109,7 @@ class YmsgNetwork:
     def sign_on(self, account: str, credential: Secret, presence: PersonPresence) -> None:
         """Signs an account on, or again with a new password."""
         own, _ = to_own(account, presence)
-        self.wire.inner.show_from_sign_on(account, credential.reveal(), own)
+        self.wire.inner.sign_on(account, credential.reveal(), own)
 
     def sign_off(self, account: str) -> None:
         """Signs an account off."""

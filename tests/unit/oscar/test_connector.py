@@ -91,7 +91,8 @@ class Network:
         self.delivered.append(native)
         self.recorded.append(on_recorded)
 
-    def endpoint(self, host: str, port: int) -> Any:
+    def endpoint(self, host: str, port: int, tls: bool | None = None) -> Any:
+        assert tls is None
         network = self
 
         class Endpoint:
