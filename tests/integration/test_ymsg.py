@@ -10,7 +10,7 @@ from tests.integration.test_presence_requests import command, notified, subscrib
 from tests.integration.test_receipts import asking, receipt
 from tests.integration.test_sip_lists import publish
 from tests.integration.wire import NoAnswer, Phone
-from tests.kit.daemon import Person, until
+from tests.kit.daemon import until
 from tests.kit.yahoo import ALICE, FRIEND, POLICY, YAHOO_DOMAIN, YahooWorld, link_states, wait_links_up, yahoo_world
 from tests.kit.ymsg_server.process import YmsgServerProcess
 from tests.kit.ymsg_server.user import YmsgUser
@@ -22,6 +22,7 @@ from transports.ymsg.wire.packet import Packet, pairs_of
 TO = f"{FRIEND}@{YAHOO_DOMAIN}"
 OWN = "alicework"
 FAMILY = "👩‍👩‍👧‍👦"
+QUICK = "[presence]\nnotify_interval = 0.2\n"
 HOLD = """
 [[rule]]
 id = "ask"
@@ -35,7 +36,7 @@ FAST = "burst = 1000\nmessages_per_second = 1000.0\n"
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[YahooWorld]:
-    with yahoo_world([ALICE], network=FAST) as made:
+    with yahoo_world([ALICE], network=FAST, more=QUICK) as made:
         yield made
 
 
@@ -48,41 +49,33 @@ def alice(world: YahooWorld) -> Iterator[Phone]:
         assert phone.register(expires=0).status == 200
 
 
-def outcomes(world: YahooWorld, text: str) -> list[str]:
-    """The codes of the outcomes on record of the messages that have this text."""
-    found = world.bridge.records()
-    ids = {each.row.msg_id for each in found if each.opened is not None and text in str(each.opened)}
-    return [
-        outcome["code"]
-        for each in found
-        if each.row.msg_id in ids and each.record.event == "outcome"
-        for outcome in each.record.fields["outcome"]
-    ]
-
-
 # Messages
 
 
-def test_texts_go_both_ways_in_every_script(world: YahooWorld, alice: Phone) -> None:
-    for text in ("hello", f"héllo – {FAMILY} Ω שלום", "two\nlines", "1 < 2 & <b>not bold</b>"):
-        assert alice.message(TO, text).status == 202
-        world.friend.wait(
-            lambda p, wanted=text: (
-                p.service == codes.MESSAGE  # type: ignore[misc]
-                and (p.get(14) or b"").decode().replace("\x1b[xlm", "") == wanted
-                and p.get(97) == b"1"
-            )
-        )
-        world.friend.say(OWN, text.replace("<b>", "<i >").replace("</b>", "[/i]"))
-        sender, body = alice.text()
-        assert sender == TO
-        assert body == text.replace("<b>", "").replace("</b>", "[/i]")
+def said(packet: Packet) -> str:
+    """The text of a message without the codes that keep a bracket from being read as a tag."""
+    return (packet.get(14) or b"").decode().replace("\x1b[xlm", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hello", f"héllo – {FAMILY} Ω שלום", "two\nlines", "1 < 2 & <b>not bold</b> &amp;", "<ding>"],
+)
+def test_a_text_goes_over_and_back(world: YahooWorld, alice: Phone, text: str) -> None:
+    since = len(world.friend.packets)
+    assert alice.message(TO, text).status == 202
+    there = world.friend.wait(lambda p: p.service == codes.MESSAGE and said(p) == text, since=since)
+    assert there.get(97) == b"1"
+    assert there.get(14) != b"<ding>"
+    world.friend.say_raw(OWN, there.get(14) or b"", (97, "1"))
+    assert alice.text() == (TO, text)
 
 
 def test_the_older_encoding_and_its_formatting(world: YahooWorld, alice: Phone) -> None:
-    said = '\x1b[#0000ffm<font face="Arial" size="10">caf\xe9 \x1b[1m€5\x1b[x1m <FADE #ff0000,#0000ff>fine</FADE>'
-    world.friend.say_raw(OWN, said.encode("cp1252"))
-    assert alice.text() == (TO, "café €5 fine")
+    written = '\x1b[#0000ffm<font face="Arial" size="10">caf\xe9 \x1b[1m€5\x1b[x1m <FADE #ff0000,#0000ff>fine</FADE>'
+    world.friend.say_raw(OWN, written.encode("cp1252"))
+    looks = "color:#0000ff;font-size:10pt;font-family:'Arial'"
+    assert alice.text() == (TO, f'<span style="{looks}">café <b>€5</b> fine</span>')
     world.friend.say_raw(OWN, b"<ding>", (97, "1"))
     assert alice.text() == (TO, "[buzz]")
 
@@ -115,8 +108,9 @@ def test_receipts_say_what_is_known(world: YahooWorld, alice: Phone) -> None:
 
 
 def test_typing_goes_both_ways(world: YahooWorld, alice: Phone) -> None:
-    for state, flag in (("active", b"1"), ("idle", b"0")):
-        composing = build_iscomposing(IsComposing(state=state)).decode()
+    states = ((IsComposing(state="active"), b"1"), (IsComposing(state="idle"), b"0"))
+    for composing_state, flag in states:
+        state, composing = composing_state.state, build_iscomposing(composing_state).decode()
         since = len(world.friend.packets)
         assert alice.message(TO, composing, kind="application/im-iscomposing+xml").status in {200, 202}
         world.friend.wait(lambda p, f=flag: p.service == codes.NOTIFY and p.get(13) == f, since=since)  # type: ignore[misc]
@@ -157,7 +151,8 @@ def test_presence_goes_both_ways(world: YahooWorld, alice: Phone) -> None:
 
 
 def test_a_contact_that_is_none_is_told(world: YahooWorld, alice: Phone) -> None:
-    subscribe(alice, f"sip:nobody_at_all@{YAHOO_DOMAIN}")
+    headers = [("Event", "presence"), ("Contact", f"<{alice.contact}>"), ("Expires", "600")]
+    assert alice.ask("SUBSCRIBE", f"sip:nobody_at_all@{YAHOO_DOMAIN}", headers).status == 200
     sender, text = alice.text()
     assert sender == f"nobody_at_all@{YAHOO_DOMAIN}"
     assert text == "[cannot be put on your contact list: the network knows no such name]"
@@ -211,7 +206,7 @@ def test_signed_on_elsewhere_is_told_and_left_alone(world: YahooWorld, alice: Ph
         sender, text = alice.text()
         assert sender.startswith("simplebridge@")
         assert "signed on elsewhere" in text
-        assert "again in about 5 minutes" in text
+        assert "again in about" in text
         assert alice.message(TO, "later").status == 202
     world.bridge.restart()  # people decide
     wait_links_up(world.bridge)
@@ -223,7 +218,7 @@ def test_hostile_octets_end_the_connection_and_nothing_else(world: YahooWorld, a
     for octets in (
         b"GET / HTTP/1.0\r\n\r\n",
         Packet(service=codes.MESSAGE, pairs=pairs_of((4, "x" * 300), (14, b"\xff\xfe\x00"))).encode()
-        + Packet(service=codes.LIST, status=5, pairs=pairs_of((87, "a" * 60000))).encode() * 4
+        + Packet(service=codes.LIST, status=5, pairs=pairs_of((87, "a" * 60000))).encode() * 2
         + b"YMSG"
         + bytes(300),
     ):
@@ -235,24 +230,13 @@ def test_hostile_octets_end_the_connection_and_nothing_else(world: YahooWorld, a
 
 
 def test_a_wrong_password_is_told_and_not_tried_again() -> None:
-    wrong = Person(user="alice", names={"yahoo": (OWN, "not this")})
-    with (
-        YmsgServerProcess({OWN: "a", FRIEND: "f"}) as server,
-        yahoo_world([ALICE], up=False) as made,
-    ):
-        del server
-        made.bridge.terminate()
-    with yahoo_world([wrong], up=False) as made:
-        # the server of this world took the person's password for right: let it refuse
-        made.server.set(refuse=13)
-        made.server.drop(OWN)
-        with Phone(made.bridge, "alice") as phone:
-            assert phone.register().status == 200
-            until(lambda: link_states(made.bridge).get(OWN) == "auth-failed", 20.0, "the refusal")
-            since = made.server.services("").count(codes.AUTH_RESPONSE)
-            assert "wrong Yahoo! ID or password" in phone.text()[1]
-            assert phone.message(TO, "waits").status == 202
-            assert made.server.services("").count(codes.AUTH_RESPONSE) == since
+    with yahoo_world([ALICE], passwords={OWN: "another"}, up=False) as made, Phone(made.bridge, "alice") as phone:
+        assert phone.register().status == 200
+        until(lambda: link_states(made.bridge).get(OWN) == "auth-failed", 20.0, "the refusal")
+        since = made.server.services("").count(codes.AUTH_RESPONSE)
+        assert "wrong Yahoo! ID or password" in phone.text()[1]
+        assert phone.message(TO, "waits").status == 202
+        assert made.server.services("").count(codes.AUTH_RESPONSE) == since
 
 
 def test_a_dead_server_comes_back(world: YahooWorld, alice: Phone) -> None:

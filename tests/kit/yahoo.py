@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from attrs import frozen
 
@@ -51,7 +52,13 @@ def network_section(address: str, *, more: str = "") -> str:
 
 @contextmanager
 def yahoo_world(
-    people: Sequence[Person] = (ALICE,), *, policy: str = POLICY, network: str = "", up: bool = True
+    people: Sequence[Person] = (ALICE,),
+    *,
+    policy: str = POLICY,
+    network: str = "",
+    more: str = "",
+    up: bool = True,
+    passwords: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[YahooWorld]:
     """A world that stands until the end of the block.
 
@@ -59,13 +66,17 @@ def yahoo_world(
         people: of the bridge; their names on Yahoo! are made on the server.
         policy: the text of the policy.
         network: further lines of ``[networks.yahoo]``.
+        more: text of further sections of the configuration.
+        passwords: of names on the server, where they are others than the bridge knows.
         up: whether to wait until every account is signed on.
     """
     accounts = dict(person.names["yahoo"] for person in people if "yahoo" in person.names)
     with (
-        YmsgServerProcess({**accounts, FRIEND: "f"}) as server,
+        YmsgServerProcess({**accounts, FRIEND: "f", **passwords}) as server,
         YmsgUser(server.address, FRIEND, "f") as friend,
-        BridgeProcess(people, policy=policy, networks=network_section(server.address, more=network)) as bridge,
+        BridgeProcess(
+            people, policy=policy, networks=network_section(server.address, more=network), more=more
+        ) as bridge,
     ):
         if up:
             wait_links_up(bridge)

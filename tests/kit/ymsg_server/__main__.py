@@ -97,7 +97,7 @@ async def serve(network: Network, host: str, port: int) -> None:
     sockets: dict[int, asyncio.Transport] = {}
     server = await loop.create_server(lambda: Connection(network, sockets), host, port)
     tell({"listening": "{}:{}".format(*server.sockets[0].getsockname()[:2])})
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(limit=1 << 22)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         command = json.loads(line)
