@@ -159,9 +159,9 @@ def test_sip_refuses(name: str) -> None:
 
 
 def test_a_kind_without_rules_is_named() -> None:
-    with pytest.raises(AddressError, match="known are oscar, sip"):
+    with pytest.raises(AddressError, match="known are oscar, sip, ymsg"):
         normalise("carrier-pigeon", "bob")
-    assert set(RULES) == {"oscar", "sip"}
+    assert set(RULES) == {"oscar", "sip", "ymsg"}
 
 
 @given(st.sampled_from(sorted(RULES)), st.text(max_size=40) | st.from_regex(r"[A-Za-z0-9 @.-]{1,24}", fullmatch=True))
