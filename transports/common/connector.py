@@ -180,9 +180,10 @@ class SessionTransport(Generic[S]):
         """The sessions of all accounts."""
         return [held.session for held in self._accounts.values()]
 
-    def waiting_turns(self) -> dict[str, int]:
-        """For the metrics: how many accounts wait to sign on, and how many values for the network's own pace."""
-        return {"waiting_signons": len(self._signons), "waiting_paced": len(self._paced)}
+    def counters(self) -> dict[str, int]:
+        """For the metrics: how many accounts wait to sign on, how many values for their turn."""
+        waiting = len(self._paced) + sum(held.session.waiting() for held in self._accounts.values())
+        return {"waiting": waiting, "waiting_signons": len(self._signons)}
 
     # -- sending
 

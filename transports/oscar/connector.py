@@ -72,7 +72,7 @@ class OscarTransport(SessionTransport[OscarSession]):
         """For the metrics: how much waits, was unknown, could not be read."""
         sessions = self.sessions()
         return {
-            "waiting": sum(session.waiting() for session in sessions),
+            **super().counters(),
             "unknown_snacs": sum(session.unknown_snacs for session in sessions),
             "syntax_errors": sum(session.syntax_errors for session in sessions),
         }

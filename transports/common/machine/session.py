@@ -33,6 +33,9 @@ class Session(Protocol):
     def attempt_at(self) -> float | None:
         """When it tries to sign on again of itself; then `handle_timer` waits for its turn among all accounts."""
 
+    def waiting(self) -> int:
+        """How many values wait for their turn."""
+
     def start(self, now: float) -> None:
         """Signs on, also again where it had given up. Nothing while signed on, on the way, or waiting to try again."""
 
