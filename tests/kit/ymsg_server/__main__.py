@@ -72,6 +72,9 @@ def do(network: Network, sockets: dict[int, asyncio.Transport], command: dict[st
         for key, value in command["values"].items():
             setattr(network, key, value.encode() if key == "expected_token" else value)
         return True
+    if what == "add":
+        network.add(name, command["password"])
+        return True
     if what == "online":
         return sorted(normal(s.account.name) for s in network.sessions if s.account is not None)
     if what == "log":

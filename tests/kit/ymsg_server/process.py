@@ -33,6 +33,10 @@ class YmsgServerProcess(JsonProcess):
         """Sets attributes of `network.Network`."""
         self.ask({"do": "set", "values": values})
 
+    def add_account(self, name: str, password: str) -> None:
+        """Makes a further account."""
+        self.ask({"do": "add", "name": name, "password": password})
+
     def online(self) -> list[str]:
         """Who is signed on."""
         names: list[str] = self.ask({"do": "online"})["answer"]

@@ -96,11 +96,33 @@ class YmsgUser:
                 raise UserError(f"{self.name}: {what} did not come; last: {self.packets[-8:]}")
             self._read(left)
 
+    def wait_end(self, timeout: float = TIMEOUT) -> None:
+        """Waits until the server has closed; raises `UserError`."""
+        end = time.monotonic() + timeout
+        while not self.ended:
+            if time.monotonic() >= end:
+                raise UserError(f"{self.name}: the server does not close")
+            self._read(0.2)
+
+    def drain(self) -> None:
+        """Takes what has come, without waiting."""
+        while not self.ended and select.select([self._socket], [], [], 0)[0]:
+            self._read(0)
+
+    def taken(self) -> None:
+        """Waits until the server has read all that was written."""
+        since = len(self.packets)
+        self.write(codes.KEEPALIVE, (0, self.name))
+        self.wait(lambda packet: packet.service == codes.KEEPALIVE, since=since, what="the answer to a keep-alive")
+
     def _read(self, seconds: float) -> None:
         readable, _, _ = select.select([self._socket], [], [], min(seconds, 0.2))
         if not readable:
             return
-        data = self._socket.recv(65536)
+        try:
+            data = self._socket.recv(65536)
+        except ConnectionError:
+            data = b""
         self.ended = not data
         for packet in self._framer.feed(data):
             self.session = packet.session or self.session

@@ -33,7 +33,7 @@ from transports.ymsg.wire import codes, native
 YAHOO_NET = NetworkId("yahoo")
 NOW = 1_700_000_000.0
 CAPS = Capabilities(html=Support.PARTIAL, typing=Support.PARTIAL, presence=Support.PARTIAL, max_text_bytes=800)
-TWELVE = tuple(f"n{number}" for number in range(12))
+TWELVE = tuple("abcdefghijkl")
 BOB: dict[str, Any] = {"account": "me", "sender": "bob"}
 MAPPING = YmsgMapping(network=YAHOO_NET, clock=lambda: NOW)
 
@@ -269,7 +269,7 @@ def test_contacts() -> None:
         (native.ImRefused(account="me", to="bob"), "[the network did not send a message to them]"),
         (
             native.ConferenceDeclined(room="r", members=TWELVE, text="\x1b[1mjoin", **BOB),
-            "[invited you to a conference with n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 and others; it was declined] join",
+            "[invited you to a conference with a, b, c, d, e, f, g, h, i, j and others; it was declined] join",
         ),
         (native.ConferenceDeclined(room="r", joined=True, **BOB), "[put you into a conference; it was left]"),
         (
