@@ -119,6 +119,8 @@ class _Reader:
         self.fonts.append(kept | {"color": before.color} if coloured else kept)
 
     def attribute(self, name: str, value: str) -> None:
+        if not value:
+            return  # libpurple writes face="" where it has none
         read: Callable[[str], str | None] | None = {"face": face, "size": points, "color": colour}.get(name)
         found = None if read is None else read(value)
         if found is None:

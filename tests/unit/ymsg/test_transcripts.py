@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from bridge.model.body import Stage
+from mappings.richtext import to_html
+from mappings.ymsg_text import from_yahoo
 from transports.common.machine.actions import SendDone
 from transports.common.wire.native import Link, LinkState
 from transports.ymsg.machine.config import SessionConfig
@@ -155,6 +157,18 @@ def test_what_a_conference_and_a_file_look_like() -> None:
     assert (offer.name, offer.size) == ("plan.pdf", 1200)
     assert [event.text for event in replay.of(native.ImReceived)] == ["café"]
     assert len(replay.of(native.Buzzed)) == 1
+
+
+def test_libpurple_on_the_other_side() -> None:
+    """Version 2.0.0's client, the last that proved its sign-on as versions 9 and 10 do."""
+    replay = replayed("libpurple")
+    (message,) = replay.of(native.ImReceived)
+    rich = from_yahoo(message.text)
+    assert to_html(rich) == ('<span style="color:#0000ff;font-size:8pt">grün</span> <b>und</b> <i>1 &lt; 2</i> 😀')
+    assert rich.losses == ()
+    assert [event.typing for event in replay.of(native.TypingReceived)] == [True, False]
+    shown = [(event.online, event.status, event.text) for event in replay.of(native.BuddyPresence)]
+    assert shown == [(True, 0, ""), (True, 99, "gone òut"), (True, 2, ""), (True, 0, ""), (False, 0, "")]
 
 
 # Transcripts of a probe that was not our session
