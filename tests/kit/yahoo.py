@@ -59,6 +59,7 @@ def yahoo_world(
     more: str = "",
     up: bool = True,
     passwords: Mapping[str, str] = MappingProxyType({}),
+    server_is: Mapping[str, object] = MappingProxyType({}),
 ) -> Iterator[YahooWorld]:
     """A world that stands until the end of the block.
 
@@ -68,16 +69,17 @@ def yahoo_world(
         network: further lines of ``[networks.yahoo]``.
         more: text of further sections of the configuration.
         passwords: of names on the server, where they are others than the bridge knows.
+        server_is: attributes of the server (`network.Network`), before the bridge signs on.
         up: whether to wait until every account is signed on.
     """
     accounts = dict(person.names["yahoo"] for person in people if "yahoo" in person.names)
     with (
         YmsgServerProcess({**accounts, FRIEND: "f", **passwords}) as server,
         YmsgUser(server.address, FRIEND, "f") as friend,
-        BridgeProcess(
-            people, policy=policy, networks=network_section(server.address, more=network), more=more
-        ) as bridge,
     ):
-        if up:
-            wait_links_up(bridge)
-        yield YahooWorld(server=server, friend=friend, bridge=bridge)
+        server.set(**server_is)
+        section = network_section(server.address, more=network)
+        with BridgeProcess(people, policy=policy, networks=section, more=more) as bridge:
+            if up:
+                wait_links_up(bridge)
+            yield YahooWorld(server=server, friend=friend, bridge=bridge)

@@ -70,7 +70,7 @@ def do(network: Network, sockets: dict[int, asyncio.Transport], command: dict[st
     what, name = command["do"], command.get("name", "")
     if what == "set":
         for key, value in command["values"].items():
-            setattr(network, key, value.encode() if key == "expected_token" else value)
+            setattr(network, key, value)
         return True
     if what == "add":
         network.add(name, command["password"])

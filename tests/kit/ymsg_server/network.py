@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from hashlib import md5
 
 from attrs import define, field
 
@@ -73,6 +74,7 @@ class Network:
         cut: at the next message of this name the connection ends; `keep`: after it was handed on.
         refuse: sign-ons are refused with this code.
         method: key 13 of the challenge: 0 hashes, 2 a token.
+        crumb: what the token server gives to whom it lets in.
         log: services of all packets that came, with the name of who sent them.
     """
 
@@ -85,7 +87,7 @@ class Network:
     keep: bool = False
     refuse: int = 0
     method: int = 0
-    expected_token: bytes = b""
+    crumb: str = ""
     sessions: list[Session] = field(factory=list)
     log: list[tuple[str, int]] = field(factory=list)
 
@@ -177,9 +179,10 @@ class Network:
 
     def _proved(self, session: Session, account: Account, packet: Packet) -> bool:
         if self.method:
-            return bool(self.expected_token) and packet.get(307) == self.expected_token
-        right = answers(decode_label(packet.get(codes.KEY_NAME) or b""), account.password, session.challenge)
-        return packet.get(6) == right.plain and packet.get(96) == right.crypted
+            right = y64(md5(self.crumb.encode() + session.challenge).digest())
+            return bool(self.crumb) and packet.get(307) == right
+        proof = answers(decode_label(packet.get(codes.KEY_NAME) or b""), account.password, session.challenge)
+        return packet.get(6) == proof.plain and packet.get(96) == proof.crypted
 
     def kick(self, session: Session) -> None:
         """Another client has taken the name."""
