@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Hashable
 from enum import Enum
+from functools import partial
 
 from transports.common.machine.actions import Connect, Disconnect, SendDone
 from transports.common.machine.comeback import Comeback
@@ -410,7 +411,7 @@ class YmsgSession:
             self._refused("the server wants a token, and no token server is configured", None, now)
             return
         assert self._challenge is not None
-        connect = lambda: self._open(server.host, server.port, tls=server.tls)  # noqa: E731 - it is handed on
+        connect = partial(self._open, server.host, server.port, tls=server.tls)
         self._fetch = TokenFetch(server, self.account, self._credential, self._challenge, connect)
 
     def _fetched(self, data: bytes, now: float, *, closed: bool, reason: str = "") -> None:

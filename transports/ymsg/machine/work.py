@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 
 from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
@@ -160,22 +161,18 @@ class Work:
             # a notification that comes late says what is no longer true
             self._done(key, failed("held back by the pace", retryable=False, user_text="The network is busy."))
             return
-        to, typing = value.to, value.typing
-        pairs = lambda: messages.typing_pairs(self._account, to, typing=typing)  # noqa: E731 - named for the reader
+        pairs = partial(messages.typing_pairs, self._account, value.to, typing=value.typing)
         self._send_now(codes.NOTIFY, pairs, key, codes.TYPING)
 
     def _answer_contact(self, value: native.ContactAnswer, key: Hashable) -> None:
-        me, to, reason = self._account, value.to, value.reason
+        about = (self._account, value.to, value.reason)
         if self._config.version >= _NEW:
-            self._send_now(
-                codes.CONTACT_ANSWER_15,
-                lambda: contacts.answer_pairs_15(me, to, reason, accepted=value.accepted),
-                key,
-            )
+            pairs = partial(contacts.answer_pairs_15, *about, accepted=value.accepted)
+            self._send_now(codes.CONTACT_ANSWER_15, pairs, key)
         elif value.accepted:
             self._done(key, _RELAYED)  # who put us on their list has us there already
         else:
-            self._send_now(codes.DENY_CONTACT, lambda: contacts.deny_pairs(me, to, reason), key)
+            self._send_now(codes.DENY_CONTACT, partial(contacts.deny_pairs, *about), key)
 
     def recorded(self, event: native.Inbound) -> None:
         """An event is on record: acknowledge a message that has a name, decline a conference, refuse a file."""
