@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.test_presence_requests import command, notified, subscribe
+from tests.integration.test_presence_requests import command, subscribe
 from tests.integration.test_receipts import asking, receipt
 from tests.integration.test_sip_lists import publish
 from tests.integration.wire import NoAnswer, Phone
@@ -21,6 +21,8 @@ from transports.ymsg.wire.packet import Packet, pairs_of
 
 TO = f"{FRIEND}@{YAHOO_DOMAIN}"
 OWN = "alicework"
+PATIENCE = 15.0
+"""Seconds for which a wait lasts at most: a machine with other work needs some."""
 FAMILY = "👩‍👩‍👧‍👦"
 QUICK = "[presence]\nnotify_interval = 0.2\n"
 HOLD = """
@@ -68,16 +70,16 @@ def test_a_text_goes_over_and_back(world: YahooWorld, alice: Phone, text: str) -
     assert there.get(97) == b"1"
     assert there.get(14) != b"<ding>"
     world.friend.say_raw(OWN, there.get(14) or b"", (97, "1"))
-    assert alice.text() == (TO, text)
+    assert alice.text(PATIENCE) == (TO, text)
 
 
 def test_the_older_encoding_and_its_formatting(world: YahooWorld, alice: Phone) -> None:
     written = '\x1b[#0000ffm<font face="Arial" size="10">caf\xe9 \x1b[1m€5\x1b[x1m <FADE #ff0000,#0000ff>fine</FADE>'
     world.friend.say_raw(OWN, written.encode("cp1252"))
     looks = "color:#0000ff;font-size:10pt;font-family:'Arial'"
-    assert alice.text() == (TO, f'<span style="{looks}">café <b>€5</b> fine</span>')
+    assert alice.text(PATIENCE) == (TO, f'<span style="{looks}">café <b>€5</b> fine</span>')
     world.friend.say_raw(OWN, b"<ding>", (97, "1"))
-    assert alice.text() == (TO, "[buzz]")
+    assert alice.text(PATIENCE) == (TO, "[buzz]")
 
 
 def test_a_long_text_is_cut_between_graphemes(world: YahooWorld, alice: Phone) -> None:
@@ -102,7 +104,7 @@ def test_receipts_say_what_is_known(world: YahooWorld, alice: Phone) -> None:
     body = asking("alice", TO, "did it go?", "yahoo-1", "processing, positive-delivery")
     assert alice.message(TO, body, kind="message/cpim").status == 202
     world.friend.heard(OWN, "did it go?")
-    assert receipt(alice) == ("yahoo-1", "processed", f"sip:{TO}")
+    assert receipt(alice, PATIENCE) == ("yahoo-1", "processed", f"sip:{TO}")
     with pytest.raises(NoAnswer):
         alice.text(0.5)
 
@@ -115,7 +117,7 @@ def test_typing_goes_both_ways(world: YahooWorld, alice: Phone) -> None:
         assert alice.message(TO, composing, kind="application/im-iscomposing+xml").status in {200, 202}
         world.friend.wait(lambda p, f=flag: p.service == codes.NOTIFY and p.get(13) == f, since=since)  # type: ignore[misc]
         world.friend.type(OWN, typing=flag == b"1")
-        told = alice.incoming(lambda request: request.method == "MESSAGE")
+        told = alice.incoming(lambda request: request.method == "MESSAGE", PATIENCE)
         assert f"<state>{state}</state>".encode() in told.body
 
 
@@ -125,7 +127,7 @@ def test_typing_goes_both_ways(world: YahooWorld, alice: Phone) -> None:
 def shown(phone: Phone, wanted: bytes) -> Request:
     """The next NOTIFY whose document holds this."""
     for _ in range(20):
-        request = notified(phone)
+        request = phone.incoming(lambda request: request.method == "NOTIFY", PATIENCE)
         if wanted in request.body:
             return request
     raise AssertionError(f"{wanted!r} was never shown")
@@ -147,13 +149,13 @@ def test_presence_goes_both_ways(world: YahooWorld, alice: Phone) -> None:
     since = len(friend.packets)
     publish(alice, "alice", "<rpid:on-the-phone/>")
     friend.sees(OWN, lambda p: p.get(10) == b"6", since=since)
-    alice.text()  # somebody has put alice on their list
+    alice.text(PATIENCE)  # somebody has put alice on their list
 
 
 def test_a_contact_that_is_none_is_told(world: YahooWorld, alice: Phone) -> None:
     headers = [("Event", "presence"), ("Contact", f"<{alice.contact}>"), ("Expires", "600")]
     assert alice.ask("SUBSCRIBE", f"sip:nobody_at_all@{YAHOO_DOMAIN}", headers).status == 200
-    sender, text = alice.text()
+    sender, text = alice.text(PATIENCE)
     assert sender == f"nobody_at_all@{YAHOO_DOMAIN}"
     assert text == "[cannot be put on your contact list: the network knows no such name]"
 
@@ -162,20 +164,20 @@ def test_a_conference_and_a_file_are_declined_on_record(world: YahooWorld, alice
     world.friend.write(
         codes.CONF_INVITE, (1, FRIEND), (50, FRIEND), (57, f"{FRIEND}-7"), (58, "join us"), (52, OWN), (13, "0")
     )
-    assert alice.text() == (TO, "[invited you to a conference; it was declined] join us")
+    assert alice.text(PATIENCE) == (TO, "[invited you to a conference; it was declined] join us")
     declined = world.friend.wait(lambda p: p.service == codes.CONF_DECLINE)
     assert (declined.get(54), declined.get(57)) == (OWN.encode(), f"{FRIEND}-7".encode())
     world.friend.write(
         codes.P2P_FILE_TRANSFER, (5, OWN), (49, "FILEXFER"), (1, FRIEND), (13, "1"), (27, "plan.pdf"), (28, "1200"),
         (20, "http://198.51.100.7/plan.pdf"),
     )  # fmt: skip
-    sender, text = alice.text()
+    sender, text = alice.text(PATIENCE)
     assert (sender, text) == (
         TO,
         "[offered the file “plan.pdf” (1200 bytes); it was not taken, and they were not told]",
     )
     world.friend.write(codes.CONF_MESSAGE, (1, FRIEND), (53, OWN), (57, "room-8"), (14, "hush"), (97, "1"))
-    texts = {alice.text()[1].partition(" Reference")[0] for _ in range(2)}
+    texts = {alice.text(PATIENCE)[1].partition(" Reference")[0] for _ in range(2)}
     assert texts == {
         "Something came for you on yahoo that cannot be handed on. It is on record.",
         "[put you into a conference; it was left]",
@@ -203,7 +205,7 @@ def test_a_server_that_goes_amid_a_message_loses_none(world: YahooWorld, alice: 
 def test_signed_on_elsewhere_is_told_and_left_alone(world: YahooWorld, alice: Phone) -> None:
     with YmsgUser(world.server.address, OWN, "a"):
         until(lambda: link_states(world.bridge)[OWN] == "signed-on-elsewhere", 10.0, "word of the other client")
-        sender, text = alice.text()
+        sender, text = alice.text(PATIENCE)
         assert sender.startswith("simplebridge@")
         assert "signed on elsewhere" in text
         assert "again in about" in text
@@ -234,7 +236,7 @@ def test_a_wrong_password_is_told_and_not_tried_again() -> None:
         assert phone.register().status == 200
         until(lambda: link_states(made.bridge).get(OWN) == "auth-failed", 20.0, "the refusal")
         since = made.server.services("").count(codes.AUTH_RESPONSE)
-        assert "wrong Yahoo! ID or password" in phone.text()[1]
+        assert "wrong Yahoo! ID or password" in phone.text(PATIENCE)[1]
         assert phone.message(TO, "waits").status == 202
         assert made.server.services("").count(codes.AUTH_RESPONSE) == since
 
@@ -256,7 +258,7 @@ def test_who_asks_to_see_a_person_waits_for_them_and_may_be_declined() -> None:
     with yahoo_world([ALICE], policy=POLICY + HOLD) as made, Phone(made.bridge, "alice") as phone:
         assert phone.register().status == 200
         made.friend.add(OWN, "may I?")
-        assert phone.text() == (TO, "[has put you on their contact list] may I?")
+        assert phone.text(PATIENCE) == (TO, "[has put you on their contact list] may I?")
         rows = command(made.bridge, "requests")
         assert [(row["watcher"], row["words"]) for row in rows] == [(f"yahoo/{FRIEND}", "may I?")]
         command(made.bridge, "refuse", f"yahoo/{FRIEND}", "--for", "alice@corp.example")

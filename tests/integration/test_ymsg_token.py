@@ -75,6 +75,6 @@ def test_a_wrong_password_at_the_token_server() -> None:
     ):
         assert alice.register().status == 200
         until(lambda: link_states(world.bridge).get(OWN) == "auth-failed", 20.0, "the refusal")
-        sender, text = alice.text()
+        sender, text = alice.text(15.0)
         assert sender.startswith("simplebridge@")
         assert "wrong Yahoo! ID or password" in text

@@ -109,6 +109,20 @@ def test_no_password_is_not_shown_to_anybody() -> None:
     net.up()
 
 
+def test_a_server_without_a_greeting_is_asked_all_the_same() -> None:
+    net = Net()
+    net.session.start(net.now)
+    net.run()
+    net.pass_time(4.9)
+    assert net.services() == [codes.HANDSHAKE]
+    net.pass_time(0.2)
+    assert net.services() == [codes.HANDSHAKE, codes.AUTH]
+    net.tell(codes.HANDSHAKE)
+    assert net.services() == [codes.HANDSHAKE, codes.AUTH]
+    net.challenge()
+    assert net.services()[-1] == codes.AUTH_RESPONSE
+
+
 def test_what_never_signs_on_is_given_up_and_tried_again() -> None:
     net = Net()
     net.session.start(net.now)

@@ -34,6 +34,7 @@ class SessionConfig:
         token_server: who gives tokens; None: such a sign-on fails with the reason.
         comeback: how long to wait before signing on again.
         connect_timeout: for a connection to stand; signon_timeout: then, until the session is up.
+        greeting_wait: for the answer to the greeting (0x4C); without one the challenge is asked for all the same.
         keepalive: after so long without sending, a keep-alive (0x8A), sooner where the server asks for it (key 144).
         ping: so often the session's own ping (0x12), where the server does not name its time (key 143).
         ack_timeout: for a keep-alive to be answered. Where the server has answered one before, it has fallen silent.
@@ -56,6 +57,7 @@ class SessionConfig:
     comeback: ComebackTimes = field(factory=ComebackTimes)
     connect_timeout: float = field(default=30.0, validator=_positive)
     signon_timeout: float = field(default=60.0, validator=_positive)
+    greeting_wait: float = field(default=5.0, validator=_positive)
     keepalive: float = field(default=60.0, validator=_positive)
     ping: float = field(default=3600.0, validator=_positive)
     ack_timeout: float = field(default=30.0, validator=_positive)

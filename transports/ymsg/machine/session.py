@@ -77,6 +77,7 @@ class YmsgSession:
         self._challenge: str | None = None
         self._fetch: TokenFetch | None = None
         self._signon_until: float | None = None
+        self._ask_at: float | None = None
         self._last_sent = self._last_ping = 0.0
         self._now = 0.0
         self._controls: dict[int, Callable[[Packet, float], None]] = {
@@ -170,6 +171,7 @@ class YmsgSession:
         elif conn_id == self._conn and self.phase is Phase.CONNECTING:
             self.phase = Phase.SIGNING_ON
             self._signon_until = now + self._config.signon_timeout
+            self._ask_at = now + self._config.greeting_wait
             self._write(codes.HANDSHAKE, (), codes.OK)
 
     def connection_lost(self, conn_id: int, now: float, reason: str = "connection lost") -> None:
@@ -231,7 +233,7 @@ class YmsgSession:
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` has something to do; None when never."""
-        times = [self._comeback.attempt_at, self._signon_until]
+        times = [self._comeback.attempt_at, self._signon_until, self._ask_at]
         if self.phase is Phase.UP:
             times += [self._work.next_deadline(), self._keepalive_at(), self._last_ping + self._work.ping]
         return min((each for each in times if each is not None), default=None)
@@ -244,6 +246,8 @@ class YmsgSession:
         self._now = now
         if self._comeback.due(now):
             self._begin(now)
+        if self._ask_at is not None and self._ask_at <= now:
+            self._ask()
         if self._signon_until is not None and self._signon_until <= now:
             self._transient("sign-on took too long", now)
         if self.phase is not Phase.UP:
@@ -296,7 +300,7 @@ class YmsgSession:
         if self._conn is not None:
             self._actions.append(Disconnect(conn_id=self._conn))
         self._drop_fetch()
-        self._conn = self._signon_until = None
+        self._conn = self._signon_until = self._ask_at = None
         self.phase = Phase.IDLE
         self._work.lost()
 
@@ -375,13 +379,19 @@ class YmsgSession:
             self._transient("the server signed us off", now)
 
     def _handshake(self, _packet: Packet, _now: float) -> None:
-        if self.phase is Phase.SIGNING_ON and self._challenge is None:
-            self._write(codes.AUTH, pairs_of((codes.KEY_ME, self.account)), codes.OK)
+        if self._ask_at is not None:
+            self._ask()
+
+    def _ask(self) -> None:
+        """Ask for the challenge, once: the server has greeted, or has no greeting."""
+        self._ask_at = None
+        self._write(codes.AUTH, pairs_of((codes.KEY_ME, self.account)), codes.OK)
 
     def _auth(self, packet: Packet, now: float) -> None:
         """0x57: the challenge. One answer for each connection: a password is no oracle."""
         if self.phase is not Phase.SIGNING_ON or self._challenge is not None:
             return
+        self._ask_at = None
         seed = packet.get(codes.KEY_CHALLENGE)
         if seed is None:
             self._transient("the server sent no challenge", now)
