@@ -133,9 +133,10 @@ def _sip_address(name: str) -> str:
 
 def _yahoo_id(name: str) -> str:
     """Yahoo! ID: lower case, no blanks; letters, digits, ``_``, ``-`` and dots, or like a mail address."""
-    plain = "".join(name.split(" ")).lower()
+    plain = name.replace(" ", "")
     if not plain.isascii() or not plain.isprintable():
         raise AddressError("ymsg", name, "only ASCII letters, digits, _, - and dots are allowed")
+    plain = plain.lower()
     if "@" in plain:
         return _mail_name("ymsg", name, plain)
     if not _YAHOO_ID.issuperset(plain):
@@ -151,11 +152,15 @@ def _yahoo_id(name: str) -> str:
 
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
 LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
+YMSG: Final = NameRules(kind="ymsg", longest=MAX_MAIL_NAME, normal=_yahoo_id)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
-YMSG: Final = NameRules(kind="ymsg", longest=MAX_MAIL_NAME, normal=_yahoo_id)
-
-_ALL: Final = (OSCAR, LOOPBACK, YMSG, SIP)
+_ALL: Final = (
+    OSCAR,
+    LOOPBACK,
+    YMSG,
+    SIP,
+)
 RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in _ALL})
 """The rules of each kind of network that configuration can name."""
 

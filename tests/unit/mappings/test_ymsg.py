@@ -345,6 +345,7 @@ def test_at_signs_are_escaped_for_sip() -> None:
         ("bóogy", "only ASCII"),
         ("b\u202ey", "only ASCII"),
         ("boogy\u0430", "only ASCII"),
+        ("\u212aarl", "only ASCII"),
         ("_boogy", "begins with"),
         ("a..b", "dots stand"),
         ("a.", "dots stand"),
