@@ -221,6 +221,7 @@ class YmsgRig:
         logins = [Login(name=f"many{number:05}", password="m") for number in range(count)]
         for login in logins:
             self.process.add_account(login.name, login.password)
+            self._passwords[login.name] = login.password  # they are there after a restart, too
         return logins
 
     @property
