@@ -57,6 +57,7 @@ _EXAMPLES = {
     "reason": '"what they do, and where it was seen"',
     "server": '"127.0.0.1:5190"',
     "LoopbackOptions.server": '"127.0.0.1:7070"',
+    "YmsgOptions.server": '"127.0.0.1:5050"',
 }
 
 

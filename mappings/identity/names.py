@@ -21,6 +21,7 @@ from transports.sip.wire.uri import parse_host
 MAX_SCREEN_NAME: Final = 16
 MIN_SCREEN_NAME: Final = 3
 MAX_MAIL_NAME: Final = 97
+MAX_YAHOO_ID: Final = 32
 MIN_UIN: Final = 10_000
 MAX_UIN: Final = 2_147_483_646
 MIN_PHONE: Final = 3
@@ -29,6 +30,7 @@ MAX_LOOPBACK_NAME: Final = 64
 MAX_SIP_USER: Final = 128
 MAX_SIP_ADDRESS: Final = 320
 
+_YAHOO_ID: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _MAIL_LOCAL: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.!#$&'*+-/=?^_`{|}~")
 _LOOPBACK: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-@")
 _MAIL_DOMAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-")
@@ -55,7 +57,7 @@ def _screen_name(name: str) -> str:
     if plain[:1].isdigit():
         return _uin(name, plain)
     if "@" in plain:
-        return _mail_name(name, plain)
+        return _mail_name("oscar", name, plain)
     if plain[:1] == "+":
         return _telephone(name, plain)
     if not plain[:1].isalpha():
@@ -71,7 +73,7 @@ def _uin(name: str, plain: str) -> str:
     digits = plain.replace("-", "")
     if not digits.isdigit():
         if "@" in plain:
-            return _mail_name(name, plain)
+            return _mail_name("oscar", name, plain)
         raise AddressError("oscar", name, "a name that begins with a digit is an ICQ number: digits alone")
     if digits[0] == "0" or len(digits) > 10 or not MIN_UIN <= int(digits) <= MAX_UIN:
         raise AddressError("oscar", name, f"an ICQ number lies between {MIN_UIN} and {MAX_UIN}")
@@ -85,17 +87,17 @@ def _telephone(name: str, plain: str) -> str:
     return plain
 
 
-def _mail_name(name: str, plain: str) -> str:
+def _mail_name(kind: str, name: str, plain: str) -> str:
     local, _, domain = plain.partition("@")
     labels = domain.split(".")
     if not local or not _MAIL_LOCAL.issuperset(local) or local[0] == "." or local[-1] == "." or ".." in local:
-        raise AddressError("oscar", name, "the part before @ is not that of a mail address")
+        raise AddressError(kind, name, "the part before @ is not that of a mail address")
     if (
         len(labels) < 2
         or not _MAIL_DOMAIN.issuperset(domain)
         or any(not label or label[0] == "-" or label[-1] == "-" for label in labels)
     ):
-        raise AddressError("oscar", name, "the part after @ is not a domain name")
+        raise AddressError(kind, name, "the part after @ is not a domain name")
     return plain
 
 
@@ -129,13 +131,34 @@ def _sip_address(name: str) -> str:
         raise AddressError("sip", name, error.reason) from error
 
 
+def _yahoo_id(name: str) -> str:
+    """Yahoo! ID: lower case, no blanks; letters, digits, ``_``, ``-`` and dots, or like a mail address."""
+    plain = name.replace(" ", "")
+    if not plain.isascii() or not plain.isprintable():
+        raise AddressError("ymsg", name, "only ASCII letters, digits, _, - and dots are allowed")
+    plain = plain.lower()
+    if "@" in plain:
+        return _mail_name("ymsg", name, plain)
+    if not _YAHOO_ID.issuperset(plain):
+        raise AddressError("ymsg", name, "a Yahoo! ID has letters, digits, _, - and dots alone")
+    if not plain[:1].isalnum():
+        raise AddressError("ymsg", name, "a Yahoo! ID begins with a letter or a digit")
+    if plain[-1] == "." or ".." in plain:
+        raise AddressError("ymsg", name, "dots stand between letters, digits, _ and - alone")
+    if len(plain) > MAX_YAHOO_ID:
+        raise AddressError("ymsg", name, f"a Yahoo! ID has at most {MAX_YAHOO_ID} characters")
+    return plain
+
+
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
 LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
+YMSG: Final = NameRules(kind="ymsg", longest=MAX_MAIL_NAME, normal=_yahoo_id)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
 _ALL: Final = (
     OSCAR,
     LOOPBACK,
+    YMSG,
     SIP,
 )
 RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in _ALL})

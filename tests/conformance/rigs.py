@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from tests.kit.conformance.loopback import LoopbackRig
 from tests.kit.conformance.oscar import OscarRig
 from tests.kit.conformance.rig import Rig
+from tests.kit.conformance.ymsg import YmsgRig
 
 RIGS: Mapping[str, Callable[[], Rig]] = {
     "aim": lambda: OscarRig(icq=False),
     "loopback": LoopbackRig,
     "icq": lambda: OscarRig(icq=True),
+    "yahoo": YmsgRig,
 }
