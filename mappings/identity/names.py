@@ -21,6 +21,7 @@ from transports.sip.wire.uri import parse_host
 MAX_SCREEN_NAME: Final = 16
 MIN_SCREEN_NAME: Final = 3
 MAX_MAIL_NAME: Final = 97
+MAX_PASSPORT: Final = 129
 MIN_UIN: Final = 10_000
 MAX_UIN: Final = 2_147_483_646
 MIN_PHONE: Final = 3
@@ -83,18 +84,29 @@ def _telephone(name: str, plain: str) -> str:
     return plain
 
 
-def _mail_name(name: str, plain: str) -> str:
+def _mail_name(name: str, plain: str, kind: str = "oscar") -> str:
     local, _, domain = plain.partition("@")
     labels = domain.split(".")
     if not local or not _MAIL_LOCAL.issuperset(local) or local[0] == "." or local[-1] == "." or ".." in local:
-        raise AddressError("oscar", name, "the part before @ is not that of a mail address")
+        raise AddressError(kind, name, "the part before @ is not that of a mail address")
     if (
         len(labels) < 2
         or not _MAIL_DOMAIN.issuperset(domain)
         or any(not label or label[0] == "-" or label[-1] == "-" for label in labels)
     ):
-        raise AddressError("oscar", name, "the part after @ is not a domain name")
+        raise AddressError(kind, name, "the part after @ is not a domain name")
     return plain
+
+
+def _passport(name: str) -> str:
+    """A passport of MSN: a mail address, in lower case."""
+    plain = name.strip(" ")
+    if not plain.isascii() or not plain.isprintable():
+        raise AddressError("msnp", name, "only ASCII is allowed")
+    plain = plain.lower()
+    if "@" not in plain:
+        raise AddressError("msnp", name, "a passport is a mail address")
+    return _mail_name(name, plain, "msnp")
 
 
 def _sip_address(name: str) -> str:
@@ -115,9 +127,10 @@ def _sip_address(name: str) -> str:
 
 
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
+MSNP: Final = NameRules(kind="msnp", longest=MAX_PASSPORT, normal=_passport)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
-RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, SIP)})
+RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, MSNP, SIP)})
 """The rules of each kind of network that configuration can name."""
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
@@ -16,40 +17,39 @@ from transports.msnp.machine.actions import Fetch, Fetched
 
 MAX_BODY = 4_194_304
 MAX_HEADER = 16_384
+_DONE = Failure(ResponseDone())  # type: ignore[no-untyped-call]
 
 
 class _Body(TwistedProtocol):
-    """Gathers a body up to a bound."""
+    """Gathers a body up to a bound. `done` fires with it; cancelled, it lets go of the connection."""
 
-    def __init__(self, done: Deferred[bytes]) -> None:
-        self._done = done
+    def __init__(self) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._abort())
         self._parts: list[bytes] = []
         self._size = 0
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Bytes of the body."""
         self._size += len(data)
-        if self._size > MAX_BODY:
-            self._end(ValueError(f"an answer of more than {MAX_BODY} bytes"))
-            stream: Any = self.transport
+        if self._size <= MAX_BODY:
+            self._parts.append(data)
+        elif not self.done.called:
+            self.done.errback(ValueError(f"an answer of more than {MAX_BODY} bytes"))
+            self._abort()
+
+    def _abort(self) -> None:
+        stream: Any = self.transport
+        if stream is not None:
             stream.abortConnection()
-            return
-        self._parts.append(data)
 
-    def connectionLost(self, reason: Failure = Failure(ResponseDone())) -> None:  # type: ignore[no-untyped-call]  # noqa: N802, B008
+    def connectionLost(self, reason: Failure = _DONE) -> None:  # noqa: N802 - Twisted's name
         """The body is at its end, or the connection."""
-        if reason.check(ResponseDone, PotentialDataLoss):  # type: ignore[no-untyped-call]
-            self._end(b"".join(self._parts))
+        if self.done.called:
+            return
+        if isinstance(reason.value, (ResponseDone, PotentialDataLoss)):
+            self.done.callback(b"".join(self._parts))
         else:
-            self._end(reason)
-
-    def _end(self, result: Any) -> None:
-        done, self._done = self._done, Deferred()
-        if not done.called:
-            if isinstance(result, bytes):
-                done.callback(result)
-            else:
-                done.errback(result)
+            self.done.errback(reason)
 
 
 class WebClient:
@@ -64,7 +64,7 @@ class WebClient:
         self._reactor = reactor
         self._timeout = timeout
         self._pool = HTTPConnectionPool(reactor, persistent=False)  # type: ignore[no-untyped-call]
-        self._agent = Agent(reactor, connectTimeout=timeout, pool=self._pool)
+        self._agent: Any = Agent(reactor, connectTimeout=timeout, pool=self._pool)  # type: ignore[no-untyped-call]
 
     def fetch(self, wanted: Fetch, on_answer: Callable[[Fetched], None]) -> Callable[[], None]:
         """Asks; `on_answer` is called once, unless the function that is returned, which gives up, was called before."""
@@ -86,11 +86,8 @@ class WebClient:
             if not given_up:
                 on_answer(answer)
 
-        def failed(failure: Failure) -> None:
-            answered(Fetched(error=_words(failure)))
-
         asking.addErrback(lambda failure: Fetched(error=_words(failure)))
-        asking.addCallbacks(answered, failed)
+        asking.addCallback(answered)
 
         def give_up() -> None:
             given_up.append(True)
@@ -100,25 +97,21 @@ class WebClient:
 
 
 def _producer(body: bytes) -> Any:
-    from io import BytesIO
-
-    from twisted.web.client import FileBodyProducer
-
-    return FileBodyProducer(BytesIO(body))
+    return FileBodyProducer(BytesIO(body))  # type: ignore[no-untyped-call]
 
 
 def _read(response: Any) -> Deferred[Fetched]:
-    done: Deferred[bytes] = Deferred(lambda _: response.deliverBody and None)
     headers: dict[str, str] = {}
     for name, values in response.headers.getAllRawHeaders():
         value = b",".join(values)
         if len(value) <= MAX_HEADER:
             headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-    response.deliverBody(_Body(done))
-    return done.addCallback(lambda body: Fetched(status=response.code, headers=headers, body=body))
+    body = _Body()
+    response.deliverBody(body)
+    return body.done.addCallback(lambda data: Fetched(status=response.code, headers=headers, body=data))
 
 
 def _words(failure: Failure) -> str:
     reasons = getattr(failure.value, "reasons", None)
     inner = reasons[0] if reasons else failure
-    return f"{inner.type.__name__}: {inner.getErrorMessage()}"[:300]
+    return f"{type(inner.value).__name__}: {inner.getErrorMessage()}"[:300]

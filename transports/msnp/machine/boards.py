@@ -24,8 +24,8 @@ from transports.msnp.wire.errors import MsnpSyntaxError
 from transports.msnp.wire.mime import Mime
 from transports.msnp.wire.text import normal, unescape
 
-PIECE = 1400
-"""Bytes of one MSG, under the 1,664 that servers take."""
+PIECE = 1600
+"""Bytes of one MSG with its headers, under the 1,664 that servers take."""
 MAX_MEMBERS = 64
 
 

@@ -61,7 +61,6 @@ class SessionConfig:
         messages_per_second, messages_burst: on all switchboards together.
         boards_per_second, boards_burst: switchboards that are asked for.
         change_interval: seconds between two changes of our presence.
-        max_text_bytes: the longest text in UTF-8.
         max_queue: how many messages may wait. max_boards: switchboards at once. max_roster: contacts kept.
         max_edits: edits of the lists that may wait.
         max_redirects: how often a server may send us on in one sign-on.
@@ -101,7 +100,6 @@ class SessionConfig:
     boards_per_second: float = field(default=0.5, validator=_positive)
     boards_burst: int = field(default=8, validator=validators.ge(1))
     change_interval: float = field(default=1.0, validator=validators.ge(0))
-    max_text_bytes: int = field(default=1200, validator=validators.ge(64))
     max_queue: int = field(default=1000, validator=validators.ge(1))
     max_boards: int = field(default=64, validator=validators.ge(1))
     max_roster: int = field(default=2000, validator=validators.ge(1))

@@ -11,7 +11,7 @@ from transports.msnp.machine import incoming, results
 from transports.msnp.machine.actions import Fetched, SendDone
 from transports.msnp.machine.board import Item
 from transports.msnp.machine.config import Urls
-from transports.msnp.machine.web import Web
+from transports.msnp.machine.web import Web, trusted
 from transports.msnp.wire import challenge, native, offline, sso
 from transports.msnp.wire.errors import MsnpSyntaxError
 from transports.msnp.wire.soap import SoapFault
@@ -41,7 +41,8 @@ class Stored:
     ) -> None:
         self._account = account
         self._name = name
-        self._urls = urls
+        self._store_url = urls.store if trusted(urls.store) else ""
+        self._fetch_url = urls.stored if trusted(urls.stored) else ""
         self._web = web
         self._emit = emit
         self._run_id = f"{rng.getrandbits(128):032X}"
@@ -61,12 +62,12 @@ class Stored:
 
     def told(self, mail_data: str, now: float) -> None:
         """The server tells what waits. Raises `MsnpSyntaxError`."""
-        if not self._urls.stored or not self._cookie():
+        if not self._fetch_url or not self._cookie():
             return
         waiting = offline.read_mail_data(mail_data)
         if waiting is None:
             action, body = offline.get_metadata(self._cookie())
-            self._web.soap(self._urls.stored, action, body, self._listed)
+            self._web.soap(self._fetch_url, action, body, self._listed)
             return
         self._take(waiting, now)
 
@@ -95,7 +96,7 @@ class Stored:
         waiting = self._queue[0]
         action, body = offline.get_message(self._cookie(), waiting.id)
         self._fetching = True
-        self._web.soap(self._urls.stored, action, body, self._fetched)
+        self._web.soap(self._fetch_url, action, body, self._fetched)
 
     def _fetched(self, answer: Fetched, now: float) -> None:
         self._fetching = False
@@ -142,14 +143,14 @@ class Stored:
         self._unrecorded.discard(guid)
         action, body = offline.delete_messages(self._cookie(), (guid,))
         # one that is not deleted comes once more, and is known by its id
-        self._web.soap(self._urls.stored, action, body, lambda _answer, _now: None)
+        self._web.soap(self._fetch_url, action, body, lambda _answer, _now: None)
 
     # -- ours
 
     def store(self, item: Item, now: float) -> bool:
         """Has the server keep a message for somebody who is away; gives whether it will be asked to."""
         ticket = self.tickets.by_site.get(sso.OFFLINE, "")
-        if not self._urls.store or not ticket or len(self._storing) >= MAX_STORING:
+        if not self._store_url or not ticket or len(self._storing) >= MAX_STORING:
             return False
         self._storing.append(item)
         self._number += 1
@@ -174,7 +175,7 @@ class Stored:
         def answered(answer: Fetched, _now: float) -> None:
             self._kept(item, number, ticket, tries, answer)
 
-        self._web.soap(self._urls.store, action, body, answered)
+        self._web.soap(self._store_url, action, body, answered)
 
     def _kept(self, item: Item, number: int, ticket: str, tries: int, answer: Fetched) -> None:
         cookie = item.message.cookie
