@@ -392,7 +392,8 @@ class Boards:
             return
         if len(board.members) < MAX_MEMBERS:
             board.members[name] = who
-        self.knows(who.passport, who.capabilities)
+        if who.capabilities is not None:
+            self.knows(who.passport, who.capabilities)
         if board.ring is None and board.stand is Stand.CALLING and name == board.contact:
             self._opened(board, now)
         if board.stand is Stand.OPEN and not board.leaving and len(board.members) > 1:

@@ -55,14 +55,16 @@ class RosterState:
             name = normal(entry.passport)
             line = self.lines.get(name)
             if line is not None:
+                before = (line.lists, line.name)
                 line.lists |= entry.lists
                 line.name = entry.name or line.name
                 line.id = entry.id or line.id
+                self.to_tell = self.to_tell or before != (line.lists, line.name)
             elif len(self.lines) < self._max:
                 self.lines[name] = Line(entry.passport, entry.lists, entry.name, entry.id)
+                self.to_tell = True
             else:
                 self.dropped += 1
-        self.to_tell = True
 
     def line(self, passport: str) -> Line | None:
         """What is known of somebody."""

@@ -62,11 +62,14 @@ def read_ring(line: Command) -> Ring:
 
 @frozen(kw_only=True)
 class Participant:
-    """Somebody on a switchboard. `total` counts all in the list of which this is one (IRO), else 0."""
+    """Somebody on a switchboard. `total` counts all in the list of which this is one (IRO), else 0.
+
+    `capabilities` is None where the server does not tell (before MSNP12).
+    """
 
     passport: str
     name: str
-    capabilities: int = 0
+    capabilities: int | None = None
     total: int = 0
 
 
@@ -75,7 +78,7 @@ def read_participant(line: Command) -> Participant:
     at = 3 if line.name == "IRO" else 0
     total = line.number(2) if line.name == "IRO" else 0
     word = line.args[at + 2].partition(":")[0] if len(line.args) > at + 2 else ""
-    capabilities = int(word) if word.isascii() and word.isdigit() and len(word) < 20 else 0
+    capabilities = int(word) if word.isascii() and word.isdigit() and len(word) < 20 else None
     name = unescape(line.args[at + 1]) if len(line.args) > at + 1 else ""
     return Participant(
         passport=line.arg(at).partition(";")[0], name=name, capabilities=capabilities, total=min(total, 10_000)

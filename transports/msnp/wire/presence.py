@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 from attrs import frozen
 
 from transports.msnp.wire import xml
@@ -50,10 +52,20 @@ class Personal:
 
 
 def read_personal(payload: bytes) -> Personal:
-    """The payload of UBX; an empty one says that there are no words. Raises `MsnpSyntaxError`."""
+    """The payload of UBX; an empty one says that there are no words. Raises `MsnpSyntaxError`.
+
+    escargot writes words of MSNP13 to 15 without escaping ``<``: what is no XML is read between its tags.
+    """
     if not payload.strip():
         return Personal()
-    root = xml.parse(payload, "UBX")
+    try:
+        root = xml.parse(payload, "UBX")
+    except MsnpSyntaxError:
+        head, found, rest = payload.decode("utf-8", "replace").partition("<PSM>")
+        words, ended, _ = rest.rpartition("</PSM>")
+        if not found or not ended or len(head) > MAX_PERSONAL_MESSAGE:
+            raise
+        return Personal(message=html.unescape(words))
     return Personal(message=xml.text_of(root, "PSM"), media=media_text(xml.text_of(root, "CurrentMedia")))
 
 
