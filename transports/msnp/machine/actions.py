@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from attrs import field, frozen
 
-from bridge.model.capabilities import SendResult
+from transports.common.machine.actions import Connect, Disconnect, SendDone
 
-
-@frozen(kw_only=True)
-class Connect:
-    """Open a connection to `host`:`port`, and say `connected` or `connection_lost` of `conn_id`."""
-
-    conn_id: int
-    host: str
-    port: int
-
-
-@frozen(kw_only=True)
-class Disconnect:
-    """Close a connection once what was to be sent is sent. `connection_lost` need not be said of it."""
-
-    conn_id: int
+__all__ = ["Action", "Connect", "Disconnect", "Fetch", "Fetched", "SendDone"]
 
 
 @frozen(kw_only=True)
@@ -48,12 +32,4 @@ class Fetched:
     error: str = ""
 
 
-@frozen(kw_only=True)
-class SendDone:
-    """What became of the send of this key."""
-
-    key: Hashable
-    result: SendResult
-
-
-Action = Connect | Disconnect | Fetch
+Action = Connect | Disconnect

@@ -220,7 +220,7 @@ class Boards:
     def _expire(self, item: Item) -> None:
         text = "The message waited too long for its turn and was not sent."
         reason = "expired in the queue"
-        self._end(item, results.failed(reason, retryable=False, user_text=text, cookie=item.message.cookie))
+        self._end(item, results.failed(reason, retryable=False, user_text=text, remote_id=item.message.cookie))
 
     def _unknown(self, board: Board, flight: Flight, reason: str, *, retryable: bool) -> None:
         for trid in flight.waiting:
@@ -261,7 +261,7 @@ class Boards:
             item = board.pending.popleft()
             if item.moved:
                 text = "The network let go of the conversation before the message was sent."
-                self._end(item, results.failed(reason, retryable=True, user_text=text, cookie=item.message.cookie))
+                self._end(item, results.failed(reason, retryable=True, user_text=text, remote_id=item.message.cookie))
             else:
                 item.moved = True
                 self._queue(item, now)
@@ -277,7 +277,7 @@ class Boards:
             pending, board.pending = list(board.pending), type(board.pending)()
             self._leave(board)
             for item in pending:
-                self._end(item, results.link_down(text, cookie=item.message.cookie))
+                self._end(item, results.link_down(text, remote_id=item.message.cookie))
         for who in self._typing.clear():
             self._emit(native.TypingReceived(account=self._account, sender=who, typing=False))
         self.capabilities.clear()
@@ -455,7 +455,7 @@ class Boards:
             for other in flight.waiting:
                 board.flights.pop(other, None)
             text = "The network could not hand the message to the contact."
-            self._end(flight.item, results.failed("NAK", retryable=True, user_text=text, cookie=cookie))
+            self._end(flight.item, results.failed("NAK", retryable=True, user_text=text, remote_id=cookie))
         elif not flight.waiting:
             self._end(flight.item, results.relayed(cookie))
         if board.leaving and not board.flights:

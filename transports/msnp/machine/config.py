@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import Attribute, field, frozen, validators
 
+from transports.common.machine.comeback import ComebackTimes
 from transports.msnp.wire.codes import OUR_CAPABILITIES, PORT, VERSIONS
 
 
@@ -54,10 +55,8 @@ class SessionConfig:
         board_idle: after so long without a word a switchboard is left.
         typing_lasts: after so long without another typing notice somebody has stopped; typing_again: ours are repeated.
         typing_most: and for no longer than this.
-        backoff_base, backoff_cap: the n-th attempt waits a random time up to min(cap, base * 2^n).
-        stable_after: up for so long, the count of attempts begins anew.
         rate_limited_wait: at least so long after a server said that we connect too often.
-        elsewhere_wait, elsewhere_cap, elsewhere_times: when a name is taken back from another client, and how often.
+        comeback: when the account signs on again by itself.
         messages_per_second, messages_burst: on all switchboards together.
         boards_per_second, boards_burst: switchboards that are asked for.
         change_interval: seconds between two changes of our presence.
@@ -88,13 +87,8 @@ class SessionConfig:
     typing_lasts: float = field(default=8.0, validator=_positive)
     typing_again: float = field(default=4.0, validator=_positive)
     typing_most: float = field(default=120.0, validator=_positive)
-    backoff_base: float = field(default=2.0, validator=_positive)
-    backoff_cap: float = field(default=300.0, validator=_positive)
-    stable_after: float = field(default=60.0, validator=_positive)
     rate_limited_wait: float = field(default=900.0, validator=_positive)
-    elsewhere_wait: float = field(default=300.0, validator=validators.ge(0))
-    elsewhere_cap: float = field(default=14_400.0, validator=_positive)
-    elsewhere_times: int = field(default=5, validator=validators.ge(0))
+    comeback: ComebackTimes = ComebackTimes()
     messages_per_second: float = field(default=5.0, validator=_positive)
     messages_burst: int = field(default=20, validator=validators.ge(1))
     boards_per_second: float = field(default=0.5, validator=_positive)

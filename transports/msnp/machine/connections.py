@@ -47,6 +47,7 @@ class Connections:
         self._next_id = 0
         self._next_fetch = 0
         self.actions: deque[Action] = deque()
+        self.fetches: deque[Fetch] = deque()
 
     def __contains__(self, conn_id: int) -> bool:
         return conn_id in self._open
@@ -89,7 +90,7 @@ class Connections:
     def fetch(self, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None) -> int:
         """Has a web server asked; gives the id of the question."""
         self._next_fetch += 1
-        self.actions.append(Fetch(fetch_id=self._next_fetch, url=url, headers=headers, body=body))
+        self.fetches.append(Fetch(fetch_id=self._next_fetch, url=url, headers=headers, body=body))
         return self._next_fetch
 
     def to_send(self) -> list[tuple[int, bytes]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from bridge.model.body import Failure, Stage
-from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, SendResult
+from bridge.model.body import Stage
+from bridge.model.capabilities import RECIPIENT_OFFLINE, SendResult
+from transports.common.machine.results import failed, link_down, unknown
 from transports.msnp.wire import codes
+
+__all__ = ["RELAYED", "away", "failed", "link_down", "refused", "relayed", "unknown"]
 
 RELAYED = SendResult(stage=Stage.RELAYED)
 _USER_TEXTS = {
@@ -21,25 +24,6 @@ def relayed(cookie: str) -> SendResult:
     return SendResult(stage=Stage.RELAYED, remote_id=cookie)
 
 
-def failed(reason: str, *, retryable: bool, user_text: str, cookie: str | None = None) -> SendResult:
-    """A send that certainly did not arrive."""
-    failure = Failure(reason=reason, retryable=retryable, certain=True, user_text=user_text)
-    return SendResult(stage=Stage.FAILED, remote_id=cookie, failure=failure)
-
-
-def link_down(user_text: str, *, cookie: str | None = None) -> SendResult:
-    """A send that did not go because the account is not signed on; it may go once it is."""
-    return failed(LINK_DOWN, retryable=True, user_text=user_text, cookie=cookie)
-
-
-def unknown(reason: str, cookie: str | None = None, *, retryable: bool = True) -> SendResult:
-    """A send that may have arrived."""
-    failure = Failure(
-        reason=reason, retryable=retryable, certain=False, user_text="It is not known whether the message arrived."
-    )
-    return SendResult(stage=Stage.UNKNOWN, remote_id=cookie, failure=failure)
-
-
 def refused(number: int, cookie: str | None = None) -> SendResult:
     """What an error by number makes of a send that had not left."""
     text = _USER_TEXTS.get(number)
@@ -47,10 +31,10 @@ def refused(number: int, cookie: str | None = None) -> SendResult:
         gone = number in codes.NO_SUCH_PRINCIPAL
         text = "The network knows no such contact." if gone else "The network refused the message."
     return failed(
-        f"{number} {codes.error_name(number)}", retryable=number in codes.RETRYABLE, user_text=text, cookie=cookie
+        f"{number} {codes.error_name(number)}", retryable=number in codes.RETRYABLE, user_text=text, remote_id=cookie
     )
 
 
 def away(cookie: str | None = None) -> SendResult:
     """The contact is not signed on: it may go once they are."""
-    return failed(RECIPIENT_OFFLINE, retryable=True, user_text=_USER_TEXTS[codes.NOT_ONLINE], cookie=cookie)
+    return failed(RECIPIENT_OFFLINE, retryable=True, user_text=_USER_TEXTS[codes.NOT_ONLINE], remote_id=cookie)

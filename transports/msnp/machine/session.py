@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from enum import Enum
 
+from transports.common.machine.comeback import Comeback
 from transports.msnp.machine import results
-from transports.msnp.machine.actions import Action, Fetched, SendDone
-from transports.msnp.machine.backoff import Backoff, Retreat
+from transports.msnp.machine.actions import Action, Fetch, Fetched, SendDone
 from transports.msnp.machine.board import Board
 from transports.msnp.machine.boards import Boards
 from transports.msnp.machine.config import SessionConfig
@@ -96,14 +96,11 @@ class MsnpSession:
             say=self._say,
             call=self._upkeep.call,
         )
-        self._backoff = Backoff(config.backoff_base, config.backoff_cap, rng)
-        self._retreat = Retreat(config.elsewhere_wait, config.elsewhere_cap, config.elsewhere_times, rng)
+        self._comeback = Comeback(config.comeback, rng)
         self._signon: SignOn | None = None
         self._ns: Connection | None = None
         self._answers: dict[int, Answer] = {}
         self._redirects = 0
-        self._up_since: float | None = None
-        self._retry_at: float | None = None
         self._signon_until: float | None = None
         self._last_received = 0.0
         self._ping_until: float | None = None
@@ -125,9 +122,28 @@ class MsnpSession:
         """The oldest action that was not yet taken. Write what `to_send` gives before a `Disconnect`."""
         return self._conns.actions.popleft() if self._conns.actions else None
 
+    def next_fetch(self) -> Fetch | None:
+        """The oldest question to a web server that was not yet taken."""
+        return self._conns.fetches.popleft() if self._conns.fetches else None
+
     def to_send(self) -> list[tuple[int, bytes]]:
         """What is to be written, by connection."""
         return self._conns.to_send()
+
+    @property
+    def server(self) -> str:
+        """Where it signs on: what rates for each server are counted by."""
+        return f"{self._config.host}:{self._config.port}"
+
+    @property
+    def state(self) -> str:
+        """Where it stands, for people."""
+        return self.phase.value
+
+    @property
+    def attempt_at(self) -> float | None:
+        """When it tries to sign on again of itself."""
+        return self._comeback.attempt_at
 
     def waiting(self) -> int:
         """How many messages wait for their turn or for an acknowledgement."""
@@ -140,8 +156,7 @@ class MsnpSession:
         server's door.
         """
         if self.phase in {Phase.IDLE, Phase.ELSEWHERE}:
-            self._backoff.reset()
-            self._retreat.reset()
+            self._comeback.reset()
             self._begin(now)
 
     def set_credential(self, credential: str) -> None:
@@ -157,7 +172,8 @@ class MsnpSession:
         if self.phase is not Phase.IDLE:
             if self._ns is not None and self._ns.standing:
                 self._ns.send(Command("OUT"))
-            self._end(now)
+            self._end()
+            self._comeback.ended(now)
             self._tell(Link.LOGGED_OUT, reason)
 
     def connected(self, conn_id: int, now: float) -> None:
@@ -250,7 +266,7 @@ class MsnpSession:
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` has something to do; None when never."""
-        times = [self._retry_at, self._signon_until, self._ping_until]
+        times = [self._comeback.attempt_at, self._signon_until, self._ping_until]
         if self.phase is Phase.LOADING:
             times.append(self._upkeep.list_until)
         if self.phase is Phase.UP:
@@ -262,7 +278,7 @@ class MsnpSession:
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         self._now = now
-        if self._retry_at is not None and self._retry_at <= now:
+        if self._comeback.due(now):
             self._begin(now)
         if self._signon_until is not None and self._signon_until <= now:
             self._transient("sign-on took too long", now)
@@ -287,7 +303,7 @@ class MsnpSession:
         self._events.append(LinkState(account=self.account, state=state, reason=reason, code=code, retry_in=retry_in))
 
     def _begin(self, now: float) -> None:
-        self._retry_at = None
+        self._comeback.begun()
         if not self._credential:
             self._refused("there is no password", None, now)
             return
@@ -298,13 +314,10 @@ class MsnpSession:
         self._signon = SignOn(self._name, self._credential, self._config, self._web, self._rng, self._signon_refused)
         self._ns = self._conns.open(self._config.host, self._config.port, named=False)
 
-    def _end(self, now: float) -> float:
-        """Take down everything of this sign-on. Gives for how many seconds it was up."""
-        kept = 0.0 if self._up_since is None else now - self._up_since
-        if kept >= self._config.stable_after:
-            self._backoff.reset()
+    def _end(self) -> None:
+        """Take down everything of this sign-on."""
         self.phase = Phase.IDLE
-        self._up_since = self._retry_at = self._signon_until = self._ping_until = None
+        self._signon_until = self._ping_until = None
         self._signon = None
         self._answers.clear()
         self.boards.close()
@@ -313,26 +326,25 @@ class MsnpSession:
         self._web.forget()
         self._ns = None
         self._conns.close_all()
-        return kept
 
     def _transient(self, reason: str, now: float, *, code: int | None = None, at_least: float = 0.0) -> None:
         """Try again by and by: backoff with full jitter, so that many accounts do not come at once."""
-        self._end(now)
-        wait = self._backoff.next(at_least)
+        self._end()
+        wait = self._comeback.lost(now, at_least)
         self.phase = Phase.WAITING
-        self._retry_at = now + wait
         self._tell(Link.TRANSIENT, reason, code=code, retry_in=wait)
 
     def _elsewhere(self, reason: str, now: float) -> None:
         """Another client has the name now: leave it in peace, for a while or for good."""
-        pause = self._retreat.next(self._end(now))
+        self._end()
+        pause = self._comeback.elsewhere(now)
         if pause is not None:
             self.phase = Phase.ELSEWHERE
-            self._retry_at = now + pause
         self._tell(Link.SIGNED_ON_ELSEWHERE, reason, retry_in=pause)
 
     def _refused(self, reason: str, code: int | None, now: float) -> None:
-        self._end(now)
+        self._end()
+        self._comeback.ended(now)
         self._tell(Link.AUTH_FAILED, reason, code=code)
 
     def _signon_refused(self, refusal: Refusal, now: float) -> None:
@@ -449,7 +461,7 @@ class MsnpSession:
         if self.phase is Phase.LOADING:
             self.phase = Phase.UP
             self._signon_until = None
-            self._up_since = now
+            self._comeback.up(now)
             self._tell(Link.UP, f"signed on (MSNP{self._upkeep.version})")
             self._upkeep.roster.to_tell = True
 

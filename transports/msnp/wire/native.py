@@ -6,22 +6,16 @@ them by `text.normal`. Times are seconds since 1970 (UTC).
 
 from __future__ import annotations
 
-from enum import Enum
-
 from attrs import frozen
 
+from transports.common.wire.native import Link, LinkState
 from transports.msnp.wire.im import Format
 
-
-class Link(Enum):
-    """The state of an account's connection."""
-
-    CONNECTING = "connecting"
-    UP = "up"
-    TRANSIENT = "transient"
-    AUTH_FAILED = "auth-failed"
-    SIGNED_ON_ELSEWHERE = "signed-on-elsewhere"
-    LOGGED_OUT = "logged-out"
+__all__ = [
+    "AddedUs", "Allow", "Contact", "ContactAdd", "ContactPresence", "ContactRemove", "ImAck", "ImError", "ImReceived",
+    "ImSend", "ImUnreadable", "Inbound", "InvitationDeclined", "Link", "LinkState", "Nudged", "Outbound", "OwnPresence",
+    "RoomDeclined", "Roster", "RosterEditFailed", "TypingReceived", "TypingSend",
+]  # fmt: skip
 
 
 @frozen(kw_only=True)
@@ -229,23 +223,6 @@ class AddedUs:
     account: str
     sender: str
     name: str = ""
-
-
-@frozen(kw_only=True)
-class LinkState:
-    """The connection of an account has changed its state.
-
-    Attributes:
-        reason: why, for people.
-        code: the network's number for it, where it gave one.
-        retry_in: seconds until the next attempt of itself; None when there will be none.
-    """
-
-    account: str
-    state: Link
-    reason: str = ""
-    code: int | None = None
-    retry_in: float | None = None
 
 
 Inbound = (
