@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+from tests.kit.conformance.msnp import MsnpRig
 from tests.kit.conformance.oscar import OscarRig
 from tests.kit.conformance.rig import Rig
 
 RIGS: Mapping[str, Callable[[], Rig]] = {
     "aim": lambda: OscarRig(icq=False),
     "icq": lambda: OscarRig(icq=True),
+    "msn": MsnpRig,
 }

@@ -88,7 +88,7 @@ class SessionConfig:
     typing_again: float = field(default=4.0, validator=_positive)
     typing_most: float = field(default=120.0, validator=_positive)
     rate_limited_wait: float = field(default=900.0, validator=_positive)
-    comeback: ComebackTimes = ComebackTimes()
+    comeback: ComebackTimes = field(factory=ComebackTimes)
     messages_per_second: float = field(default=5.0, validator=_positive)
     messages_burst: int = field(default=20, validator=validators.ge(1))
     boards_per_second: float = field(default=0.5, validator=_positive)
