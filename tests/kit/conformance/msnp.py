@@ -10,7 +10,8 @@ from bridge.model.body import TypingState
 from bridge.model.presence import OFFLINE, PersonPresence
 from mappings.msnp_presence import MSN, from_contact
 from tests.kit.conformance.rig import Ability, Heard, Login, Outsider
-from tests.kit.msnp_server.process import Event, MsnpServerProcess, MsnpUserProcess
+from tests.kit.msnp_server.process import MsnpServerProcess, MsnpUserProcess
+from tests.kit.oscar_server.process import Event
 from tests.kit.ports import free_port
 from transports.msnp.wire.native import ContactPresence
 from transports.msnp.wire.text import normal
