@@ -74,14 +74,14 @@ class MsnpTransport(SessionTransport[MsnpSession]):
     def reads_chunks(self, contact: str) -> bool:
         """Whether a contact's client is known to put long messages together, by what any account of ours has seen."""
         name = normal(contact)
-        return any(session.boards.reads_chunks(name) for session in self.sessions())
+        return any(session.boards.clients.reads_chunks(name) for session in self.sessions())
 
     def counters(self) -> dict[str, int]:
         """For the metrics: how much waits, was unknown, could not be read."""
         sessions = self.sessions()
         return {
             **super().counters(),
-            "switchboards": sum(session.boards.open_boards() for session in sessions),
+            "switchboards": sum(len(session.boards) for session in sessions),
             "calls_not_taken": sum(session.boards.dropped_rings for session in sessions),
             "unknown_commands": sum(session.unknown_commands for session in sessions),
             "syntax_errors": sum(session.syntax_errors for session in sessions),

@@ -6,14 +6,18 @@ one is not for others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections import deque
+from collections.abc import Callable, Hashable
 
 from bridge.model.capabilities import SendResult
-from transports.msnp.machine import incoming, results
+from transports.msnp.machine import results
 from transports.msnp.machine.actions import SendDone
 from transports.msnp.machine.board import Board, Flight, Item, Stand
+from transports.msnp.machine.clients import Clients
 from transports.msnp.machine.config import SessionConfig
 from transports.msnp.machine.connections import Connection, Connections
+from transports.msnp.machine.ends import Ends
+from transports.msnp.machine.listener import Listener
 from transports.msnp.machine.outcomes import Remembered
 from transports.msnp.machine.pacing import Bucket
 from transports.msnp.machine.typing import Typing
@@ -21,8 +25,7 @@ from transports.msnp.wire import board as wire
 from transports.msnp.wire import chunks, codes, im, native
 from transports.msnp.wire.command import Command, command
 from transports.msnp.wire.errors import MsnpSyntaxError
-from transports.msnp.wire.mime import Mime
-from transports.msnp.wire.text import normal, unescape
+from transports.msnp.wire.text import normal
 
 PIECE = 1600
 """Bytes of one MSG with its headers, under the 1,664 that servers take."""
@@ -61,12 +64,13 @@ class Boards:
         self._store = store
         self._watched = watched
         self._boards: list[Board] = []
-        self._active: set[str] = set()
+        self._ends = Ends(emit)
         self._typing = Typing(config.typing_lasts, config.typing_again, config.typing_most)
+        self._listener = Listener(account, self._typing, emit)
         self._messages = Bucket(config.messages_per_second, config.messages_burst)
         self._asking = Bucket(config.boards_per_second, config.boards_burst)
         self._remembered = Remembered(account, emit)
-        self.capabilities: dict[str, int] = {}
+        self.clients = Clients(config.max_roster)
         self.dropped_rings = 0
         self.ignored = 0
 
@@ -74,10 +78,9 @@ class Boards:
 
     def waiting(self) -> int:
         """How many messages wait for their turn or for an acknowledgement."""
-        return len(self._active)
+        return len(self._ends.active)
 
-    def open_boards(self) -> int:
-        """How many switchboards there are."""
+    def __len__(self) -> int:
         return len(self._boards)
 
     def _of(self, contact: str) -> Board | None:
@@ -91,33 +94,23 @@ class Boards:
         """The board that has a connection."""
         return next((board for board in self._boards if board.conn is not None and board.conn.id == conn_id), None)
 
-    def knows(self, contact: str, capabilities: int) -> None:
-        """What a contact's client can do."""
-        name = normal(contact)
-        if name in self.capabilities or len(self.capabilities) < self._config.max_roster:
-            self.capabilities[name] = capabilities
-
-    def reads_chunks(self, contact: str) -> bool:
-        """Whether a contact's client puts chunks together, as far as is known."""
-        return bool(self.capabilities.get(normal(contact), 0) & codes.CAN_READ_CHUNKS)
-
     # -- outwards
 
     def send(self, message: native.ImSend, key: Hashable, now: float, deadline: float | None) -> None:
         """Writes to somebody; the end is told as `SendDone`."""
-        if len(self._active) >= self._config.max_queue:
+        if len(self._ends.active) >= self._config.max_queue:
             text = "Too much is waiting to be sent to the network."
-            self._done(key, results.failed("the queue is full", retryable=True, user_text=text))
+            self._ends.done(key, results.failed("the queue is full", retryable=True, user_text=text))
             return
-        if message.cookie in self._active:
+        if message.cookie in self._ends.active:
             reason = "a message with this cookie is on its way"
-            self._done(key, results.failed(reason, retryable=True, user_text="The message is being sent already."))
+            self._ends.done(key, results.failed(reason, retryable=True, user_text="The message is being sent already."))
             return
         if "@" not in message.to or any(char.isspace() for char in message.to):
-            self._done(key, results.refused(205, message.cookie))
+            self._ends.done(key, results.refused(205, message.cookie))
             return
         expires = deadline if deadline is not None else now + self._config.queue_timeout
-        self._active.add(message.cookie)
+        self._ends.active.add(message.cookie)
         self._typing.end(normal(message.to))
         self._queue(Item(key, message, expires), now)
 
@@ -128,7 +121,7 @@ class Boards:
             board = self._new(contact, now)
             if board is None:
                 text = "Too many conversations are open at once."
-                self._end(item, results.failed("too many switchboards", retryable=True, user_text=text))
+                self._ends.end(item, results.failed("too many switchboards", retryable=True, user_text=text))
                 return
         board.pending.append(item)
         self._flush(board, now)
@@ -160,16 +153,16 @@ class Boards:
         contact = normal(to)
         if not typing:
             self._typing.end(contact)
-            self._done(key, results.RELAYED)
+            self._ends.done(key, results.RELAYED)
             return
         board = self._of(contact)
         if board is None or not board.private:
             text = "There is no conversation in which to show it."
-            self._done(key, results.failed("no switchboard", retryable=False, user_text=text))
+            self._ends.done(key, results.failed("no switchboard", retryable=False, user_text=text))
             return
         if self._typing.begin(contact, now):
             self._say_typing(board)
-        self._done(key, results.RELAYED)
+        self._ends.done(key, results.RELAYED)
 
     def _say_typing(self, board: Board) -> None:
         conn = board.conn
@@ -182,7 +175,7 @@ class Boards:
             item = board.pending[0]
             if item.expires <= now:
                 board.pending.popleft()
-                self._expire(item)
+                self._ends.expire(item)
                 continue
             if not self._messages.take(now):
                 return
@@ -194,14 +187,14 @@ class Boards:
         whole = im.text_message(message.text, message.look)
         try:
             # of a long message each attempt has the same id: who has its chunks already may tell
-            pieces = [piece.encode() for piece in chunks.cut(whole, _guid(message.cookie), PIECE)]
+            pieces = [piece.encode() for piece in chunks.cut(whole, chunks.guid(message.cookie), PIECE)]
         except MsnpSyntaxError as error:
             text = "The message is too long."
-            self._end(item, results.failed(f"unsendable: {error}", retryable=False, user_text=text))
+            self._ends.end(item, results.failed(f"unsendable: {error}", retryable=False, user_text=text))
             return
-        if len(pieces) > 1 and not self.reads_chunks(board.contact):
+        if len(pieces) > 1 and not self.clients.reads_chunks(board.contact):
             text = "The contact's program cannot take so long a message."
-            self._end(item, results.failed("the client reads no chunks", retryable=True, user_text=text))
+            self._ends.end(item, results.failed("the client reads no chunks", retryable=True, user_text=text))
             return
         board.used = now
         flight = Flight(item, now + self._config.ack_timeout)
@@ -213,28 +206,10 @@ class Boards:
 
     # -- ends
 
-    def _done(self, key: Hashable, result: SendResult) -> None:
-        self._emit(SendDone(key=key, result=result))
-
-    def _end(self, item: Item, result: SendResult) -> None:
-        self._active.discard(item.message.cookie)
-        self._done(item.key, result)
-
-    def _expire(self, item: Item) -> None:
-        text = "The message waited too long for its turn and was not sent."
-        reason = "expired in the queue"
-        self._end(item, results.failed(reason, retryable=False, user_text=text, remote_id=item.message.cookie))
-
-    def _unknown(self, board: Board, flight: Flight, reason: str, *, retryable: bool) -> None:
-        for trid in flight.waiting:
-            board.flights.pop(trid, None)
-        self._end(flight.item, results.unknown(reason, flight.item.message.cookie, retryable=retryable))
-
     def _fail(self, board: Board, result: SendResult) -> None:
         """A board will not come: what waits for it ends so."""
         self._remove(board)
-        while board.pending:
-            self._end(board.pending.popleft(), result)
+        self._ends.all(board, result)
 
     def _remove(self, board: Board) -> None:
         if board in self._boards:
@@ -252,19 +227,19 @@ class Boards:
         """A board is at its end, of our doing or not."""
         self._remove(board)
         board.gatherer.close()
-        self._tell_lost_chunks(board)
+        self._listener.lost_chunks(board)
 
     def _gone(self, board: Board, reason: str, now: float) -> None:
         """A board is lost: what was sent is unknown, what waited is tried once more on another."""
         self._over(board)
-        for flight in {id(each): each for each in board.flights.values()}.values():
-            self._end(flight.item, results.unknown(reason, flight.item.message.cookie))
-        board.flights.clear()
+        self._ends.flights(board, reason)
         while board.pending:
             item = board.pending.popleft()
             if item.moved:
                 text = "The network let go of the conversation before the message was sent."
-                self._end(item, results.failed(reason, retryable=True, user_text=text, remote_id=item.message.cookie))
+                self._ends.end(
+                    item, results.failed(reason, retryable=True, user_text=text, remote_id=item.message.cookie)
+                )
             else:
                 item.moved = True
                 self._queue(item, now)
@@ -273,17 +248,14 @@ class Boards:
         """The account is signed off: what was sent is unknown, what waited certainly did not go."""
         text = "The connection to the network was lost before the message was sent."
         for board in list(self._boards):
-            for flight in {id(each): each for each in board.flights.values()}.values():
-                cookie = flight.item.message.cookie
-                self._end(flight.item, results.unknown("the connection was lost before an answer came", cookie))
-            board.flights.clear()
-            pending, board.pending = list(board.pending), type(board.pending)()
+            self._ends.flights(board, "the connection was lost before an answer came")
+            pending, board.pending = list(board.pending), deque()
             self._leave(board)
             for item in pending:
-                self._end(item, results.link_down(text, remote_id=item.message.cookie))
+                self._ends.end(item, results.link_down(text, remote_id=item.message.cookie))
         for who in self._typing.clear():
             self._emit(native.TypingReceived(account=self._account, sender=who, typing=False))
-        self.capabilities.clear()
+        self.clients.clear()
         self._remembered.clear()
 
     # -- from the notification server
@@ -341,7 +313,7 @@ class Boards:
             return
         name = line.name
         if name == "MSG":
-            self._said(board, line, now)
+            self._listener.said(board, line, now)
         elif name in {"ACK", "NAK"}:
             self._acknowledged(board, line.number(0), now, good=name == "ACK")
         elif name in {"IRO", "JOI"}:
@@ -368,7 +340,7 @@ class Boards:
         if flight is not None:
             for trid in list(flight.waiting):
                 board.flights.pop(trid, None)
-            self._end(flight.item, results.refused(number, flight.item.message.cookie))
+            self._ends.end(flight.item, results.refused(number, flight.item.message.cookie))
             return
         if board.stand is Stand.OPEN:
             self.ignored += 1
@@ -381,13 +353,13 @@ class Boards:
             self._fail(board, results.refused(number))
 
     def _not_there(self, board: Board, now: float) -> None:
-        pending, board.pending = list(board.pending), type(board.pending)()
+        pending, board.pending = list(board.pending), deque()
         self._leave(board)
         for item in pending:
             if self._store(item, now):
-                self._active.discard(item.message.cookie)
+                self._ends.active.discard(item.message.cookie)
             else:
-                self._end(item, self._not_online(board.contact, item.message.cookie))
+                self._ends.end(item, self._not_online(board.contact, item.message.cookie))
 
     def _not_online(self, contact: str, cookie: str) -> SendResult:
         """Whose return is seen is waited for; of others only another try tells."""
@@ -400,7 +372,7 @@ class Boards:
         if len(board.members) < MAX_MEMBERS:
             board.members[name] = who
         if who.capabilities is not None:
-            self.knows(who.passport, who.capabilities)
+            self.clients.knows(who.passport, who.capabilities)
         if board.ring is None and board.stand is Stand.CALLING and name == board.contact:
             self._opened(board, now)
         if board.stand is Stand.OPEN and not board.leaving and len(board.members) > 1:
@@ -429,7 +401,7 @@ class Boards:
         by = board.ring.caller if board.ring is not None else None
         self._emit(native.RoomDeclined(account=self._account, room=board.session, by=by or members[0], members=members))
         board.leaving = True
-        pending, board.pending = list(board.pending), type(board.pending)()
+        pending, board.pending = list(board.pending), deque()
         if not board.flights:
             self._leave(board)
         for item in pending:
@@ -442,12 +414,9 @@ class Boards:
             return
         if board.flights:
             board.leaving = True  # their acknowledgements may still come
-            pending, board.pending = list(board.pending), type(board.pending)()
-            for item in pending:
-                self._queue(item, now)
-            return
-        pending, board.pending = list(board.pending), type(board.pending)()
-        self._leave(board)
+        pending, board.pending = list(board.pending), deque()
+        if not board.flights:
+            self._leave(board)
         for item in pending:
             self._queue(item, now)
 
@@ -462,51 +431,11 @@ class Boards:
             for other in flight.waiting:
                 board.flights.pop(other, None)
             text = "The network could not hand the message to the contact."
-            self._end(flight.item, results.failed("NAK", retryable=True, user_text=text, remote_id=cookie))
+            self._ends.end(flight.item, results.failed("NAK", retryable=True, user_text=text, remote_id=cookie))
         elif not flight.waiting:
-            self._end(flight.item, results.relayed(cookie))
+            self._ends.end(flight.item, results.relayed(cookie))
         if board.leaving and not board.flights:
             self._leave(board)
-
-    def _said(self, board: Board, line: Command, now: float) -> None:
-        sender, payload = line.arg(0).partition(";")[0], line.payload or b""
-        if normal(sender) == self._account:
-            return
-        board.used = now
-        if board.leaving and len(board.members) > 1:
-            reason = "said to several people in a conversation that is being left"
-            self._emit(incoming.unreadable(self._account, sender, reason, payload))
-            return
-        try:
-            message = Mime.decode(payload)
-            whole = board.gatherer.add(normal(sender), message)
-            self._tell_lost_chunks(board)
-            if whole is not None:
-                name = unescape(line.args[1]) if len(line.args) > 1 else ""
-                self._tell(board, incoming.read(self._account, sender, name, whole), now)
-        except MsnpSyntaxError as error:
-            self._emit(incoming.unreadable(self._account, sender, str(error), payload))
-
-    def _tell(self, board: Board, read: incoming.Read, now: float) -> None:
-        event = read.event
-        if isinstance(event, native.TypingReceived):
-            if not self._typing.heard(normal(event.sender), now):
-                return
-        elif isinstance(event, native.ImReceived):
-            self._typing.wrote(normal(event.sender))
-        if read.answer is not None and board.conn is not None:
-            conn = board.conn
-            conn.send(command("MSG", conn.next_trid(), "N", payload=read.answer.encode()))
-        if event is not None:
-            self._emit(event)
-        else:
-            self.ignored += 1
-
-    def _tell_lost_chunks(self, board: Board) -> None:
-        for sender, message in board.gatherer.lost:
-            reason = "a message in chunks of which some never came"
-            self._emit(incoming.unreadable(self._account, sender, reason, message.encode()))
-        board.gatherer.lost.clear()
 
     # -- time
 
@@ -539,7 +468,7 @@ class Boards:
             if len(flight.waiting) == 1:
                 self._remembered.keep(board, next(iter(flight.waiting)), flight.item.message)
             # A server that hands it on and forgets to say so has handed it on: sent again it would be read twice.
-            self._unknown(board, flight, "no answer from the server", retryable=False)
+            self._ends.unknown(board, flight, "no answer from the server", retryable=False)
         self._expire_pending(board, now)
         if board.due is not None and board.due <= now:
             self._too_late(board, now)
@@ -560,7 +489,7 @@ class Boards:
         late = [item for item in board.pending if item.expires <= now]
         for item in late:
             board.pending.remove(item)
-            self._expire(item)
+            self._ends.expire(item)
 
     def _too_late(self, board: Board, now: float) -> None:
         if board.ring is not None:
@@ -569,15 +498,4 @@ class Boards:
         text = "The contact did not answer the call."
         reason = f"switchboard: no answer ({board.stand.value})"
         self._over(board)
-        self._end_all(board.pending, results.failed(reason, retryable=True, user_text=text))
-        board.pending.clear()
-
-    def _end_all(self, items: Iterable[Item], result: SendResult) -> None:
-        for item in list(items):
-            self._end(item, result)
-
-
-def _guid(cookie: str) -> str:
-    """A GUID of a cookie, which is hexadecimal."""
-    digits = cookie.ljust(32, "0")[:32].upper()
-    return f"{{{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}}}"
+        self._ends.all(board, results.failed(reason, retryable=True, user_text=text))

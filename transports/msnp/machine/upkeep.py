@@ -264,10 +264,10 @@ class Upkeep:
             return  # the echo of what we show ourselves
         before = self._seen.get(normal(status.passport))
         if status.status == codes.OFFLINE:
-            self._boards.knows(status.passport, 0)
+            self._boards.clients.knows(status.passport, 0)
             self._see(native.ContactPresence(account=self._account, passport=status.passport, status=codes.OFFLINE))
             return
-        self._boards.knows(status.passport, status.capabilities)
+        self._boards.clients.knows(status.passport, status.capabilities)
         self._see(
             native.ContactPresence(
                 account=self._account,

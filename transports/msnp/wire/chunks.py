@@ -130,3 +130,9 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise MsnpSyntaxError(f"not a number of a chunk: {text[:20]!a}")
     return int(text)
+
+
+def guid(cookie: str) -> str:
+    """The Message-ID of a message that is known by hexadecimal digits: each attempt has the same."""
+    digits = cookie.ljust(32, "0")[:32].upper()
+    return f"{{{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}}}"
