@@ -13,6 +13,9 @@ from transports.msnp.wire.board import Participant, Ring
 from transports.msnp.wire.chunks import Gatherer
 from transports.msnp.wire.native import ImSend
 
+MAX_MEMBERS = 64
+"""The most people on one switchboard that are remembered; it is left when the second comes."""
+
 
 class Stand(Enum):
     """How far a switchboard is."""

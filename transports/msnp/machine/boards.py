@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from bridge.model.capabilities import SendResult
 from transports.msnp.machine import results
 from transports.msnp.machine.actions import SendDone
-from transports.msnp.machine.board import Board, Flight, Item, Stand
+from transports.msnp.machine.board import MAX_MEMBERS, Board, Flight, Item, Stand
 from transports.msnp.machine.clients import Clients
 from transports.msnp.machine.config import SessionConfig
 from transports.msnp.machine.connections import Connection, Connections
@@ -29,7 +29,6 @@ from transports.msnp.wire.text import normal
 
 PIECE = 1600
 """Bytes of one MSG with its headers, under the 1,664 that servers take."""
-MAX_MEMBERS = 64
 
 
 class Boards:
