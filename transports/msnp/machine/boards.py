@@ -39,7 +39,6 @@ class Boards:
     emit: takes events and the ends of sends.
     ask: has the notification server asked for a switchboard; gives whether that could be done.
     store: takes a message for somebody who is away, and gives whether it will (its end is then told by whom it asked).
-    watched: whether somebody is on our list, so that their coming back is seen.
     """
 
     def __init__(
@@ -52,7 +51,6 @@ class Boards:
         emit: Callable[[native.Inbound | SendDone], None],
         ask: Callable[[Board], bool],
         store: Callable[[Item, float], bool],
-        watched: Callable[[str], bool],
     ) -> None:
         self._account = account
         self._passport = passport
@@ -61,7 +59,6 @@ class Boards:
         self._emit = emit
         self._ask = ask
         self._store = store
-        self._watched = watched
         self._boards: list[Board] = []
         self._ends = Ends(emit)
         self._typing = Typing(config.typing_lasts, config.typing_again, config.typing_most)
@@ -358,11 +355,7 @@ class Boards:
             if self._store(item, now):
                 self._ends.active.discard(item.message.cookie)
             else:
-                self._ends.end(item, self._not_online(board.contact, item.message.cookie))
-
-    def _not_online(self, contact: str, cookie: str) -> SendResult:
-        """Whose return is seen is waited for; of others only another try tells."""
-        return results.away(cookie) if self._watched(contact) else results.refused(codes.NOT_ONLINE, cookie)
+                self._ends.end(item, results.away(item.message.cookie))
 
     def _joined(self, board: Board, who: wire.Participant, now: float) -> None:
         name = normal(who.passport)

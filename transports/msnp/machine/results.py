@@ -32,7 +32,7 @@ def refused(number: int, cookie: str | None = None) -> SendResult:
         text = "The network knows no such contact." if gone else "The network refused the message."
     return failed(
         f"{number} {codes.error_name(number)}",
-        retryable=number in codes.RETRYABLE or number == codes.NOT_ONLINE,
+        retryable=number in codes.RETRYABLE,
         user_text=text,
         remote_id=cookie,
     )

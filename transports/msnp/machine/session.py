@@ -84,7 +84,6 @@ class MsnpSession:
             emit=self._events.append,
             ask=self._ask_board,
             store=self._stored.store,
-            watched=lambda contact: self._upkeep.roster.on(contact, codes.Lists.FL),
         )
         emit = self._events.append
         self._upkeep = Upkeep(self.account, self._name, config, self.boards, self._stored, self._web, emit)

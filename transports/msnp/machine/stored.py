@@ -12,7 +12,7 @@ from transports.msnp.machine.actions import Fetched, SendDone
 from transports.msnp.machine.board import Item
 from transports.msnp.machine.config import Urls
 from transports.msnp.machine.web import Web, trusted
-from transports.msnp.wire import challenge, codes, native, offline, sso
+from transports.msnp.wire import challenge, native, offline, sso
 from transports.msnp.wire.errors import MsnpSyntaxError
 from transports.msnp.wire.soap import SoapFault
 
@@ -192,7 +192,7 @@ class Stored:
             offline.read_stored(answer.body)
         except SoapFault:
             # nothing is lost: it is tried again
-            self._end(item, results.refused(codes.NOT_ONLINE, cookie))
+            self._end(item, results.away(cookie))
         except MsnpSyntaxError as error:
             self._end(item, results.unknown(f"store: {error}", cookie))
         else:

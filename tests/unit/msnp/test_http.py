@@ -1,0 +1,90 @@
+"""The web client on loopback: answers, silence, an answer without end, a question that nobody wants answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+
+from tests.kit.conformance.stage import asynchronous
+from transports.msnp import http
+from transports.msnp.http import WebClient
+from transports.msnp.machine.actions import Fetch, Fetched
+
+reactor: Any = installed
+
+
+class Server(Protocol):
+    """Says what the test wants, once something was asked."""
+
+    words = b""
+    asked: bytes = b""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        type(self).asked += data
+        if self.words:
+            self.transport.write(self.words)
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[type[Server], str]]:
+    kind = type("Kind", (Server,), {})
+    port = reactor.listenTCP(0, Factory.forProtocol(kind), interface="127.0.0.1")
+    yield kind, f"http://127.0.0.1:{port.getHost().port}/x?y"
+    pytest_twisted.blockon(port.stopListening())
+
+
+def ask(url: str, body: bytes | None = None, timeout: float = 5.0) -> Deferred[Fetched]:
+    answer: Deferred[Fetched] = Deferred()
+    fetch = Fetch(fetch_id=1, url=url, headers=(("SOAPAction", '"a"'),), body=body)
+    WebClient(reactor, timeout).fetch(fetch, answer.callback)
+    return answer
+
+
+@asynchronous
+async def test_an_answer_with_its_headers(server: tuple[type[Server], str]) -> None:
+    kind, url = server
+    kind.words = b"HTTP/1.1 302 Found\r\nLocation: /z\r\nPassportURLs: DALogin=x\r\nContent-Length: 2\r\n\r\nhi"
+    answer = await ask(url, b"<body/>")
+    assert (answer.status, answer.body, answer.error) == (302, b"hi", "")
+    assert (answer.headers["location"], answer.headers["passporturls"]) == ("/z", "DALogin=x")
+    assert b"POST /x?y HTTP/1.1" in kind.asked
+    assert b'SOAPAction: "a"' in kind.asked
+
+
+@asynchronous
+async def test_silence_and_half_an_answer_end_in_time(server: tuple[type[Server], str]) -> None:
+    kind, url = server
+    for words in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"):
+        kind.words = words
+        answer = await ask(url, timeout=0.3)
+        assert answer.error
+
+
+@asynchronous
+async def test_an_answer_without_end_is_cut(server: tuple[type[Server], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, url = server
+    monkeypatch.setattr(http, "MAX_BODY", 1000)
+    kind.words = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5000
+    answer = await ask(url)
+    assert "more than 1000 bytes" in answer.error
+
+
+@asynchronous
+async def test_nobody_there_and_no_url() -> None:
+    for url in ("http://127.0.0.1:1/", "nonsense"):
+        answer = await ask(url)
+        assert answer.error
+
+
+def test_who_gives_up_is_told_nothing(server: tuple[type[Server], str]) -> None:
+    _, url = server
+    answers: list[Fetched] = []
+    give_up = WebClient(reactor, 5.0).fetch(Fetch(fetch_id=1, url=url), answers.append)
+    give_up()
+    assert answers == []
