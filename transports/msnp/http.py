@@ -40,7 +40,7 @@ class _Body(TwistedProtocol):
     def _abort(self) -> None:
         stream: Any = self.transport
         if stream is not None:
-            stream.abortConnection()
+            stream.loseConnection()
 
     def connectionLost(self, reason: Failure = _DONE) -> None:  # noqa: N802 - Twisted's name
         """The body is at its end, or the connection."""
@@ -68,7 +68,7 @@ class WebClient:
 
     def fetch(self, wanted: Fetch, on_answer: Callable[[Fetched], None]) -> Callable[[], None]:
         """Asks; `on_answer` is called once, unless the function that is returned, which gives up, was called before."""
-        headers = Headers({"User-Agent": ["simplebridge"], "Connection": ["close"]})
+        headers = Headers({"User-Agent": ["simplebridge"]})
         for name, value in wanted.headers:
             headers.addRawHeader(name, value)
         method = b"GET" if wanted.body is None else b"POST"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import pytest_twisted
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
@@ -28,15 +28,19 @@ class Server(Protocol):
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         type(self).asked += data
         if self.words:
-            self.transport.write(self.words)
+            stream: Any = self.transport
+            stream.write(self.words)
 
 
-@pytest.fixture
-def server() -> Iterator[tuple[type[Server], str]]:
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[type[Server], str]]:
+    """A server on loopback: its kind, to be told what to say, and its URL."""
     kind = type("Kind", (Server,), {})
     port = reactor.listenTCP(0, Factory.forProtocol(kind), interface="127.0.0.1")
-    yield kind, f"http://127.0.0.1:{port.getHost().port}/x?y"
-    pytest_twisted.blockon(port.stopListening())
+    try:
+        yield kind, f"http://127.0.0.1:{port.getHost().port}/x?y"
+    finally:
+        await port.stopListening()
 
 
 def ask(url: str, body: bytes | None = None, timeout: float = 5.0) -> Deferred[Fetched]:
@@ -47,32 +51,33 @@ def ask(url: str, body: bytes | None = None, timeout: float = 5.0) -> Deferred[F
 
 
 @asynchronous
-async def test_an_answer_with_its_headers(server: tuple[type[Server], str]) -> None:
-    kind, url = server
-    kind.words = b"HTTP/1.1 302 Found\r\nLocation: /z\r\nPassportURLs: DALogin=x\r\nContent-Length: 2\r\n\r\nhi"
-    answer = await ask(url, b"<body/>")
-    assert (answer.status, answer.body, answer.error) == (302, b"hi", "")
-    assert (answer.headers["location"], answer.headers["passporturls"]) == ("/z", "DALogin=x")
-    assert b"POST /x?y HTTP/1.1" in kind.asked
-    assert b'SOAPAction: "a"' in kind.asked
+async def test_an_answer_with_its_headers() -> None:
+    async with listening() as (kind, url):
+        kind.words = b"HTTP/1.1 302 Found\r\nLocation: /z\r\nPassportURLs: DALogin=x\r\nContent-Length: 2\r\n\r\nhi"
+        answer = await ask(url, b"<body/>")
+        assert (answer.status, answer.body, answer.error) == (302, b"hi", "")
+        assert (answer.headers["location"], answer.headers["passporturls"]) == ("/z", "DALogin=x")
+        assert b"POST /x?y HTTP/1.1" in kind.asked
+        assert b'soapaction: "a"' in kind.asked.lower()
 
 
 @asynchronous
-async def test_silence_and_half_an_answer_end_in_time(server: tuple[type[Server], str]) -> None:
-    kind, url = server
-    for words in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"):
-        kind.words = words
-        answer = await ask(url, timeout=0.3)
-        assert answer.error
+async def test_silence_and_half_an_answer_end_in_time() -> None:
+    async with listening() as (kind, url):
+        for words in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"):
+            kind.words = words
+            answer = await ask(url, timeout=0.3)
+            assert answer.error
 
 
 @asynchronous
-async def test_an_answer_without_end_is_cut(server: tuple[type[Server], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    kind, url = server
-    monkeypatch.setattr(http, "MAX_BODY", 1000)
-    kind.words = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5000
-    answer = await ask(url)
-    assert "more than 1000 bytes" in answer.error
+async def test_an_answer_without_end_is_cut() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http, "MAX_BODY", 1000)
+        async with listening() as (kind, url):
+            kind.words = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5000
+            answer = await ask(url)
+            assert "more than 1000 bytes" in answer.error
 
 
 @asynchronous
@@ -82,9 +87,10 @@ async def test_nobody_there_and_no_url() -> None:
         assert answer.error
 
 
-def test_who_gives_up_is_told_nothing(server: tuple[type[Server], str]) -> None:
-    _, url = server
-    answers: list[Fetched] = []
-    give_up = WebClient(reactor, 5.0).fetch(Fetch(fetch_id=1, url=url), answers.append)
-    give_up()
-    assert answers == []
+@asynchronous
+async def test_who_gives_up_is_told_nothing() -> None:
+    async with listening() as (_, url):
+        answers: list[Fetched] = []
+        give_up = WebClient(reactor, 5.0).fetch(Fetch(fetch_id=1, url=url), answers.append)
+        give_up()
+        assert answers == []
