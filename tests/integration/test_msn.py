@@ -161,6 +161,7 @@ def test_a_wrong_password_is_not_tried_again() -> None:
         assert server.control("stats")["online"] == []
 
 
+@pytest.mark.slow
 def test_a_server_that_is_dead_and_comes_back() -> None:
     port, web = free_port(), free_port()
     address, site = f"127.0.0.1:{port}", f"127.0.0.1:{web}"
@@ -181,6 +182,7 @@ def test_a_server_that_is_dead_and_comes_back() -> None:
                 friend.event("message", timeout=40.0, text="kept until there is a network")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["vanish", "nak"])
 def test_a_conversation_that_breaks_in_the_middle_of_a_message(fault: str) -> None:
     """A server that vanishes leaves the outcome open, and the message is sent again; so it is after a no."""
