@@ -11,7 +11,7 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 
-from tests.kit.conformance.stage import asynchronous
+from tests.kit.conformance.stage import asynchronous, until
 from transports.msnp import http
 from transports.msnp.http import WebClient
 from transports.msnp.machine.actions import Fetch, Fetched
@@ -89,8 +89,9 @@ async def test_nobody_there_and_no_url() -> None:
 
 @asynchronous
 async def test_who_gives_up_is_told_nothing() -> None:
-    async with listening() as (_, url):
+    async with listening() as (kind, url):
         answers: list[Fetched] = []
         give_up = WebClient(reactor, 5.0).fetch(Fetch(fetch_id=1, url=url), answers.append)
+        await until(lambda: kind.asked, "the question")
         give_up()
         assert answers == []
