@@ -58,6 +58,7 @@ _EXAMPLES = {
     "server": '"127.0.0.1:5190"',
     "LoopbackOptions.server": '"127.0.0.1:7070"',
     "YmsgOptions.server": '"127.0.0.1:5050"',
+    "MsnpOptions.server": '"127.0.0.1:1863"',
 }
 
 

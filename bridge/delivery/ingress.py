@@ -16,7 +16,7 @@ from bridge.model.body import Authorization, PresenceUpdate, Reachability, Recei
 from bridge.model.capabilities import LinkChange, LinkState
 from bridge.model.envelope import Draft, Unmappable
 from bridge.model.ids import SIP, NetworkId, RemoteUserId
-from bridge.model.presence import OFFLINE
+from bridge.model.presence import OFFLINE, Basic
 from bridge.presence.hub import PresenceHub, Sight, Watcher
 
 log = structlog.get_logger(__name__)
@@ -149,6 +149,8 @@ class Ingress:
             owner = directory.person_of(draft.recipients[0].address)
             if owner is not None:
                 self.hub.contact(owner, draft.sender.address, body.presence)
+                if body.presence.basic is Basic.OPEN:
+                    self.pipeline.lanes.wake(self.network, draft.sender.address.user, self.pipeline.clock())
             return _TAKEN
         person = directory.person_of(draft.sender.address)
         if person is None:

@@ -22,6 +22,7 @@ MAX_SCREEN_NAME: Final = 16
 MIN_SCREEN_NAME: Final = 3
 MAX_MAIL_NAME: Final = 97
 MAX_YAHOO_ID: Final = 32
+MAX_PASSPORT: Final = 129
 MIN_UIN: Final = 10_000
 MAX_UIN: Final = 2_147_483_646
 MIN_PHONE: Final = 3
@@ -114,6 +115,17 @@ def _loopback_name(name: str) -> str:
     return plain
 
 
+def _passport(name: str) -> str:
+    """A passport of MSN: a mail address, in lower case."""
+    plain = name.strip(" ")
+    if not plain.isascii() or not plain.isprintable():
+        raise AddressError("msnp", name, "only ASCII is allowed")
+    plain = plain.lower()
+    if "@" not in plain:
+        raise AddressError("msnp", name, "a passport is a mail address")
+    return _mail_name("msnp", name, plain)
+
+
 def _sip_address(name: str) -> str:
     """``user@host``: the user decoded, in NFC, with its case; the host in lower case (RFC 3261 section 19.1.4)."""
     user, at, host = name.rpartition("@")
@@ -153,12 +165,14 @@ def _yahoo_id(name: str) -> str:
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
 LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
 YMSG: Final = NameRules(kind="ymsg", longest=MAX_MAIL_NAME, normal=_yahoo_id)
+MSNP: Final = NameRules(kind="msnp", longest=MAX_PASSPORT, normal=_passport)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
 _ALL: Final = (
     OSCAR,
     LOOPBACK,
     YMSG,
+    MSNP,
     SIP,
 )
 RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in _ALL})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from tests.kit.conformance.loopback import LoopbackRig
+from tests.kit.conformance.msnp import MsnpRig
 from tests.kit.conformance.oscar import OscarRig
 from tests.kit.conformance.rig import Rig
 from tests.kit.conformance.ymsg import YmsgRig
@@ -12,4 +13,5 @@ RIGS: Mapping[str, Callable[[], Rig]] = {
     "loopback": LoopbackRig,
     "icq": lambda: OscarRig(icq=True),
     "yahoo": YmsgRig,
+    "msn": MsnpRig,
 }

@@ -186,6 +186,8 @@ async def test_the_same_envelope_makes_the_same_natives(stage: Stage) -> None:
 async def test_what_was_not_answered_before_a_break_is_unknown_and_can_be_sent_again(stage: Stage) -> None:
     account = await stage.up()
     outsider = stage.rig.outsider(0)
+    # where a conversation has to be opened first, what waits for that has certainly not gone
+    await stage.ended(*stage.post(account, outsider.name, "the line is good"))
     stage.proxy.freeze()
     (sending,) = stage.post(account, outsider.name, "sent, and the line goes dead")
     await pause(0.3)

@@ -150,6 +150,7 @@ async def test_a_stop_waits_for_answers(stage: Stage) -> None:
 @asynchronous
 async def test_a_stop_does_not_wait_for_ever(stage: Stage) -> None:
     account = await stage.up()
+    await stage.ended(*stage.post(account, stage.rig.outsider(0).name, "the line is good"))
     stage.proxy.freeze()
     (sending,) = stage.post(account, stage.rig.outsider(0).name, "no answer comes")
     await pause(0.2)

@@ -351,3 +351,24 @@ def test_display_names_are_safe_and_idempotent(name: str) -> None:
     assert safe_display_name(shown) == shown
     assert len(shown) <= 64
     assert not set(shown) & set('"<>\\@\r\n\x00\u202e\u2028')
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [
+        ("Bob@Hotmail.Example", "bob@hotmail.example"),
+        (" bob@hotmail.example ", "bob@hotmail.example"),
+        ("bob+x@mail.hotmail.example", "bob+x@mail.hotmail.example"),
+    ],
+)
+def test_a_passport_is_a_mail_address_in_lower_case(name: str, normal: str) -> None:
+    assert normalise("msnp", name) == normal
+
+
+@pytest.mark.parametrize(
+    "name", ["bob", "@hotmail.example", "bob@", "bob@x", "b\u043eb@hotmail.example", "a b@x.y", "b@@x.y"]
+)
+def test_what_is_no_passport_is_refused(name: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        normalise("msnp", name)
+    assert caught.value.kind == "msnp"
