@@ -15,6 +15,7 @@ from attrs import frozen
 
 from mappings.identity.characters import fault
 from mappings.identity.errors import AddressError
+from transports.irc.wire import names as irc_names
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.uri import parse_host
 
@@ -97,6 +98,17 @@ def _mail_name(name: str, plain: str) -> str:
     return plain
 
 
+def _nickname(name: str) -> str:
+    """An IRC nickname: NFC, ASCII letters small. What else a server folds is its own affair (transports.irc)."""
+    nick = irc_names.normal(name)
+    wrong = irc_names.fault(nick)
+    if wrong is None and not nick.isascii():
+        wrong = fault(nick)
+    if wrong is not None:
+        raise AddressError("irc", name, wrong)
+    return nick
+
+
 def _sip_address(name: str) -> str:
     """``user@host``: the user decoded, in NFC, with its case; the host in lower case (RFC 3261 section 19.1.4)."""
     user, at, host = name.rpartition("@")
@@ -115,14 +127,15 @@ def _sip_address(name: str) -> str:
 
 
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
+IRC: Final = NameRules(kind="irc", longest=irc_names.MAX_NICK, normal=_nickname)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
-RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, SIP)})
+RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, IRC, SIP)})
 """The rules of each kind of network that configuration can name."""
 
 
 def normalise(network_kind: str, name: str) -> str:
-    """Returns the normal form of a name of a kind of network (``oscar``, ``sip``).
+    """Returns the normal form of a name of a kind of network (``oscar``, ``irc``, ``sip``).
 
     Raises:
         AddressError: the kind is not known, or the name is not one of its names. A name of any length and content is
