@@ -130,7 +130,7 @@ def test_nobody_there_is_a_failure_that_the_sender_is_told_of(world: World) -> N
         sender, text = phone.text()
         assert sender.startswith("simplebridge@")
         assert "not on the network" in text
-    outcomes = [found.record.fields for found in world.bridge.records() if found.row.event == "outcome"]
+    outcomes = [found.record for found in world.bridge.records() if found.row.event == "outcome"]
     assert any("401 ERR_NOSUCHNICK" in str(fields) for fields in outcomes)
 
 

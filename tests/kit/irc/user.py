@@ -28,6 +28,7 @@ class IrcUser:
         self.nick = nick
         self.lines: list[str] = []
         self.raw: list[bytes] = []
+        self.ended = False
         self._socket = socket.create_connection((HOST, port))
         self._reader = threading.Thread(target=self._read, name=f"irc-{nick}", daemon=True)
         self._reader.start()
@@ -49,6 +50,7 @@ class IrcUser:
                         self.say("PONG " + text[5:])
                     self.raw.append(line)
                     self.lines.append(text)
+        self.ended = True
 
     def say(self, *lines: str) -> None:
         """Sends lines."""

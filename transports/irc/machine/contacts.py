@@ -40,7 +40,7 @@ class Contacts:
     """
 
     __slots__ = (
-        "_account", "_ask", "_asked", "_emit", "_known", "_limit", "_means", "_poll_at", "_poll_interval",
+        "_account", "_ask", "_asked", "_emit", "_known", "_limit", "_means", "_open", "_poll_at", "_poll_interval",
         "_pushed_away",
         "_room", "_turn", "_up", "_wanted", "_watched",
     )  # fmt: skip
@@ -68,6 +68,7 @@ class Contacts:
         self._pushed_away = False
         self._poll_at: float | None = None
         self._turn = 0
+        self._open = 0
         self._up = False
 
     @property
@@ -179,6 +180,7 @@ class Contacts:
 
     def userhost(self, text: str, fold: Callable[[str], str], now: float) -> None:
         """302: ``nick[*]=+user@host``, where ``-`` instead of ``+`` is away."""
+        self._open = max(0, self._open - 1)
         for word in text.split():
             name, equals, rest = word.partition("=")
             if equals and rest[:1] in {"+", "-"}:
@@ -188,6 +190,7 @@ class Contacts:
         """303: those of the names that were asked for who are there."""
         if not self._asked:
             return
+        self._open = max(0, self._open - 1)
         asked = self._asked.pop(0).split(" ")
         there = {fold(name) for name in text.split()}
         for nick in asked:
@@ -212,6 +215,11 @@ class Contacts:
         if not self._up or self._poll_at is None or self._poll_at > now:
             return
         self._poll_at = now + self._poll_interval
+        if self._open > 0:
+            self._open -= (
+                1  # a server that answers slowly is not asked more; an answer that never comes is not waited for
+            )
+            return
         lines = [("ISON", group) for group in _grouped([nick for nick in self._wanted if nick not in self._watched])]
         if not self._pushed_away:
             there = [nick for nick, known in self._known.items() if known.online]
@@ -221,6 +229,7 @@ class Contacts:
         for _ in range(min(_POLLED_LINES, len(lines))):
             command, names = lines[self._turn % len(lines)]
             self._turn += 1
+            self._open += 1
             if command == "ISON":
                 self._asked.append(" ".join(names))
                 self._ask(Message(command=command, params=(" ".join(names),)), now)
@@ -232,6 +241,7 @@ class Contacts:
         self._up = False
         self._watched.clear()
         self._asked.clear()
+        self._open = 0
         known, self._known = self._known, {}
         for presence in known.values():
             if presence.online:

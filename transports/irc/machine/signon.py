@@ -267,10 +267,8 @@ class SignOn:
 
     def nick_taken(self) -> bool:
         """433, 436, 437: asks for another one. False where no more are tried."""
-        self._tries += 1
-        if self._tries > MAX_NICK_TRIES:
-            return False
-        for _ in range(MAX_NICK_TRIES):
+        while self._tries < MAX_NICK_TRIES:
+            self._tries += 1
             nick = self._alternative()
             if not self._unusable(nick):
                 self.nick = nick
