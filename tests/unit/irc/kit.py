@@ -106,11 +106,11 @@ class Talk:
         self.events.clear()
         return self
 
-    def send(self, text: str, to: str = "bob", key: str = "k", **more: Any) -> list[str]:
+    def send(self, text: str, to: str = "bob", key: Any = "k", **more: Any) -> list[str]:
         """Sends a message."""
         return self.do(native.MessageSend(account="alice", to=to, text=text, **more), key)
 
-    def do(self, value: native.Outbound, key: str = "k", deadline: float | None = None) -> list[str]:
+    def do(self, value: native.Outbound, key: Any = "k", deadline: float | None = None) -> list[str]:
         """Sends a native value; returns the lines that go at once."""
         before = len(self.sent)
         self.session.send(value, key, self.now, deadline)

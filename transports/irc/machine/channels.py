@@ -34,6 +34,7 @@ class Channel:
     joined: bool = False
     members: dict[str, str] = field(factory=dict)
     waiter: Hashable | None = None
+    asked_at: float = 0.0
     names: list[tuple[str, str]] = field(factory=list)
 
 
@@ -43,11 +44,12 @@ class Channels:
     Args:
         account: our name.
         limit: the most channels; max_members: the most known members of one.
+        timeout: how long the answer to a JOIN may take, seconds.
         write: takes a line that goes in its turn.
         emit: takes events.
     """
 
-    __slots__ = ("_account", "_channels", "_emit", "_limit", "_max_members", "_write")
+    __slots__ = ("_account", "_channels", "_emit", "_limit", "_max_members", "_timeout", "_write")
 
     def __init__(
         self,
@@ -55,12 +57,14 @@ class Channels:
         *,
         limit: int,
         max_members: int,
+        timeout: float,
         write: Callable[[Message, float], bool],
         emit: Callable[[Inbound | SendDone], None],
     ) -> None:
         self._account = account
         self._limit = limit
         self._max_members = max_members
+        self._timeout = timeout
         self._write = write
         self._emit = emit
         self._channels: dict[str, Channel] = {}
@@ -88,7 +92,7 @@ class Channels:
             return
         if known is not None and known.waiter is not None:
             self._done(known.waiter, unknown("asked again", retryable=False))
-        self._channels[name] = Channel(name=name, key=value.key, waiter=key)
+        self._channels[name] = Channel(name=name, key=value.key, waiter=key, asked_at=now)
         self._send_join(self._channels[name], now)
 
     def _send_join(self, channel: Channel, now: float) -> None:
@@ -134,7 +138,22 @@ class Channels:
 
     def left(self, name: str) -> None:
         """We are not in a channel any more, whoever wanted that."""
-        self._channels.pop(name, None)
+        channel = self._channels.pop(name, None)
+        if channel is not None:
+            self._end_waiter(
+                channel, failed("put out again", retryable=False, user_text="The channel let us go again.")
+            )
+
+    def next_deadline(self) -> float | None:
+        """When the oldest wish to enter has had no answer for too long."""
+        times = [channel.asked_at for channel in self._channels.values() if channel.waiter is not None]
+        return min(times) + self._timeout if times else None
+
+    def expire(self, now: float) -> None:
+        """Gives up waiting for the server's word on a JOIN."""
+        for channel in self._channels.values():
+            if channel.waiter is not None and channel.asked_at + self._timeout <= now:
+                self._end_waiter(channel, unknown("no word from the server", retryable=False))
 
     def member(self, event: ChannelMember) -> None:
         """Somebody came, went, or has another name, in one channel."""

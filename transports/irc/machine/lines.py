@@ -88,7 +88,12 @@ class Lines:
             account, limit=config.max_contacts, poll_interval=config.poll_interval, ask=self._ask_later, emit=emit
         )
         self.channels = Channels(
-            account, limit=config.max_channels, max_members=config.max_members, write=self._write, emit=emit
+            account,
+            limit=config.max_channels,
+            max_members=config.max_members,
+            timeout=config.ack_timeout,
+            write=self._write,
+            emit=emit,
         )
         self.verifying = Verifying(config.ack_timeout, ask=self._write, send=self.messages.send, emit=emit)
         self._handlers: dict[str, Callable[[Message, Source, float], None]] = {

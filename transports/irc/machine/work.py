@@ -64,7 +64,7 @@ class Work(Lines):
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do."""
-        parts = (self._outbox, self.messages, self.contacts, self.typing, self.verifying)
+        parts = (self._outbox, self.messages, self.contacts, self.channels, self.typing, self.verifying)
         return min((each for each in (part.next_deadline() for part in parts) if each is not None), default=None)
 
     def tick(self, now: float) -> None:
@@ -75,6 +75,7 @@ class Work(Lines):
         self.contacts.poll(now)
         self.typing.expire(now)
         self.verifying.expire(now)
+        self.channels.expire(now)
 
     # -- out
 
