@@ -34,7 +34,7 @@ class IrcUser:
         self._reader.start()
         if caps:
             self.say(f"CAP REQ :{caps}")
-        self.say(f"PASS {password}", f"NICK {nick}", f"USER {nick} 0 * :{nick}")
+        self.say(f"PASS {password}", f"NICK {nick}", f"USER probe 0 * :{nick}")
         if caps:
             self.say("CAP END")
         self.wait(lambda: self.got(" 376 ") or self.got(" 422 "), "the end of the sign-on")

@@ -36,6 +36,11 @@ _SASL_FAILED: Final = {
 }
 
 
+def _user_name(nick: str) -> str:
+    """A user name for USER: servers refuse what a nickname may hold there."""
+    return "".join(each for each in nick if each.isascii() and each.isalnum())[:10] or "user"
+
+
 class SignOn:
     """One sign-on on one connection; afterwards the capabilities that are in force.
 
@@ -122,7 +127,7 @@ class SignOn:
         if self._config.auth is Auth.PASS or (self._config.auth is Auth.AUTO and offered is None and self._credential):
             self._credential_line("PASS", self._credential)
         self._write(Message(command="NICK", params=(self.nick,)))
-        user = self._config.user or self._wanted_nick
+        user = self._config.user or _user_name(self._wanted_nick)
         self._write(Message(command="USER", params=(user, "0", "*", self._config.realname)))
         self._end_if_done()
 
