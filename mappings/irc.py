@@ -6,6 +6,7 @@ The mapping keeps nothing but a bounded memo of names. A line end has no form on
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Final
 
 from attrs import field, frozen
@@ -38,6 +39,7 @@ MEMO_ENTRIES: Final = 16_384
 ACTION: Final = "/me "
 _ACTION_COST: Final = len("\x01ACTION \x01")
 MAX_QUOTED: Final = 400
+REFERENCE_CHARACTERS: Final = 24
 ABSENT: Final = "Not available"
 """What is said of who is not there: an account stays signed on, so that messages still arrive."""
 
@@ -177,7 +179,7 @@ class IrcMapping:
         body = event.body
         to = recipient.address.user
         if isinstance(body, Message):
-            return _send_message(body, to, account, caps)
+            return _send_message(event, body, to, account, caps)
         if isinstance(body, Typing):
             if caps.typing is Support.DROPPED:
                 return Unmappable(feature="typing", reason="this contact takes no typing notices")
@@ -241,7 +243,7 @@ def _quoted(words: str) -> str:
     return f" {said[:MAX_QUOTED]}" if said else ""
 
 
-def _send_message(body: Message, to: str, account: str, caps: Capabilities) -> Translated[IrcNative]:
+def _send_message(event: Envelope, body: Message, to: str, account: str, caps: Capabilities) -> Translated[IrcNative]:
     rich, losses = _rich(body, keep_style=caps.html is not Support.DROPPED)
     kind = wire.Kind.NOTICE if body.automatic else wire.Kind.MESSAGE
     natives: list[IrcNative] = []
@@ -253,9 +255,16 @@ def _send_message(body: Message, to: str, account: str, caps: Capabilities) -> T
         said = _without(line, len(ACTION)) if acted else line
         for piece in split_rich(said, caps.max_text_bytes - _ACTION_COST, utf8_cost, to_irc):
             how = wire.Kind.ACTION if acted else kind
-            natives.append(wire.MessageSend(account=account, to=to, text=to_irc(piece), kind=how))
+            named = reference(event.id, to, len(natives))
+            said_so = wire.MessageSend(account=account, to=to, text=to_irc(piece), kind=how, reference=named)
+            natives.append(said_so)
             acted = False  # what follows goes on as a text: "/me" would stand before each piece
     return Translated(natives=tuple(natives), losses=losses)
+
+
+def reference(event: str, to: str, index: int) -> str:
+    """Returns the name of one piece of one delivery: the same for every attempt."""
+    return sha256(f"irc\0{event}\0{to}\0{index}".encode()).hexdigest()[:REFERENCE_CHARACTERS]
 
 
 def _rich(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:

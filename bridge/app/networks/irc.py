@@ -78,7 +78,7 @@ def build(around: Surroundings) -> SessionNetwork:
     capabilities = Capabilities(
         text=Support.FULL,
         html=Support.PARTIAL,
-        typing=Support.PARTIAL,
+        typing=Support.PARTIAL if options.typing else Support.DROPPED,
         presence=Support.FULL,
         relayed_receipts=Support.FULL,
         max_text_bytes=options.max_text_bytes,

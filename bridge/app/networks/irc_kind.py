@@ -49,6 +49,8 @@ class IrcOptions:
     """How many lines an account sends at once after a pause."""
     poll_interval: float = field(default=60.0, validator=positive)
     """Seconds between two questions who is there, where the server has neither MONITOR nor WATCH, and who is away."""
+    typing: bool = True
+    """Show who types, where the server carries tags."""
     sign_ons_per_second: float = field(default=2.0, validator=positive)
     """A restart with many accounts is no storm on the network."""
     max_text_bytes: int = field(default=400, validator=positive)

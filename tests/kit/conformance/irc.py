@@ -7,13 +7,30 @@ from typing import Self
 
 from bridge.model.body import TypingState
 from bridge.model.presence import Activity, Basic, PersonPresence
+from mappings.irc_format import from_irc
+from mappings.richtext import to_plain
 from tests.kit.conformance.rig import Ability, Heard, Login, Outsider
+from tests.kit.daemon import until
 from tests.kit.irc.servers import HOST, PASSWORD, IrcServer
 from tests.kit.irc.user import IrcUser, kill
+from transports.irc.wire.ctcp import Ctcp
 from transports.irc.wire.message import Message
 
 _TYPING = {"active": TypingState.ACTIVE, "paused": TypingState.PAUSED, "done": TypingState.IDLE}
 _STATES = {TypingState.GONE: "done", **{state: name for name, state in _TYPING.items()}}
+
+
+def settled(user: IrcUser, account: str) -> None:
+    """Returns when an account of ours wears its own name: its last session may still be there for a moment."""
+
+    def alone() -> bool:
+        since = len(user.lines)
+        user.say(f"ISON {account} {account}_")
+        user.wait(lambda: any(" 303 " in line for line in user.lines[since:]), "an answer to ISON")
+        (line,) = (line for line in user.lines[since:] if " 303 " in line)
+        return line.rpartition(":")[2].lower().split() != [account, f"{account}_"]
+
+    until(alone, 20.0, f"{account} alone")
 
 
 class IrcPerson:
@@ -54,10 +71,11 @@ class IrcPerson:
         return [Message.parse(line) for line in raw]
 
     def send(self, to: str, text: str) -> None:
-        """Writes to an account; each line is a message."""
+        """Writes to an account; each line is a message, and an empty one is none."""
         user = self._running()
-        for line in text.split("\n"):
-            user.message(to, line or " ")
+        settled(user, to)
+        for line in filter(None, text.split("\n")):
+            user.message(to, line)
         user.sync()
 
     def heard(self) -> Sequence[Heard]:
@@ -68,7 +86,9 @@ class IrcPerson:
         for line in self._lines():
             sender = "" if line.source is None else line.source.name.lower()
             if line.command == "PRIVMSG":
-                found.append(Heard(kind="message", sender=sender, text=line.last))
+                action = Ctcp.parse(line.last)
+                text = line.last if action is None else f"/me {action.text}"
+                found.append(Heard(kind="message", sender=sender, text=to_plain(from_irc(text))))
             elif line.command == "TAGMSG" and "+typing" in line.tags:
                 found.append(Heard(kind="typing", sender=sender, state=_TYPING[line.tags["+typing"]]))
         return found
@@ -160,7 +180,7 @@ class IrcRig:
         """Options of the network for a server there."""
         return "\n".join([
             f'server = "{host}:{port}"', "sign_ons_per_second = 50.0", "messages_per_second = 50.0", "burst = 50",
-            "poll_interval = 0.3",
+            "poll_interval = 1.0", f"typing = {str(self.tags).lower()}",
         ])  # fmt: skip
 
     def stop_server(self) -> None:
@@ -176,6 +196,12 @@ class IrcRig:
         return self._people[number]
 
     def kick(self, account: str) -> None:
+        """Another client takes the name, once it is ours."""
+        with IrcUser(self.irc.port, "looker") as user:
+            settled(user, account)
+        self._kick(account)
+
+    def _kick(self, account: str) -> None:
         """Services end the session for another client that says whose name it is; as networks do it, by KILL."""
         kill(self.irc.port, account, "GHOST command used by somebody")
 

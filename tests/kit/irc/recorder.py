@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.kit.irc.servers import HOST, PASSWORD, Inspircd, IrcServer, Ngircd
 from tests.kit.irc.user import IrcUser, kill
@@ -22,7 +23,7 @@ from transports.irc.machine.session import IrcSession
 from transports.irc.wire import native
 
 SEED = 7
-CONFIG = {"messages_per_second": 20.0, "burst": 20, "poll_interval": 0.5}
+CONFIG: dict[str, Any] = {"messages_per_second": 20.0, "burst": 20, "poll_interval": 0.5}
 _LOOK = 0.02
 
 

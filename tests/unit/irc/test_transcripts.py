@@ -51,7 +51,7 @@ class Replay:
         """From the first line to the last."""
         batch: list[bytes] = []
         for line in self.lines:
-            at, what, rest = (line.split(" ", 2) + [""])[:3]
+            at, what, rest = [*line.split(" ", 2), ""][:3]
             now = float(at)
             if batch and (what != "S<" or now != self.now):
                 self.session.receive(self.conn, b"".join(batch), self.now)
@@ -106,7 +106,7 @@ def test_there_are_recordings() -> None:
 @each_recording
 def test_every_line_decodes_and_encodes(path: Path) -> None:
     for line in path.read_text("utf-8").splitlines()[1:]:
-        _, what, rest = (line.split(" ", 2) + [""])[:3]
+        _, what, rest = [*line.split(" ", 2), ""][:3]
         if what in {"S<", "C>"} and rest:
             message = Message.parse(rest.encode())
             assert message.command
@@ -130,7 +130,7 @@ def test_what_a_conversation_came_to(path: Path) -> None:
     assert [results[key].stage for key in (2, 3, 4)] == [Stage.RELAYED, Stage.FAILED, Stage.RELAYED]
     assert [event.text for event in replay.events if isinstance(event, native.MessageReceived)] == ["hi \x02there\x02"]
     seen = [event for event in replay.events if isinstance(event, native.ContactPresence)]
-    assert [(each.online, each.away) for each in seen if each.online or each is seen[-1]][0] == (True, False)
+    assert next((each.online, each.away) for each in seen) == (True, False)
     assert any(each.away_text == "lunch" for each in seen)
     assert not seen[-1].online
 

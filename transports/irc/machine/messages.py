@@ -23,6 +23,8 @@ from transports.irc.wire.message import Message
 from transports.irc.wire.native import ChannelSend, Inbound, Kind, MessageFailed, MessageRelayed, MessageSend
 from transports.irc.wire.numerics import Refusal
 
+MAX_LABEL = 64
+"""IRCv3 labeled-response: the longest label."""
 MAX_REMEMBERED = 512
 """The most ended sends of which a late word is still understood."""
 _REMEMBERED_SECONDS = 300.0
@@ -107,8 +109,7 @@ class Messages:
         self, value: MessageSend | ChannelSend, target: str, key: Hashable, now: float, deadline: float | None
     ) -> None:
         """Sends a message in its turn; `target` is canonical. Its end is told as `SendDone`."""
-        self._number += 1
-        label = f"{self._prefix}{self._number}"
+        label = self._label(value)
         flight = Flight(key, target, wire_text(value.text, value.kind), label)
         command = "NOTICE" if value.kind is Kind.NOTICE else "PRIVMSG"
         tags = {"label": label} if self.labels else {}
@@ -134,6 +135,14 @@ class Messages:
             text = "Too many messages wait for the network."
             self._done(key, failed("too many lines wait", retryable=True, user_text=text))
         self.ask(now)
+
+    def _label(self, value: MessageSend | ChannelSend) -> str:
+        """The name of a message: its own, so that a late word on an earlier attempt is known, or one of ours."""
+        own = value.reference if isinstance(value, MessageSend) else ""
+        if own and len(own) <= MAX_LABEL and own.isascii() and own.isalnum() and own not in self._labels:
+            return own
+        self._number += 1
+        return f"{self._prefix}{self._number}"
 
     def _sent(self, flight: Flight, now: float) -> None:
         flight.sent_at = now

@@ -87,6 +87,7 @@ class IrcSession:
         self._now = 0.0
         self._liveness = Liveness(config.keepalive, config.keepalive_timeout)
         self._regain_at: float | None = None
+        self._regain_pause = 0.0
 
     # -- the owner's side
 
@@ -266,7 +267,8 @@ class IrcSession:
         if self._liveness.due(now):
             self._write("PING", _KEEPALIVE, now=now)
         if self._regain_at is not None and self._regain_at <= now:
-            self._regain_at = now + self._config.regain_interval
+            self._regain_pause = min(2 * self._regain_pause, self._config.regain_interval)
+            self._regain_at = now + self._regain_pause
             self._write("NICK", self.account, now=now)
 
     # -- beginning and end
@@ -493,8 +495,9 @@ class IrcSession:
 
     def _lost_nick(self, now: float) -> None:
         """Somebody else has our nickname: ask services for it where that is configured, and try to take it."""
-        self._regain_at = now + self._config.regain_interval
+        # whoever wears it is most often our own last session, of which the server does not know yet that it is over
+        self._regain_pause = min(_AFTER_REGAIN, self._config.regain_interval)
+        self._regain_at = now + self._regain_pause
         line = regain_line(self._config, self.account, self._credential)
         if line is not None:
             self._outbox.send_now(line, now)
-            self._regain_at = now + _AFTER_REGAIN

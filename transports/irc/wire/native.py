@@ -63,12 +63,13 @@ class MessageReceived:
 
 @frozen(kw_only=True)
 class MessageSend:
-    """Write to somebody. `text` has no line end."""
+    """Write to somebody. `text` has no line end. `reference` names it, the same at each attempt: its label."""
 
     account: str
     to: str
     text: str
     kind: Kind = Kind.MESSAGE
+    reference: str = ""
 
 
 @frozen(kw_only=True)
