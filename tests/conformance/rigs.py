@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from tests.kit.conformance.irc import IrcRig
+from tests.kit.conformance.loopback import LoopbackRig
 from tests.kit.conformance.oscar import OscarRig
 from tests.kit.conformance.rig import Rig
 from tests.kit.irc.servers import Inspircd, Ngircd
 
 RIGS: Mapping[str, Callable[[], Rig]] = {
     "aim": lambda: OscarRig(icq=False),
+    "loopback": LoopbackRig,
     "icq": lambda: OscarRig(icq=True),
     "irc": lambda: IrcRig(Inspircd, tags=True),
     "irc-plain": lambda: IrcRig(Ngircd, tags=False),

@@ -10,7 +10,9 @@ from mappings.identity import AddressError, normalise
 from tests.kit.conformance.rig import Rig
 from tests.kit.conformance.stage import NETWORK, ONLINE, Stage, asynchronous, thread, until
 
-LOOKS = dict(zip("aeopcixy", "\u0430\u0435\u043e\u0440\u0441\u0456\u0445\u0443", strict=True))
+LOOKS = dict(zip("aeopcxy", "\u0430\u0435\u043e\u0440\u0441\u0445\u0443", strict=True))
+FOLDS = {"k": "\u212a", "s": "\u017f", "i": "\u0130\u0131\u0456", "1": "\uff11\u0661\u00b9", "0": "\uff10\u0660"}
+"""What becomes an ASCII letter or digit when it is folded, lowered or normalised without thought."""
 HIDDEN = ("\u200b", "\u00ad", "\u2060", "\ufeff", "\u202e", "\u0000", "\n", "\r", "\t")
 
 
@@ -50,6 +52,8 @@ def test_confusables_and_hidden_characters_make_no_second_spelling(rig: Rig) -> 
     """A letter of another script, or one that nobody sees, is another name or none: never the same person."""
     for name in [rig.outsider(number).name for number in (0, 1)]:
         forged = [name.replace(letter, look) for letter, look in LOOKS.items() if letter in name]
+        forged += [name.replace(to, look) for to, looks in FOLDS.items() for look in looks if to in name]
+        forged += [name.translate({ord(letter): ord(letter) + 0xFEE0 for letter in name if letter.isalnum()})]
         forged += [name[:2] + hidden + name[2:] for hidden in HIDDEN] + [name + hidden for hidden in HIDDEN]
         for other in forged:
             assert normal_or_none(rig.kind, other) != name, f"{other!r} passes for {name!r}"

@@ -54,6 +54,11 @@ class OscarPerson:
         self._before += process.events
         self._process = None
 
+    @property
+    def present(self) -> bool:
+        """Whether they are signed on, or try to be."""
+        return self._process is not None
+
     def end(self) -> None:
         """The process ends, whether the server is there or not."""
         if self._process is not None:
@@ -184,6 +189,9 @@ class OscarRig:
     def start_server(self) -> None:
         """The server is there (again)."""
         self._server = self._stack.enter_context(OscarServerProcess(self._passwords, listen=self.address))
+        for person in self._people:
+            if person.present:
+                self._server.happened("online", person.name, timeout=30.0)
 
     def outsider(self, number: int) -> Outsider:
         """One of two people."""
@@ -200,6 +208,7 @@ class OscarRig:
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes further accounts."""
         logins = [Login(name=f"many{number:05}", password="m") for number in range(count)]
+        self._passwords.update((login.name, login.password) for login in logins)
         for login in logins:
             self.process.add_account(login.name, login.password)
         return logins
