@@ -316,6 +316,31 @@ def test_channels() -> None:
     assert talk.do(native.ChannelPart(account="alice", channel="#room"), "part") == ["PART :#room"]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        native.ChannelJoin(account="alice", channel="#a\r\nQUIT"),
+        native.ChannelJoin(account="alice", channel="#a", key="b c"),
+        native.ChannelJoin(account="alice", channel="#a", key="b\n"),
+        native.ChannelJoin(account="alice", channel="alice"),
+        native.ChannelPart(account="alice", channel="#a", reason="x\nQUIT"),
+        native.ChannelSend(account="alice", channel="#a", text="x"),
+    ],
+)
+def test_what_is_no_line_to_a_channel_ends_as_failed(value: native.Outbound) -> None:
+    talk = Talk().up("CHANTYPES=#", "CASEMAPPING=ascii")
+    assert talk.do(value) == []
+    assert talk.results["k"].stage is Stage.FAILED
+
+
+def test_an_answer_that_would_be_no_line_is_not_written() -> None:
+    talk = Talk().up(caps=FULL)
+    assert talk.octets(b"PING :a\0b\r\n") == ["PONG ab"]
+    assert talk.octets(b"PING :" + b"x" * 600 + b"\r\n") == []
+    assert talk.session.syntax_errors == 1
+    assert talk.say("PING c") == ["PONG c"]
+
+
 def test_nobody_puts_us_into_a_channel() -> None:
     talk = Talk().up()
     assert talk.say(":alice!a@h JOIN #trap")[0].startswith("PART #trap :")

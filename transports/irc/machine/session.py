@@ -229,11 +229,9 @@ class IrcSession:
             if conn_id != self._conn_id or not self._connected:
                 return
             try:
-                message = Message.parse(line)
-            except IrcSyntaxError:
+                self._line(Message.parse(line), now)
+            except IrcSyntaxError:  # a line that is none, or one whose answer would be none
                 self.syntax_errors += 1
-                continue
-            self._line(message, now)
         self._work.tick(now)
 
     # -- time

@@ -11,6 +11,7 @@ from transports.irc.machine.inbound import Reader
 from transports.irc.machine.lines import Lines
 from transports.irc.machine.messages import wire_text
 from transports.irc.wire import native
+from transports.irc.wire.errors import IrcSyntaxError
 from transports.irc.wire.isupport import ISupport
 from transports.irc.wire.message import MAX_LINE, Message
 from transports.irc.wire.names import fault, is_channel
@@ -155,6 +156,8 @@ class Work(Lines):
         name = self.fold(value.channel)
         if not is_channel(name, self.isupport.chantypes) or any(each in " ,\x07" for each in name):
             self._done(key, failed("not a channel", retryable=False, user_text="There can be no such channel."))
+        elif not _writable(name, value):
+            self._done(key, failed("unsendable", retryable=False, user_text="This cannot be sent."))
         elif isinstance(value, native.ChannelJoin):
             self.channels.join(name, value, key, now)
         elif isinstance(value, native.ChannelPart):
@@ -163,6 +166,18 @@ class Work(Lines):
             self._done(key, failed("not in the channel", retryable=True, user_text="This account is not there."))
         else:
             self.messages.send(value, name, key, now, deadline)
+
+
+def _writable(name: str, value: native.ChannelJoin | native.ChannelPart | native.ChannelSend) -> bool:
+    """Whether what is asked for is a line: a key without blanks, no line ends, not too long."""
+    if isinstance(value, native.ChannelSend):
+        return True  # looked at when it is sent
+    more = value.key if isinstance(value, native.ChannelJoin) else value.reason
+    try:
+        Message(command="JOIN", params=(name, "x", more) if " " in more else (name, more or "x", "x")).encode()
+    except IrcSyntaxError:
+        return False
+    return not (isinstance(value, native.ChannelJoin) and " " in more)
 
 
 def _away_line(own: native.OwnPresence, isupport: ISupport) -> Message:

@@ -96,7 +96,7 @@ class Message:
         head, rest = b"", line
         if line.startswith(b"@"):
             head, _, rest = line[1:].partition(b" ")
-        text, legacy = _decode(rest)
+        text, legacy = _decode(rest.replace(b"\0", b""))  # no line has NUL (RFC 1459): it would end others' strings
         tags = _parse_tags(head.decode("utf-8", "replace")) if head else _NO_TAGS
         text = text.lstrip(" ")
         source = None
