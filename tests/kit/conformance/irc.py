@@ -28,7 +28,7 @@ def settled(user: IrcUser, account: str) -> None:
         user.say(f"ISON {account} {account}_")
         user.wait(lambda: any(" 303 " in line for line in user.lines[since:]), "an answer to ISON")
         (line,) = (line for line in user.lines[since:] if " 303 " in line)
-        return line.rpartition(":")[2].lower().split() != [account, f"{account}_"]
+        return line.rpartition(":")[2].lower().split() == [account]
 
     until(alone, 20.0, f"{account} alone")
 
