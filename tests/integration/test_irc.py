@@ -72,7 +72,7 @@ killed_wait = 0.5
     with (
         server,
         IrcUser(server.port, "bob", caps=caps) as bob,
-        BridgeProcess(people, policy=POLICY, networks=section) as bridge,
+        BridgeProcess(people, policy=POLICY, networks=section, more="[presence]\nnotify_interval = 0.2\n") as bridge,
     ):
         yield World(server=server, bob=bob, bridge=bridge)
 
@@ -140,6 +140,7 @@ def notified(phone: Phone, part: bytes) -> Request:
 
 
 @pytest.mark.parametrize("means", ["monitor", "watch", "ison", "ngircd"])
+@pytest.mark.slow
 def test_presence_both_ways(means: str) -> None:
     server: IrcServer = Ngircd() if means == "ngircd" else Inspircd(means)
     with irc_world(server) as world, Phone(world.bridge, "alice") as phone:
