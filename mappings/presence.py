@@ -87,6 +87,17 @@ AIM: Final = Lattice(
     back=MappingProxyType({"online": Activity.AVAILABLE, "away": Activity.AWAY}),
 )
 
+IRC: Final = Lattice(
+    name="irc",
+    to=MappingProxyType(
+        {
+            activity: "here" if activity in {Activity.AVAILABLE, Activity.FREE_FOR_CHAT} else "away"
+            for activity in Activity
+        }
+    ),
+    back=MappingProxyType({"here": Activity.AVAILABLE, "away": Activity.AWAY}),
+)
+
 ICQ_NA: Final = codes.ICQ_NA | codes.ICQ_AWAY
 ICQ_OCCUPIED: Final = codes.ICQ_OCCUPIED | codes.ICQ_AWAY
 ICQ_DND: Final = codes.ICQ_DND | codes.ICQ_OCCUPIED | codes.ICQ_AWAY

@@ -59,6 +59,7 @@ _EXAMPLES = {
     "LoopbackOptions.server": '"127.0.0.1:7070"',
     "YmsgOptions.server": '"127.0.0.1:5050"',
     "MsnpOptions.server": '"127.0.0.1:1863"',
+    "IrcOptions.server": '"127.0.0.1:6667"',
 }
 
 

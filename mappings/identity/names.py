@@ -15,6 +15,7 @@ from attrs import frozen
 
 from mappings.identity.characters import fault
 from mappings.identity.errors import AddressError
+from transports.irc.wire import names as irc_names
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.uri import parse_host
 
@@ -102,6 +103,17 @@ def _mail_name(kind: str, name: str, plain: str) -> str:
     return plain
 
 
+def _nickname(name: str) -> str:
+    """An IRC nickname: NFC, ASCII letters small. What else a server folds is its own affair (transports.irc)."""
+    nick = irc_names.normal(name)
+    wrong = irc_names.fault(nick)
+    if wrong is None and not nick.isascii():
+        wrong = fault(nick)
+    if wrong is not None:
+        raise AddressError("irc", name, wrong)
+    return nick
+
+
 def _loopback_name(name: str) -> str:
     """ASCII letters and digits with dots, hyphens, underscores and an @ between them; lower case."""
     plain = name.lower() if name.isascii() else ""  # the Kelvin sign's small letter is an ASCII k
@@ -163,6 +175,7 @@ def _yahoo_id(name: str) -> str:
 
 
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
+IRC: Final = NameRules(kind="irc", longest=irc_names.MAX_NICK, normal=_nickname)
 LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
 YMSG: Final = NameRules(kind="ymsg", longest=MAX_MAIL_NAME, normal=_yahoo_id)
 MSNP: Final = NameRules(kind="msnp", longest=MAX_PASSPORT, normal=_passport)
@@ -170,6 +183,7 @@ SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
 _ALL: Final = (
     OSCAR,
+    IRC,
     LOOPBACK,
     YMSG,
     MSNP,
@@ -180,7 +194,7 @@ RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for 
 
 
 def normalise(network_kind: str, name: str) -> str:
-    """Returns the normal form of a name of a kind of network (``oscar``, ``sip``).
+    """Returns the normal form of a name of a kind of network (``oscar``, ``irc``, ``sip``).
 
     Raises:
         AddressError: the kind is not known, or the name is not one of its names. A name of any length and content is

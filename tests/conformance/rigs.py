@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from tests.kit.conformance.irc import IrcRig
 from tests.kit.conformance.loopback import LoopbackRig
 from tests.kit.conformance.msnp import MsnpRig
 from tests.kit.conformance.oscar import OscarRig
 from tests.kit.conformance.rig import Rig
 from tests.kit.conformance.ymsg import YmsgRig
+from tests.kit.irc.servers import Inspircd, Ngircd
 
 RIGS: Mapping[str, Callable[[], Rig]] = {
     "aim": lambda: OscarRig(icq=False),
@@ -14,4 +16,6 @@ RIGS: Mapping[str, Callable[[], Rig]] = {
     "icq": lambda: OscarRig(icq=True),
     "yahoo": YmsgRig,
     "msn": MsnpRig,
+    "irc": lambda: IrcRig(Inspircd, tags=True),
+    "irc-plain": lambda: IrcRig(Ngircd, tags=False),
 }

@@ -57,6 +57,10 @@ def _said(pieces: list[str]) -> str:
     return "".join(pieces).replace(" ", "").replace("\u00a0", "")
 
 
+def _came_whole(stage: Stage, outsider: Outsider, since: int, text: str) -> bool:
+    return _joined(stage.texts(sender=outsider.name)[since:], text)
+
+
 def _joined(heard: list[str], text: str) -> bool:
     """Whether pieces are a text: a line end may be where one message ends and the next begins."""
     return "".join(heard) == text or "\n".join(heard) == "\n".join(line for line in text.split("\n") if line)
@@ -92,7 +96,8 @@ async def test_every_kind_of_text_comes_in(stage: Stage) -> None:
         came = await until(partial(_came, stage, outsider, since), name)
         losses = [loss for draft in stage.drafts()[-len(came) :] for loss in draft.losses]
         if not losses:
-            assert _joined(came, text), f"{name}: {came!r} is not {text!r}, and no loss is reported"
+            came_all = partial(_came_whole, stage, outsider, since, text)
+            await until(came_all, f"{name}: {came!r} is not {text!r}, and no loss is reported")
 
 
 @asynchronous
