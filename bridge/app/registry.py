@@ -5,12 +5,13 @@ from types import MappingProxyType
 from typing import Any
 
 from bridge.app.config import Config, structure
-from bridge.app.networks import oscar_kind
+from bridge.app.networks import oscar_kind, xmpp_kind
 from bridge.app.networks.base import Kind
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "oscar": oscar_kind.KIND,
+        "xmpp": xmpp_kind.KIND,
     }
 )
 
