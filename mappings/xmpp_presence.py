@@ -1,4 +1,4 @@
-"""XMPP's presence and the model's (RFC 8048 section 6): contacts with their resources, and ourselves as we are shown."""
+"""XMPP's presence and the model's (RFC 8048 section 6): contacts with their resources, and ourselves."""
 
 from __future__ import annotations
 

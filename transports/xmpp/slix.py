@@ -174,7 +174,7 @@ class _Stream(_Bounded):
                 this.send_raw(str(this.waiting_queue.get_nowait()[0]))
             this.send_raw(this.stream_footer)
             this.transport.close()
-        writer = this._run_out_filters  # slixmpp has no way of its own to end the task that writes
+        writer = this._run_out_filters  # noqa: SLF001 - slixmpp has no way of its own to end the task that writes
         if writer is not None:
             writer.cancel()
 
