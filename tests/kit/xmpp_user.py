@@ -60,7 +60,8 @@ class XmppUser:
         self.client.add_event_handler("session_start", self._started)
         self.client.connect("127.0.0.1", self._port)
 
-    def _started(self, _: object) -> None:
+    async def _started(self, _: object) -> None:
+        await self.client.get_roster()  # a server tells of subscriptions only who has asked for the list
         self.client.send_presence()
         self._up.set()
 
@@ -70,6 +71,9 @@ class XmppUser:
 
     async def _sign_off(self) -> None:
         await asyncio.wait_for(self.client.disconnect(wait=1.0), SECONDS)
+        self.client._run_out_filters.cancel()
+        await asyncio.sleep(0)
+        self.client = None
 
     def send(self, xml: str) -> None:
         """Sends a stanza as it is written."""

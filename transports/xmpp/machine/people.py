@@ -82,8 +82,6 @@ class Person:
             return
         self.asked.add(other)
         self.out.append(encode.plain_presence(self.account, other, "subscribe"))
-        if self.config.component:  # who has agreed long ago answers at once, and is not there before they are asked
-            self.out.append(encode.plain_presence(self.account, other, "probe"))
         self.events.append(Asked(account=self.account, contact=other))
 
     def unwant(self, contact: str) -> None:
@@ -155,6 +153,10 @@ class Person:
                 self.asked.discard(other)
                 self.seen.add(other)
                 self.events.append(said)
+                if self.config.component:
+                    # Whose server has known long ago that they agree does not tell how they are without being asked;
+                    # and before they agree, a probe is answered with `unsubscribed` (RFC 6121 section 4.3.2).
+                    self.out.append(encode.plain_presence(self.account, other, "probe"))
         elif other in self.asked or other in self.seen:
             self.asked.discard(other)
             self.seen.discard(other)
