@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
@@ -26,7 +29,7 @@ from bridge.model.envelope import Direction, Draft, Envelope, Origin, Translated
 from bridge.model.ids import SIP, EventId, IdempotencyKey, NetworkId, PersonId, RemoteConversationId, RemoteUserId
 from bridge.model.presence import Basic, PersonPresence
 from tests.kit.conformance.proxy import HOST, FaultProxy
-from tests.kit.conformance.rig import Login, Rig
+from tests.kit.conformance.rig import Login, Outsider, Rig
 
 reactor: Any = installed
 NETWORK = NetworkId("net")
@@ -49,6 +52,16 @@ async def until(condition: Callable[[], Any], what: str, *, seconds: float = PAT
             raise NeverError(f"never: {what}")
         await deferLater(reactor, 0.02)
     return found
+
+
+def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Deferred[None]]:
+    """Runs a coroutine as a test."""
+
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        yield Deferred.fromCoroutine(test(*args, **kwargs))
+
+    return cast("Callable[..., Deferred[None]]", pytest_twisted.inlineCallbacks(run))
 
 
 async def thread(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -105,6 +118,7 @@ class Stage:
         network: as the daemon builds it, from configuration.
         door: what it hands in goes there.
         proxy: between it and the server.
+        sendings: everything that it was told to send.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -119,7 +133,7 @@ class Stage:
         ])  # fmt: skip
         self.home = Home(parse(self.text, Path("/conformance/simplebridge.toml")))
         self.network: Network = self.build()
-        self.signed_on: dict[str, Login] = {}
+        self.sendings: list[Sending] = []
 
     def build(self) -> Network:
         """Makes the network from its configuration."""
@@ -219,6 +233,7 @@ class Stage:
     def send(self, native: Any, *, key: str | None = None, seconds: float = 60.0) -> Sending:
         """Hands one native value to the transport."""
         sending = Sending(native, IdempotencyKey(key or f"k{next(_numbers)}"))
+        self.sendings.append(sending)
         self.network.link.transport.send(
             native, key=sending.key, deadline=reactor.seconds() + seconds, on_result=sending.results.append
         )
@@ -246,6 +261,14 @@ class Stage:
         for native in translated.natives:
             results += await self.ended(self.send(native))
         return results
+
+    async def reaches(self, outsider: Outsider, text: str, *, times: int = 1) -> None:
+        """Waits until somebody has heard a text so often."""
+
+        def heard() -> bool:
+            return [each.text for each in outsider.heard()].count(text) >= times
+
+        await until(heard, f"{outsider.name} hears {text!r}")
 
     # -- in
 

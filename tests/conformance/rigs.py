@@ -1,0 +1,16 @@
+"""The networks that the suite is run for: a line each."""
+
+from collections.abc import Callable, Mapping
+
+from tests.kit.conformance.loopback import LoopbackRig
+from tests.kit.conformance.oscar import OscarRig
+from tests.kit.conformance.rig import Rig
+from tests.kit.conformance.xmpp import XmppRig
+
+RIGS: Mapping[str, Callable[[], Rig]] = {
+    "aim": lambda: OscarRig(icq=False),
+    "loopback": LoopbackRig,
+    "icq": lambda: OscarRig(icq=True),
+    "xmpp": lambda: XmppRig(component=False),
+    "xmpp-component": lambda: XmppRig(component=True),
+}
