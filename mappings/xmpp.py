@@ -35,6 +35,7 @@ from mappings.text import clean, utf8_cost
 from mappings.xmpp_errors import failure_of, of_failure, type_of
 from mappings.xmpp_presence import from_contact, to_own
 from transports.xmpp.wire import native as wire
+from transports.xmpp.wire.xml import legal
 
 MEMO_ENTRIES: Final = 16_384
 MAX_QUOTED: Final = 500
@@ -252,6 +253,9 @@ def _send(
     event: Envelope, body: Message, to: str, account: str, caps: Capabilities, replaces: str | None
 ) -> Translated[XmppNative]:
     rich, losses = _rich_to(body, keep_style=caps.html is not Support.DROPPED)
+    if (text := to_plain(rich)) != legal(text):
+        losses = (*losses, Loss(feature="text", detail="characters that XML cannot hold are left out"))
+        rich = plain(legal(text))
     # Split by what the rich form costs, where there is one: it is never shorter than the plain one.
     write = to_html if rich.styled else to_plain
     cost = utf8_cost(write(rich))
@@ -285,7 +289,8 @@ def _rich_to(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]
         return rich, (*losses, *rich.losses)
     if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
         losses.append(Loss(feature="html", detail="formatting is told as plain text"))
-    return plain(body.text), tuple(losses)
+    rich = plain(body.text)
+    return rich, (*losses, *rich.losses)
 
 
 def _language(body: Message) -> str | None:

@@ -65,9 +65,9 @@ def normal_jid(name: str) -> str:
 
 
 def _split(name: str) -> tuple[str, str, str]:
-    """The domain begins at the last ``@``, unless that is in a resource: ``a@b/c@d`` is at ``b``."""
-    head, slash, tail = name.partition("/")
-    if slash and "@" in head and "@" not in tail:
+    """RFC 7622 section 3.1: what follows the first ``/`` is the resource, if there is an address before it."""
+    head, slash, _ = name.partition("/")
+    if slash and "@" in head:
         return head.rpartition("@")
     return name.rpartition("@")
 

@@ -1,4 +1,4 @@
-"""XMPP through the whole daemon against Prosody: as a component, and as client accounts; slixmpp's client as the other."""
+"""XMPP through the whole daemon against Prosody, as a component and as client accounts; slixmpp on the other side."""
 
 from __future__ import annotations
 
@@ -131,9 +131,7 @@ def test_messages_both_ways(world: World) -> None:
     assert (came.get("from") or "").partition("/")[0] == world.alice
     assert came.get("type") == "chat"
     assert came.find("{http://jabber.org/protocol/chatstates}active") is not None
-    world.romeo.send(
-        f"<message to='{world.alice}' type='chat' id='m1'><body>{_escape(STRANGE)}</body></message>"
-    )
+    world.romeo.send(f"<message to='{world.alice}' type='chat' id='m1'><body>{_escape(STRANGE)}</body></message>")
     assert world.texts(STRANGE) == STRANGE
     assert world.phone.message(TO_ROMEO, LONG, kind="text/plain; charset=utf-8").status == 202
     until(lambda: _joined(world.romeo, "Zeile") == LONG, 15, "all of the long text")

@@ -25,9 +25,11 @@ class XmppUser:
         password: of the account.
         port: of the server on 127.0.0.1.
         certificate: that vouches for the server.
+        agreeable: whether everybody who asks may see them.
     """
 
-    def __init__(self, jid: str, password: str, port: int, certificate: Path) -> None:
+    def __init__(self, jid: str, password: str, port: int, certificate: Path, *, agreeable: bool = False) -> None:
+        self.agreeable = agreeable
         self.jid, self._password, self._port, self._certificate = jid, password, port, certificate
         self.stanzas: list[Element] = []
         self._loop = asyncio.new_event_loop()
@@ -67,6 +69,8 @@ class XmppUser:
 
     def _keep(self, stanza: Any) -> Any:
         self.stanzas.append(stanza.xml)
+        if self.agreeable and stanza.xml.get("type") == "subscribe":
+            self.client.send_raw(f"<presence to='{stanza.xml.get('from')}' type='subscribed'/>")
         return stanza
 
     async def _sign_off(self) -> None:

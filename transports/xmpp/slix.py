@@ -275,7 +275,7 @@ class ClientStream(_Stream, ClientXMPP):  # type: ignore[misc]  # the hooks of t
     def write_stanza(self, element: Element) -> None:
         """Sends a stanza, as one that XEP-0198 counts."""
         kind = {"message": Message, "presence": Presence}.get(split(element.tag)[1], Iq)
-        kind(stream=self, xml=element).send()
+        self.send(kind(stream=self, xml=element))  # its own `send` would wait for the answer to a query too
 
 
 def loop_of(reactor: Any) -> asyncio.AbstractEventLoop:

@@ -18,7 +18,7 @@ from tests.peers.prosody import COMPONENT, DOMAIN, PASSWORD, SECRET, Prosody
 from transports.xmpp.wire import decode
 from transports.xmpp.wire import native as wire
 from transports.xmpp.wire.jid import bare
-from transports.xmpp.wire.xml import CLIENT
+from transports.xmpp.wire.xml import CLIENT, legal
 
 _TYPING = {
     wire.State.ACTIVE: TypingState.IDLE,
@@ -49,7 +49,7 @@ class XmppPerson:
     def come(self) -> None:
         """Signs on."""
         server = self._rig.prosody
-        self._user = XmppUser(f"{self.name}/home", PASSWORD, server.client_port, server.certificate)
+        self._user = XmppUser(f"{self.name}/home", PASSWORD, server.client_port, server.certificate, agreeable=True)
         self._user.__enter__()
 
     def go(self) -> None:
@@ -126,10 +126,8 @@ class XmppPerson:
         self._running().send(f"<presence>{inside}</presence>")
 
     def watch(self, name: str) -> None:
-        """Asks to see an account, and lets it see them."""
-        user = self._running()
-        user.send(f"<presence to='{name}' type='subscribed'/>")
-        user.send(f"<presence to='{name}' type='subscribe'/>")
+        """Asks to see an account."""
+        self._running().send(f"<presence to='{name}' type='subscribe'/>")
 
     def sees(self, name: str) -> PersonPresence | None:
         """How an account was last shown."""
@@ -227,10 +225,12 @@ class XmppRig:
 
     def kick(self, account: str) -> None:
         """Another client binds our resource, and leaves again."""
-        with XmppUser(
-            f"{account}/simplebridge", PASSWORD, self.prosody.client_port, self.prosody.certificate
-        ):
+        with XmppUser(f"{account}/simplebridge", PASSWORD, self.prosody.client_port, self.prosody.certificate):
             pass
+
+    def sayable(self, text: str) -> str:
+        """What a client can send of a text: XML 1.0 cannot hold all of Unicode."""
+        return legal(text)
 
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes further accounts."""

@@ -126,10 +126,10 @@ def split(tag: str) -> tuple[str, str]:
 
 
 def make(space: str, name: str, text: str = "", **attributes: str) -> Element:
-    """Returns a new element. An attribute whose value is empty is left out."""
-    element = Element(f"{{{space}}}{name}", {key: value for key, value in attributes.items() if value})
+    """Returns a new element, without what XML cannot hold. An attribute whose value is empty is left out."""
+    element = Element(f"{{{space}}}{name}", {key: legal(value) for key, value in attributes.items() if value})
     if text:
-        element.text = text
+        element.text = legal(text)
     return element
 
 
