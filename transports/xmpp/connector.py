@@ -54,7 +54,8 @@ class TransportConfig:
         secret: the component's.
         tls: ``starttls``, ``direct`` or ``none``, of clients; context: with what certificates are checked.
         resource: what the bridge calls itself.
-        signon_timeout: until a stream stands; resume_within: for so long an interrupted stream is waited for.
+        signon_timeout: until a stream stands; resume_within: for so long an interrupted stream is waited for, and with
+            it the end of what was sent on it.
     """
 
     component: str | None
@@ -67,7 +68,7 @@ class TransportConfig:
     signons: Rates = field(factory=lambda: Rates(network=5.0))
     comeback: ComebackTimes = field(factory=ComebackTimes)
     signon_timeout: float = field(default=60.0, validator=validators.gt(0.0))
-    resume_within: float = field(default=300.0, validator=validators.gt(0.0))
+    resume_within: float = field(default=20.0, validator=validators.gt(0.0))
     ping_after: float = field(default=60.0, validator=validators.gt(0.0))
     ping_timeout: float = field(default=30.0, validator=validators.gt(0.0))
     carbons: bool = True
@@ -151,10 +152,10 @@ class XmppTransport:
         """Sign an account off and forget it. Its unfinished sends end as unknown."""
         name = bare(account)
         if self.config.component is not None:
-            held = self._streams.get(self.config.component)
-            if held is not None:
-                held.sign_off(name)
-            return
+            shared = self._streams.get(self.config.component)
+            if shared is None or not shared.sign_off(name):
+                return
+            name = self.config.component
         held = self._streams.pop(name, None)
         if held is not None:
             self._turns.discard(held)
@@ -273,7 +274,7 @@ class _Held:
                 self.transport.tell(account, Link.UP, "the component is connected")
             self.pump()
             return
-        if self.comeback.attempt_at is not None and not changed:
+        if self.comeback.attempt_at is not None and not changed and not self._conflict:
             self.transport.tell(account, Link.TRANSIENT, self._said, self.comeback.attempt_at - self.transport.now())
             return
         if self.stream is None or self.comeback.attempt_at is not None:
@@ -283,12 +284,15 @@ class _Held:
         else:
             self.transport.tell(account, Link.CONNECTING, "signing on")
 
-    def sign_off(self, account: str) -> None:
-        """An account leaves a component's stream."""
+    def sign_off(self, account: str) -> bool:
+        """An account leaves a component's stream. Returns whether it is the last, with which the stream is to end."""
+        if list(self.machine.people) == [account]:
+            return True
         if account in self.machine.people:
             self.machine.remove(account)
             self.pump()
             self.transport.tell(account, Link.LOGGED_OUT, "signed off")
+        return False
 
     def end(self, reason: str) -> None:
         """Signs everybody on it off, without return."""

@@ -223,7 +223,7 @@ def test_whom_nobody_knows_cannot_be_seen(kind: str) -> None:
 def up_client() -> StreamMachine:
     made = machine(component=False)
     (asked,) = made.to_send()
-    assert not made.ready
+    assert made.next_deadline() == 30.0, "it waits for its list"
     item = f'<item jid="{ROMEO}" subscription="both"/><item jid="paris@x.example" subscription="none" ask="subscribe"/>'
     hear(made, f'<iq type="result" id="{asked.get("id")}"><query xmlns="jabber:iq:roster">{item}</query></iq>')
     assert made.ready
