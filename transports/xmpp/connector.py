@@ -67,7 +67,7 @@ class TransportConfig:
     resource: str = "simplebridge"
     signons: Rates = field(factory=lambda: Rates(network=5.0))
     comeback: ComebackTimes = field(factory=ComebackTimes)
-    signon_timeout: float = field(default=60.0, validator=validators.gt(0.0))
+    signon_timeout: float = field(default=30.0, validator=validators.gt(0.0))
     resume_within: float = field(default=20.0, validator=validators.gt(0.0))
     ping_after: float = field(default=60.0, validator=validators.gt(0.0))
     ping_timeout: float = field(default=30.0, validator=validators.gt(0.0))
@@ -241,6 +241,8 @@ class _Held:
     _resume_until: float | None = field(init=False, default=None)
     _conflict: bool = field(init=False, default=False)
     _said: str = field(init=False, default="")
+    _error: str = field(init=False, default="")
+    """What the server said when it ended the stream."""
     _pumping: bool = field(init=False, default=False)
     _timer: Any = field(init=False, default=None)
     _timer_at: float = field(init=False, default=0.0)
@@ -315,7 +317,7 @@ class _Held:
         if self._up or not self.machine.people:
             return
         self.comeback.begun()
-        self._conflict, self._said = False, ""
+        self._conflict, self._error = False, ""
         self._tell_all(Link.CONNECTING, "signing on")
         if config.component is None and not self.credential:
             self._tell_all(Link.AUTH_FAILED, "there is no password")
@@ -364,7 +366,7 @@ class _Held:
         """slixmpp: the server ends the stream. What follows is that it is lost."""
         if stream is self.stream:
             self._conflict = condition == "conflict"
-            self._said = f"{condition}: {text}" if text else condition
+            self._error = f"{condition}: {text}" if text else condition
             if condition == "not-authorized" and self.machine.config.component:
                 self._lost("the server refuses the component's secret", _REFUSED_WAIT, forget=True)
             elif self._conflict:
@@ -384,7 +386,7 @@ class _Held:
     def stream_lost(self, stream: Any, reason: str) -> None:
         """slixmpp: there is no connection any more."""
         if stream is self.stream:
-            self._lost(f"{self._said} ({reason})" if self._said and self._said != "signing on" else reason)
+            self._lost(self._error or reason)
 
     def _elsewhere(self) -> None:
         self._drop(forget=True)
@@ -463,7 +465,10 @@ class _Held:
     def _fire(self) -> None:
         now = self.transport.now()
         if self._resume_until is not None and self._resume_until <= now:
-            self._drop(forget=True)
+            if self._signon_until is not None:
+                self._lost("the stream could not be resumed in time", forget=True)
+            else:
+                self._drop(forget=True)  # the next attempt is on its way, and begins anew
         if self._signon_until is not None and self._signon_until <= now:
             self._lost("sign-on took too long", forget=True)
         self.machine.handle_timer(now)
