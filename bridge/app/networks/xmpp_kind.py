@@ -1,4 +1,4 @@
-"""XMPP as a kind of network: its options, and how one is built (docs/adr/0009-xmpp-one-kind.md).
+"""XMPP as a kind of network: its options, and how one is built (docs/adr/0010-xmpp-one-kind.md).
 
 Apart from ``xmpp``, so that a command reads and checks a configuration without loading what speaks the protocol.
 """

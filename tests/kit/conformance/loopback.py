@@ -232,6 +232,7 @@ class LoopbackRig:
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes further accounts."""
         logins = [Login(name=f"many{number:05}", password="m") for number in range(count)]
+        self._accounts.update((login.name, login.password) for login in logins)
         for login in logins:
             self.process.ask({"do": "account", "name": login.name, "password": login.password})
         return logins

@@ -208,6 +208,7 @@ class OscarRig:
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes further accounts."""
         logins = [Login(name=f"many{number:05}", password="m") for number in range(count)]
+        self._passwords.update((login.name, login.password) for login in logins)
         for login in logins:
             self.process.add_account(login.name, login.password)
         return logins

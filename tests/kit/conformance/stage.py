@@ -125,15 +125,19 @@ class Stage:
         self.rig = rig
         self.proxy = FaultProxy(reactor, rig.server)
         self.door = Door()
-        self.text = "\n".join([
+        self.configure("\n".join([
             '[bridge]\ndomain = "corp.example"\ndata_dir = "var"\n[store]\nurl = "sqlite:///var/bridge.db"',
             '[sip]\nlisten = ["udp:127.0.0.1:5060"]',
             f'[networks.{NETWORK}]\nkind = "{rig.kind}"\ndomain = "net.corp.example"',
             rig.section(HOST, self.proxy.port),
-        ])  # fmt: skip
-        self.home = Home(parse(self.text, Path("/conformance/simplebridge.toml")))
-        self.network: Network = self.build()
+        ]))  # fmt: skip
         self.sendings: list[Sending] = []
+
+    def configure(self, text: str) -> None:
+        """Builds the network from the text of a configuration."""
+        self.text = text
+        self.home = Home(parse(text, Path("/conformance/simplebridge.toml")))
+        self.network: Network = self.build()
 
     def build(self) -> Network:
         """Makes the network from its configuration."""

@@ -29,7 +29,7 @@ async def main() -> None:
     host, _, port = options.listen.rpartition(":")
     accounts = dict(each.partition(":")[::2] for each in options.account)
     server = Server(accounts, lambda event, name: tell({"event": event, "name": name}))
-    listening = await asyncio.start_server(server.met, host, int(port), limit=2 * MAX_LINE)
+    listening = await asyncio.start_server(server.met, host, int(port), limit=2 * MAX_LINE, backlog=1024)
     name = listening.sockets[0].getsockname()
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
