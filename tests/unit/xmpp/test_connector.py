@@ -220,9 +220,9 @@ def test_a_stanza_counts_when_what_is_in_it_is_on_record() -> None:
     world = World(component=None)
     world.up()
     ticket = world.hear(f'<message xmlns="jabber:client" from="{ROMEO}" id="1"><body>hi</body></message>')
-    assert not ticket.done
+    before = ticket.done
     world.held[-1]()
-    assert ticket.done
+    assert (before, ticket.done) == (False, True)
     assert world.hear(f'<presence xmlns="jabber:client" from="{ROMEO}/x"/>').done
 
 
@@ -234,9 +234,9 @@ def test_the_last_account_ends_a_component_s_stream() -> None:
     world.transport.send(consent, "c", None, world.results.append)
     world.transport.sign_off(ME)
     assert world.told[-1] == LinkState(account=ME, state=Link.LOGGED_OUT, reason="signed off")
-    assert not stream.parted
+    before = stream.parted
     world.transport.sign_off("bob@sip.example")
-    assert stream.parted
+    assert (before, stream.parted) == (False, True)
     assert stream.written[-1].get("type") == "unavailable", "who may see bob is told that he leaves"
     world.clock.advance(3600.0)
     assert len(world.streams) == 1

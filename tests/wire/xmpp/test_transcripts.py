@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element, XMLPullParser
 
 from bridge.model.body import Edit, Message, PresenceUpdate, Receipt, Typing, TypingState
@@ -25,13 +26,13 @@ ME, ROMEO = f"alice@{DOMAIN}", "romeo@xmpp.test"
 def stanzas(side: str) -> list[Element]:
     """All stanzas of one side, as its stream had them."""
     lines = [line for line in FILE.read_text("utf-8").splitlines() if line.startswith(f"{side}: ")]
-    parser = XMLPullParser(("start", "end"))
+    parser: Any = XMLPullParser(("start", "end"))
     parser.feed("".join(line[3:].replace("&#10;", "\n") for line in lines))
     depth, found = 0, []
     for event, element in parser.read_events():
         depth += 1 if event == "start" else -1
         if event == "end" and depth == 1:
-            found.append(checked(element))  # type: ignore[arg-type]
+            found.append(checked(element))
     return [one for one in found if one.tag.startswith("{jabber:client}")]
 
 
