@@ -104,7 +104,7 @@ def build(around: Surroundings) -> SessionNetwork:
         relayed_receipts=Support.FULL,
         delivered_receipts=Support.PARTIAL,
         displayed_receipts=Support.PARTIAL,
-        offline_messages=Support.DROPPED if component else Support.PARTIAL,
+        offline_messages=Support.PARTIAL,
         edits=Support.FULL,
         max_text_bytes=options.max_text_bytes,
     )

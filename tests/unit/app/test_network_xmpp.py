@@ -94,7 +94,7 @@ def test_a_component_needs_no_passwords_and_a_client_does(tmp_path: Path) -> Non
     given: dict[str, Any] = {"mode": "component", "server": SERVER, "component": "sip.example", "secret_file": secret}
     assert not KIND.needs_credentials(XmppOptions(**given))
     capabilities = KIND.build(around(**given)).link.transport.capabilities
-    assert capabilities.offline_messages is Support.DROPPED
+    assert capabilities.presence is Support.FULL
 
 
 def test_what_a_component_lacks_is_named(tmp_path: Path) -> None:
