@@ -218,7 +218,7 @@ async def test_who_is_not_there(stage: Stage) -> None:
     await stage.reaches(outsider, "for later")
 
 
-@pytest.mark.needs("stores")
+@pytest.mark.needs("stores", "stores_ours")
 @asynchronous
 async def test_what_came_while_we_were_away(stage: Stage) -> None:
     account = stage.normal(stage.rig.accounts[1].name)

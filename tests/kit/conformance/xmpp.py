@@ -178,6 +178,7 @@ class XmppRig:
         self.cannot: Mapping[Ability, str] = (
             {
                 "kick": "a component has no resource that another client could bind",
+                "stores_ours": "a server keeps nothing for a component that is away",
                 "redelivers": "XEP-0114 has no acknowledgements: what was handed over is not handed over again",
             }
             if component
