@@ -15,6 +15,7 @@ from attrs import field, frozen
 from bridge.model.envelope import Loss
 from bridge.model.presence import Activity
 from transports.oscar.wire import codes
+from transports.xmpp.wire.native import Show
 
 W = TypeVar("W")
 
@@ -152,6 +153,34 @@ def icq_activity(status: int) -> Activity:
             return activity
     return Activity.AVAILABLE
 
+
+XMPP: Final = Lattice(
+    name="xmpp",
+    to=MappingProxyType(
+        {
+            Activity.AVAILABLE: Show.NONE,
+            Activity.FREE_FOR_CHAT: Show.CHAT,
+            Activity.AWAY: Show.AWAY,
+            Activity.EXTENDED_AWAY: Show.XA,
+            Activity.BUSY: Show.DND,
+            Activity.DO_NOT_DISTURB: Show.DND,
+            Activity.ON_THE_PHONE: Show.DND,
+            Activity.MEETING: Show.DND,
+            Activity.MEAL: Show.AWAY,
+            Activity.BE_RIGHT_BACK: Show.AWAY,
+        }
+    ),
+    back=MappingProxyType(
+        {
+            Show.NONE: Activity.AVAILABLE,
+            Show.CHAT: Activity.FREE_FOR_CHAT,
+            Show.AWAY: Activity.AWAY,
+            Show.XA: Activity.EXTENDED_AWAY,
+            Show.DND: Activity.DO_NOT_DISTURB,
+        }
+    ),
+)
+"""RFC 6121 section 4.7.2.1."""
 
 RPID: Final = Lattice(
     name="rpid",

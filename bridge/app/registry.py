@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bridge.app.config import Config, structure
-from bridge.app.networks import irc_kind, loopback_kind, msnp_kind, oscar_kind, ymsg_kind
+from bridge.app.networks import irc_kind, loopback_kind, msnp_kind, oscar_kind, xmpp_kind, ymsg_kind
 from bridge.app.networks.base import Kind
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -14,6 +14,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "loopback": loopback_kind.KIND,
         "msnp": msnp_kind.KIND,
         "oscar": oscar_kind.KIND,
+        "xmpp": xmpp_kind.KIND,
         "ymsg": ymsg_kind.KIND,
     }
 )

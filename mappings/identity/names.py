@@ -15,6 +15,7 @@ from attrs import frozen
 
 from mappings.identity.characters import fault
 from mappings.identity.errors import AddressError
+from mappings.identity.jid import MAX_JID, normal_jid
 from transports.irc.wire import names as irc_names
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.uri import parse_host
@@ -179,6 +180,7 @@ IRC: Final = NameRules(kind="irc", longest=irc_names.MAX_NICK, normal=_nickname)
 LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
 YMSG: Final = NameRules(kind="ymsg", longest=MAX_MAIL_NAME, normal=_yahoo_id)
 MSNP: Final = NameRules(kind="msnp", longest=MAX_PASSPORT, normal=_passport)
+XMPP: Final = NameRules(kind="xmpp", longest=MAX_JID, normal=normal_jid)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
 _ALL: Final = (
@@ -187,6 +189,7 @@ _ALL: Final = (
     LOOPBACK,
     YMSG,
     MSNP,
+    XMPP,
     SIP,
 )
 RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in _ALL})

@@ -7,6 +7,7 @@ from tests.kit.conformance.loopback import LoopbackRig
 from tests.kit.conformance.msnp import MsnpRig
 from tests.kit.conformance.oscar import OscarRig
 from tests.kit.conformance.rig import Rig
+from tests.kit.conformance.xmpp import XmppRig
 from tests.kit.conformance.ymsg import YmsgRig
 from tests.kit.irc.servers import Inspircd, Ngircd
 
@@ -18,4 +19,6 @@ RIGS: Mapping[str, Callable[[], Rig]] = {
     "msn": MsnpRig,
     "irc": lambda: IrcRig(Inspircd, tags=True),
     "irc-plain": lambda: IrcRig(Ngircd, tags=False),
+    "xmpp": lambda: XmppRig(component=False),
+    "xmpp-component": lambda: XmppRig(component=True),
 }

@@ -4,7 +4,9 @@ import pytest
 
 from bridge.model.body import (
     Attachment,
+    Authorization,
     Body,
+    Consent,
     ContactEdit,
     Edit,
     Message,
@@ -183,6 +185,12 @@ async def test_presence_of_ours_goes_out(stage: Stage) -> None:
         now = outsider.sees(account)
         return now is not None and now.basic is basic and activity in {None, now.activity}
 
+    def asked() -> bool:
+        return any(body.wanted for body in stage.bodies(Authorization, sender=outsider.name))
+
+    await until(lambda: asked() or seen(Basic.OPEN), "we are asked, or seen")
+    if asked():
+        await stage.said(account, outsider.name, Authorization(consent=Consent.GRANTED))
     await until(lambda: seen(Basic.OPEN, Activity.AVAILABLE), "we are there")
     await stage.said(account, outsider.name, PresenceUpdate(presence=AWAY))
     await until(lambda: seen(Basic.OPEN, Activity.AWAY), "we are away")
@@ -210,7 +218,7 @@ async def test_who_is_not_there(stage: Stage) -> None:
     await stage.reaches(outsider, "for later")
 
 
-@pytest.mark.needs("stores")
+@pytest.mark.needs("stores", "stores_ours")
 @asynchronous
 async def test_what_came_while_we_were_away(stage: Stage) -> None:
     account = stage.normal(stage.rig.accounts[1].name)

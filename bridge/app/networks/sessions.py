@@ -1,7 +1,7 @@
 """A network of accounts that each have a session: its transport and mapping bound together, whatever the protocol."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Protocol
 
 from attrs import define, field
 
@@ -10,18 +10,42 @@ from bridge.identity.secret import Secret
 from bridge.model.capabilities import Capabilities, LinkChange, LinkState, SendResult
 from bridge.model.ids import IdempotencyKey
 from bridge.model.presence import PersonPresence
-from transports.common.connector import SessionTransport
 from transports.common.wire import native as common
 
 Own = Callable[[str, PersonPresence, float], Any]
 """Makes the native value that shows an account as its person is: the account, the presence, seconds since the epoch."""
 
 
+class Inner(Protocol):
+    """A transport of accounts that are signed on one by one."""
+
+    async def start(self, sink: Any) -> None:
+        """Begins."""
+
+    async def stop(self, drain: float) -> None:
+        """Signs everybody off."""
+
+    def now(self) -> float:
+        """The reactor's time, seconds."""
+
+    def sign_on(self, account: str, credential: str, presence: Any) -> None:
+        """Signs an account on, in its turn."""
+
+    def sign_off(self, account: str) -> None:
+        """Signs an account off and forgets it."""
+
+    def send(self, native: Any, key: Hashable, deadline: float | None, on_result: Callable[[SendResult], None]) -> None:
+        """Sends a value; ``deadline`` in seconds from now."""
+
+    def counters(self) -> Mapping[str, int]:
+        """Numbers for metrics."""
+
+
 @define(eq=False)
 class SessionWire:
     """A transport of sessions as a port of delivery: its results and states in the words of the model."""
 
-    inner: SessionTransport[Any]
+    inner: Inner
     capabilities: Capabilities
     network: str
     sink: Sink[Any] | None = field(init=False, default=None)
