@@ -29,7 +29,7 @@ from bridge.delivery.ports import (
 from bridge.delivery.receipts import Receipts, wants_receipts
 from bridge.identity.snapshot import NoRoute, Route
 from bridge.model.address import Identity
-from bridge.model.body import Failure, Message, Receipt, Stage, TextPart
+from bridge.model.body import Edit, Failure, Message, Receipt, Stage, TextPart
 from bridge.model.capabilities import SendResult
 from bridge.model.envelope import Direction, Draft, Envelope, Loss, Unmappable
 from bridge.model.ids import SIP, EventId, EventIdMint, IdempotencyKey, NetworkId
@@ -302,6 +302,10 @@ class Pipeline:
 
     def _redacted(self, envelope: Envelope, decision: Decision) -> Envelope:
         body = envelope.body
+        if isinstance(body, Edit) and decision.redacted_text is not None:
+            as_message = self._redacted(evolve(envelope, body=body.replacement), decision)
+            assert isinstance(as_message.body, Message)
+            return evolve(as_message, body=evolve(body, replacement=as_message.body))
         if not isinstance(body, Message) or decision.redacted_text is None:
             raise TypeError(f"a {type(body).__name__} cannot be redacted")
         part = TextPart(text=decision.redacted_text)

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from mappings.identity.characters import fault
 from mappings.identity.errors import AddressError
+from mappings.identity.matrix_names import MAX_NAME, matrix_name
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.uri import parse_host
 
@@ -115,9 +116,10 @@ def _sip_address(name: str) -> str:
 
 
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
+MATRIX: Final = NameRules(kind="matrix", longest=MAX_NAME, normal=matrix_name)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
-RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, SIP)})
+RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, MATRIX, SIP)})
 """The rules of each kind of network that configuration can name."""
 
 

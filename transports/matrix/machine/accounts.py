@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import define, field
 
+from bridge.model.capabilities import LinkState as Link
 from transports.matrix.machine.calls import Lost, Outcome
 from transports.matrix.machine.context import Context
 from transports.matrix.machine.results import RELAYED, link_down, result_of
@@ -16,7 +17,7 @@ from transports.matrix.machine.rooms import Room
 from transports.matrix.wire import requests
 from transports.matrix.wire.answers import Refusal, direct_in, presence_in, rooms_in, state_in
 from transports.matrix.wire.names import split_user_id
-from transports.matrix.wire.native import Link, LinkState, OwnPresence, PresenceReceived, Watch
+from transports.matrix.wire.native import LinkState, OwnPresence, PresenceReceived, Watch
 
 MAX_WANTED: Final = 5_000
 _IN_USE: Final = frozenset({"M_USER_IN_USE"})
@@ -205,7 +206,7 @@ class Accounts:
         self._take_rooms(account, rooms_in(outcome), now)
 
     def _take_rooms(self, account: Account, joined: tuple[str, ...], now: float) -> None:
-        """Rooms of ``m.direct`` are asked about when they are used; all others at once, as nobody says whose they are."""
+        """Rooms of ``m.direct`` are asked about when they are used, others at once: nobody says whose they are."""
         rooms = self._context.rooms
         peers = {room: peer for peer, shared in account.direct.items() for room in shared}
         unknown = []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
-from transports.matrix.machine.backoff import Backoff
+from transports.common.machine.backoff import Backoff
 from transports.matrix.machine.calls import Calls, Lost, Outcome
 from transports.matrix.machine.config import SessionConfig
 from transports.matrix.wire import requests
@@ -117,13 +117,8 @@ class Homeserver:
 
     def ping(self, now: float) -> None:
         """Asks it to reach us: what it has kept for us while we were away then comes without delay."""
-        self._calls.submit(
-            requests.ping(self._config.service, f"p{self._rng.getrandbits(48):x}"),
-            LANE,
-            self._pinged,
-            now,
-            timeout=60.0,
-        )
+        request = requests.ping(self._config.service, f"p{self._rng.getrandbits(48):x}")
+        self._calls.submit(request, LANE, self._pinged, now, timeout=60.0)
 
     def _pinged(self, outcome: Outcome, _now: float) -> None:
         if isinstance(outcome, Lost):

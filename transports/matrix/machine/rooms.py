@@ -23,6 +23,7 @@ class Room:
     Attributes:
         account: the ghost.
         peer: the one other person; empty while that is not known.
+        inviter: who asked the ghost in, while it is not known who else is there.
         joined: the ghost is in it.
         checked: ``members`` and ``encrypted`` are what the homeserver says; otherwise it is to be asked first.
         members: the others, ``join`` or ``invite`` by user id.
@@ -34,6 +35,7 @@ class Room:
     id: str
     account: str
     peer: str = ""
+    inviter: str = ""
     joined: bool = True
     checked: bool = True
     encrypted: bool = False

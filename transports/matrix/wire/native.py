@@ -6,19 +6,9 @@ epoch, by the clock of the homeserver that an event came from.
 
 from __future__ import annotations
 
-from enum import Enum
-
 from attrs import field, frozen
 
-
-class Link(Enum):
-    """The state of an account."""
-
-    CONNECTING = "connecting"
-    UP = "up"
-    TRANSIENT = "transient"
-    AUTH_FAILED = "auth-failed"
-    LOGGED_OUT = "logged-out"
+from transports.common.wire.native import LinkState
 
 
 @frozen(kw_only=True)
@@ -157,16 +147,6 @@ class RoomLeft:
 
 
 @frozen(kw_only=True)
-class LinkState:
-    """The state of an account has changed. ``retry_in``: seconds until it is tried again of itself."""
-
-    account: str
-    state: Link
-    reason: str = ""
-    retry_in: float | None = None
-
-
-@frozen(kw_only=True)
 class MessageSend:
     """Write to somebody, in the room that is shared with them alone.
 
@@ -285,3 +265,9 @@ RoomSend = MessageSend | RedactionSend | ReactionSend
 
 Outbound = RoomSend | TypingSend | ReadSend | OwnPresence | Watch | Join | Leave
 """What the transport is told."""
+
+__all__ = [
+    "Inbound", "Invited", "Join", "Leave", "LinkState", "Media", "MessageReceived", "MessageSend", "Outbound",
+    "OwnPresence", "PresenceReceived", "ReactionReceived", "ReactionSend", "ReadReceived", "ReadSend",
+    "RedactionReceived", "RedactionSend", "RoomLeft", "RoomSend", "TypingReceived", "TypingSend", "Unreadable", "Watch",
+]  # fmt: skip
