@@ -163,7 +163,7 @@ class MatrixMapping:
     def _message(self, native: wire.MessageReceived) -> Draft:
         part, losses = _read_text(native)
         automatic = native.msgtype == "m.notice"
-        body: Body = message = Message(
+        message = Message(
             parts=(part,),
             reply_to=RemoteMessageId(native.reply_to) if native.reply_to else None,
             automatic=automatic,
@@ -171,8 +171,9 @@ class MatrixMapping:
             wants=() if automatic else WANTED,
         )
         if native.replaces:
-            body = Edit(target=RemoteMessageId(native.replaces), replacement=message)
-        return self._draft(native, body, losses)
+            edit = Edit(target=RemoteMessageId(native.replaces), replacement=message)
+            return self._draft(native, edit, losses)
+        return self._draft(native, message, losses)
 
     # To the wire
 
@@ -230,9 +231,7 @@ class MatrixMapping:
             display_name=event.sender.display_name,
         )
 
-    def _receipt(
-        self, event: Envelope, body: Receipt, to: str, account: str
-    ) -> Translated[MatrixNative] | Unmappable:
+    def _receipt(self, event: Envelope, body: Receipt, to: str, account: str) -> Translated[MatrixNative] | Unmappable:
         room = event.conversation.remote_id if event.conversation.network == self.network else ""
         if not room:
             return Unmappable(feature="receipt", reason="the message did not come from Matrix")
@@ -251,7 +250,7 @@ class MatrixMapping:
     def _about(
         self, event: Envelope, body: Edit | Retract | Reaction, to: str, account: str, caps: Capabilities
     ) -> Translated[MatrixNative] | Unmappable:
-        """What is about an earlier message: of Matrix's own as it is; another network's name of it says nothing here."""
+        """What is about an earlier message: as it is where it is Matrix's own; else its name says nothing here."""
         if event.conversation.network == self.network:
             room, target = event.conversation.remote_id, body.target
             txn = txn_id(event.id, to, 0)
@@ -266,9 +265,7 @@ class MatrixMapping:
                 native = wire.RedactionSend(account=account, to=to, room=room, txn_id=txn, target=target)
                 return Translated(natives=(native,))
             if not body.removed:
-                native = wire.ReactionSend(
-                    account=account, to=to, room=room, txn_id=txn, target=target, key=body.emoji
-                )
+                native = wire.ReactionSend(account=account, to=to, room=room, txn_id=txn, target=target, key=body.emoji)
                 return Translated(natives=(native,))
         message, loss = told(body)
         return self._send_message(event, message, to, account, caps, (loss,))
@@ -276,9 +273,7 @@ class MatrixMapping:
 
 def notice(account: str, to: str, room: str, text: str, *, key: str) -> wire.MessageSend:
     """Returns a notice in a room, in the bridge's own words; ``key`` names it."""
-    return wire.MessageSend(
-        account=account, to=to, txn_id=txn_id(key, to, 0), body=text, msgtype="m.notice", room=room
-    )
+    return wire.MessageSend(account=account, to=to, txn_id=txn_id(key, to, 0), body=text, msgtype="m.notice", room=room)
 
 
 def txn_id(event: str, to: str, index: int) -> str:
@@ -298,7 +293,8 @@ def _read_text(native: wire.MessageReceived) -> tuple[TextPart, tuple[Loss, ...]
     body = without_quote(native.body) if native.reply_to else native.body
     rich = plain(body) if native.html is None else from_matrix(native.html)
     if native.msgtype == "m.emote":
-        rich = Rich((*plain(EMOTE).runs, *rich.runs) if rich.styled else plain(EMOTE + to_plain(rich)).runs, rich.losses)
+        runs = (*plain(EMOTE).runs, *rich.runs) if rich.styled else plain(EMOTE + to_plain(rich)).runs
+        rich = Rich(runs, rich.losses)
     losses = rich.losses
     if native.reply_to:
         losses = (*losses, Loss(feature="reply", detail="the message that it answers is named on record alone"))

@@ -26,7 +26,7 @@ def from_matrix(html: str) -> Rich:
 
 def without_reply(html: str) -> str:
     """Takes the copy of what is answered from the beginning of a formatted body."""
-    if not html[:9].lower() == "<mx-reply":
+    if html[:9].lower() != "<mx-reply":
         return html
     end = _REPLY_END.search(html, 0, MAX_REPLY)
     return html if end is None else html[end.end() :]

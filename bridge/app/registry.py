@@ -5,11 +5,12 @@ from types import MappingProxyType
 from typing import Any
 
 from bridge.app.config import Config, structure
-from bridge.app.networks import oscar_kind
+from bridge.app.networks import matrix_kind, oscar_kind
 from bridge.app.networks.base import Kind
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
+        "matrix": matrix_kind.KIND,
         "oscar": oscar_kind.KIND,
     }
 )

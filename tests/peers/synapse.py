@@ -123,8 +123,10 @@ class Synapse:
              "--generate-keys"],
             directory=self.directory,
         )  # fmt: skip
-        made.wait(lambda: not made.running, START_SECONDS, "its keys")
-        made.stop()
+        try:
+            made.process.wait(START_SECONDS)
+        finally:
+            made.stop()
 
     def _configuration(self) -> str:
         services = [] if self._registration is None else [str(self._registration)]
