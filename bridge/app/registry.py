@@ -5,12 +5,20 @@ from types import MappingProxyType
 from typing import Any
 
 from bridge.app.config import Config, structure
+<<<<<<< HEAD
 from bridge.app.networks import matrix_kind, oscar_kind
+=======
+from bridge.app.networks import loopback_kind, oscar_kind
+>>>>>>> conformance
 from bridge.app.networks.base import Kind
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
+<<<<<<< HEAD
         "matrix": matrix_kind.KIND,
+=======
+        "loopback": loopback_kind.KIND,
+>>>>>>> conformance
         "oscar": oscar_kind.KIND,
     }
 )

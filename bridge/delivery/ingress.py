@@ -1,5 +1,6 @@
 """Where the events of one network come in: translated, told apart, and handed to who is concerned."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,11 @@ class Ingress:
         pipeline: takes what is durable.
         ephemeral: takes typing.
         hub: takes presence.
+
+    Attributes:
+        states: what was last told of each account's link; ``since``: from when on it is in that state, seconds since
+            the epoch.
+        changes: how often any link came into each state.
     """
 
     def __init__(
@@ -45,6 +51,8 @@ class Ingress:
         self.ephemeral = ephemeral
         self.hub = hub
         self.states: dict[str, LinkChange] = {}
+        self.since: dict[str, float] = {}
+        self.changes: Counter[LinkState] = Counter()
 
     def deliver(self, native: Any, on_recorded: Callable[[Intake], None]) -> None:
         """Takes a native event; ``on_recorded`` gets its answer once, for a durable event after the commit."""
@@ -89,7 +97,10 @@ class Ingress:
         tell = log.warning if change.state in _FOR_PEOPLE else log.info
         tell("link", network=change.network, account=change.account, state=change.state.value, reason=change.told)
         before = self.states.get(change.account)
+        if before is None or before.state is not change.state:
+            self.since[change.account] = self.pipeline.clock()
         self.states[change.account] = change
+        self.changes[change.state] += 1
         own = Address(network=self.network, user=RemoteUserId(change.account))
         person = self.pipeline.judge.directory.person_of(own)
         if person is None:

@@ -26,10 +26,12 @@ MIN_UIN: Final = 10_000
 MAX_UIN: Final = 2_147_483_646
 MIN_PHONE: Final = 3
 MAX_PHONE: Final = 15
+MAX_LOOPBACK_NAME: Final = 64
 MAX_SIP_USER: Final = 128
 MAX_SIP_ADDRESS: Final = 320
 
 _MAIL_LOCAL: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.!#$&'*+-/=?^_`{|}~")
+_LOOPBACK: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-@")
 _MAIL_DOMAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-")
 
 
@@ -98,6 +100,19 @@ def _mail_name(name: str, plain: str) -> str:
     return plain
 
 
+def _loopback_name(name: str) -> str:
+    """ASCII letters and digits with dots, hyphens, underscores and an @ between them; lower case."""
+    plain = name.lower() if name.isascii() else ""  # the Kelvin sign's small letter is an ASCII k
+    if (
+        not plain
+        or not _LOOPBACK.issuperset(plain)
+        or not (plain[0].isalnum() and plain[-1].isalnum())
+        or plain.count("@") > 1
+    ):
+        raise AddressError("loopback", name, "letters, digits, and dots, hyphens, underscores or one @ between them")
+    return plain
+
+
 def _sip_address(name: str) -> str:
     """``user@host``: the user decoded, in NFC, with its case; the host in lower case (RFC 3261 section 19.1.4)."""
     user, at, host = name.rpartition("@")
@@ -116,10 +131,17 @@ def _sip_address(name: str) -> str:
 
 
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
+<<<<<<< HEAD
 MATRIX: Final = NameRules(kind="matrix", longest=MAX_NAME, normal=matrix_name)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
 RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, MATRIX, SIP)})
+=======
+LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
+SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
+
+RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, LOOPBACK, SIP)})
+>>>>>>> conformance
 """The rules of each kind of network that configuration can name."""
 
 

@@ -1,5 +1,7 @@
 """AIM and ICQ: the OSCAR transport and its mapping as one network."""
 
+import math
+
 import structlog
 from attrs import define
 from twisted.internet.ssl import optionsForClientTLS
@@ -67,6 +69,7 @@ def build(around: Surroundings) -> SessionNetwork:
     config = TransportConfig(
         session=session,
         signons_per_second=options.sign_ons_per_second,
+        sends_per_second=options.sends_per_second or math.inf,
         tls=optionsForClientTLS if options.tls else None,
     )
     capabilities = Capabilities(

@@ -62,7 +62,7 @@ class Outsider(Protocol):
         """Their name, in the network's normal form."""
 
     def come(self) -> None:
-        """Signs on. Returns when the server has it. It stays signed on through a restart of the server if it can."""
+        """Signs on. Returns when the server has it."""
 
     def go(self) -> None:
         """Signs off. Returns when the server has it."""
@@ -142,7 +142,7 @@ class Rig(Protocol):
         """The server is gone, as at a crash."""
 
     def start_server(self) -> None:
-        """It is there again, on the same port and with the same accounts."""
+        """It is there again, on the same port and with the same accounts, and who was signed on outside is so again."""
 
     def outsider(self, number: int) -> Outsider:
         """One of two people (0 and 1), not signed on yet; the same object each time."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
@@ -26,7 +29,7 @@ from bridge.model.envelope import Direction, Draft, Envelope, Origin, Translated
 from bridge.model.ids import SIP, EventId, IdempotencyKey, NetworkId, PersonId, RemoteConversationId, RemoteUserId
 from bridge.model.presence import Basic, PersonPresence
 from tests.kit.conformance.proxy import HOST, FaultProxy
-from tests.kit.conformance.rig import Login, Rig
+from tests.kit.conformance.rig import Login, Outsider, Rig
 
 reactor: Any = installed
 NETWORK = NetworkId("net")
@@ -49,6 +52,16 @@ async def until(condition: Callable[[], Any], what: str, *, seconds: float = PAT
             raise NeverError(f"never: {what}")
         await deferLater(reactor, 0.02)
     return found
+
+
+def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Deferred[None]]:
+    """Runs a coroutine as a test."""
+
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        yield Deferred.fromCoroutine(test(*args, **kwargs))
+
+    return cast("Callable[..., Deferred[None]]", pytest_twisted.inlineCallbacks(run))
 
 
 async def thread(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -105,21 +118,26 @@ class Stage:
         network: as the daemon builds it, from configuration.
         door: what it hands in goes there.
         proxy: between it and the server.
+        sendings: everything that it was told to send.
     """
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.proxy = FaultProxy(reactor, rig.server)
         self.door = Door()
-        self.text = "\n".join([
+        self.configure("\n".join([
             '[bridge]\ndomain = "corp.example"\ndata_dir = "var"\n[store]\nurl = "sqlite:///var/bridge.db"',
             '[sip]\nlisten = ["udp:127.0.0.1:5060"]',
             f'[networks.{NETWORK}]\nkind = "{rig.kind}"\ndomain = "net.corp.example"',
             rig.section(HOST, self.proxy.port),
-        ])  # fmt: skip
-        self.home = Home(parse(self.text, Path("/conformance/simplebridge.toml")))
+        ]))  # fmt: skip
+        self.sendings: list[Sending] = []
+
+    def configure(self, text: str) -> None:
+        """Builds the network from the text of a configuration."""
+        self.text = text
+        self.home = Home(parse(text, Path("/conformance/simplebridge.toml")))
         self.network: Network = self.build()
-        self.signed_on: dict[str, Login] = {}
 
     def build(self) -> Network:
         """Makes the network from its configuration."""
@@ -219,6 +237,7 @@ class Stage:
     def send(self, native: Any, *, key: str | None = None, seconds: float = 60.0) -> Sending:
         """Hands one native value to the transport."""
         sending = Sending(native, IdempotencyKey(key or f"k{next(_numbers)}"))
+        self.sendings.append(sending)
         self.network.link.transport.send(
             native, key=sending.key, deadline=reactor.seconds() + seconds, on_result=sending.results.append
         )
@@ -246,6 +265,14 @@ class Stage:
         for native in translated.natives:
             results += await self.ended(self.send(native))
         return results
+
+    async def reaches(self, outsider: Outsider, text: str, *, times: int = 1) -> None:
+        """Waits until somebody has heard a text so often."""
+
+        def heard() -> bool:
+            return [each.text for each in outsider.heard()].count(text) >= times
+
+        await until(heard, f"{outsider.name} hears {text!r}")
 
     # -- in
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.app.registry import KINDS
 from bridge.model.address import Address
 from bridge.model.ids import SIP, NetworkId, RemoteUserId
 from mappings.identity import (
@@ -161,7 +162,7 @@ def test_sip_refuses(name: str) -> None:
 def test_a_kind_without_rules_is_named() -> None:
     with pytest.raises(AddressError, match="known are oscar, sip"):
         normalise("carrier-pigeon", "bob")
-    assert set(RULES) == {"oscar", "sip"}
+    assert set(RULES) == {"sip", *KINDS}, "each kind of network has its address rules"
 
 
 @given(st.sampled_from(sorted(RULES)), st.text(max_size=40) | st.from_regex(r"[A-Za-z0-9 @.-]{1,24}", fullmatch=True))

@@ -17,6 +17,8 @@ from transports.matrix.machine.config import SessionConfig
 from transports.matrix.wire.answers import Refusal, read_answer
 from transports.matrix.wire.requests import Request
 
+_WHOLE: Final = 1.0 - 1e-6
+"""A request's worth: what is added up in fractions is never quite one."""
 BROKEN: Final = frozenset({502, 503, 504})
 
 
@@ -128,7 +130,7 @@ class Calls:
     def start(self, now: float) -> None:
         """Begins what may begin."""
         self._refill(now)
-        while self._ready and len(self._flying) < self._config.max_in_flight and self._tokens >= 1.0:
+        while self._ready and len(self._flying) < self._config.max_in_flight and self._tokens >= _WHOLE:
             name = self._ready.popleft()
             lane = self._lanes[name]
             lane.queued = False
@@ -249,7 +251,7 @@ class Calls:
         times = [call.until for call in self._flying.values()]
         if self._held:
             times.append(self._held[0][0])
-        if self._ready and len(self._flying) < self._config.max_in_flight and self._tokens < 1.0:
+        if self._ready and len(self._flying) < self._config.max_in_flight and self._tokens < _WHOLE:
             times.append(self._tokens_at + (1.0 - self._tokens) / self._config.requests_per_second)
         return min(times, default=None)
 
