@@ -251,8 +251,11 @@ class MatrixMapping:
         self, event: Envelope, body: Edit | Retract | Reaction, to: str, account: str, caps: Capabilities
     ) -> Translated[MatrixNative] | Unmappable:
         """What is about an earlier message: as it is where it is Matrix's own; else its name says nothing here."""
-        if event.conversation.network == self.network:
-            room, target = event.conversation.remote_id, body.target
+        own = event.conversation.network == self.network
+        if own or body.target.startswith(
+            "$"
+        ):  # the other side's word for it is known: it is an event of the shared room
+            room, target = event.conversation.remote_id if own else "", body.target
             txn = txn_id(event.id, to, 0)
             if isinstance(body, Edit):
                 rich, losses = _rich(body.replacement, keep_style=caps.html is not Support.DROPPED)

@@ -5,20 +5,13 @@ from types import MappingProxyType
 from typing import Any
 
 from bridge.app.config import Config, structure
-<<<<<<< HEAD
-from bridge.app.networks import matrix_kind, oscar_kind
-=======
-from bridge.app.networks import loopback_kind, oscar_kind
->>>>>>> conformance
+from bridge.app.networks import loopback_kind, matrix_kind, oscar_kind
 from bridge.app.networks.base import Kind
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-<<<<<<< HEAD
-        "matrix": matrix_kind.KIND,
-=======
         "loopback": loopback_kind.KIND,
->>>>>>> conformance
+        "matrix": matrix_kind.KIND,
         "oscar": oscar_kind.KIND,
     }
 )

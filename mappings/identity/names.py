@@ -131,17 +131,13 @@ def _sip_address(name: str) -> str:
 
 
 OSCAR: Final = NameRules(kind="oscar", longest=MAX_MAIL_NAME, normal=_screen_name)
-<<<<<<< HEAD
+LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
 MATRIX: Final = NameRules(kind="matrix", longest=MAX_NAME, normal=matrix_name)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
-RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, MATRIX, SIP)})
-=======
-LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_loopback_name)
-SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
-
-RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in (OSCAR, LOOPBACK, SIP)})
->>>>>>> conformance
+RULES: Final[Mapping[str, NameRules]] = MappingProxyType(
+    {rules.kind: rules for rules in (OSCAR, LOOPBACK, MATRIX, SIP)}
+)
 """The rules of each kind of network that configuration can name."""
 
 

@@ -75,7 +75,13 @@ class Conversations:
     def send(self, native: RoomSend, key: Hashable, now: float, deadline: float | None) -> None:
         """Sends what becomes an event of a room."""
         if not isinstance(native, MessageSend) or native.room:
-            self._send_in(native, native.room, key, now, deadline)
+            shared = self._context.rooms.pair(native.account, native.to)
+            room = native.room or ("" if shared is None else shared.id)
+            if room:
+                self._send_in(native, room, key, now, deadline)
+            else:
+                text = "There is no conversation in which that was said."
+                self._context.done(key, failed("no room", retryable=False, user_text=text))
             return
         pair = native.account, native.to
         conversation = self._of.get(pair)
@@ -101,7 +107,7 @@ class Conversations:
         if isinstance(native, MessageSend):
             request = requests.message(native, room)
         elif isinstance(native, ReactionSend):
-            request = requests.reaction(native)
+            request = requests.reaction(native, room)
         else:
             request = requests.redact(native.account, room, native.target, native.txn_id)
         self._context.calls.submit(request, (native.account, native.to), answered, now, deadline=deadline)

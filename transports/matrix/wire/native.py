@@ -170,7 +170,7 @@ class MessageSend:
 
 @frozen(kw_only=True)
 class RedactionSend:
-    """Take an event back."""
+    """Take an event back. ``room``: where; empty: in the one that is shared with ``to``."""
 
     account: str
     to: str
@@ -181,7 +181,7 @@ class RedactionSend:
 
 @frozen(kw_only=True)
 class ReactionSend:
-    """Answer an event with an emoji."""
+    """Answer an event with an emoji. ``room``: where; empty: in the one that is shared with ``to``."""
 
     account: str
     to: str

@@ -163,10 +163,10 @@ def _content(msgtype: str, body: str, html: str | None) -> dict[str, Any]:
     return content
 
 
-def reaction(send: ReactionSend) -> Request:
+def reaction(send: ReactionSend, room: str) -> Request:
     """Sends a reaction ("Event annotations and reactions")."""
     body = {"m.relates_to": {"rel_type": "m.annotation", "event_id": send.target, "key": send.key}}
-    path = _room(send.room, "send", "m.reaction", send.txn_id)
+    path = _room(room, "send", "m.reaction", send.txn_id)
     return Request(method="PUT", path=path, user=send.account, body=body)
 
 
