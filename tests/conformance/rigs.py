@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from tests.kit.conformance.loopback import LoopbackRig
+from tests.kit.conformance.matrix import MatrixRig
 from tests.kit.conformance.oscar import OscarRig
 from tests.kit.conformance.rig import Rig
 
@@ -10,4 +11,5 @@ RIGS: Mapping[str, Callable[[], Rig]] = {
     "aim": lambda: OscarRig(icq=False),
     "loopback": LoopbackRig,
     "icq": lambda: OscarRig(icq=True),
+    "matrix": MatrixRig,
 }

@@ -89,6 +89,8 @@ class MatrixUser:
     presence: dict[str, Json] = field(init=False, factory=dict)
     typing: dict[str, list[str]] = field(init=False, factory=dict)
     receipts: list[tuple[str, Json]] = field(init=False, factory=list)
+    showing: str = field(init=False, default="online")
+    """The presence that a sync keeps up."""
     _since: str = field(init=False, default="")
 
     def register(self) -> MatrixUser:
@@ -145,14 +147,15 @@ class MatrixUser:
 
     def show(self, presence: str, status_msg: str = "") -> None:
         """Shows a presence."""
+        self.showing = presence
         body = {"presence": presence, "status_msg": status_msg}
         self.ask("PUT", f"/presence/{quote(self.user_id)}/status", body)
 
     # Seeing
 
-    def sync(self, wait_ms: int = _SYNC_MS) -> None:
-        """Takes what is new."""
-        query = {"timeout": str(wait_ms)}
+    def sync(self, wait_ms: int = _SYNC_MS, *, presence: str = "") -> None:
+        """Takes what is new. ``presence``: which one this shows; else `showing`."""
+        query = {"timeout": str(wait_ms), "set_presence": presence or self.showing}
         if self._since:
             query["since"] = self._since
         answer = self.ask("GET", "/sync", None, **query)

@@ -27,8 +27,8 @@ class Surroundings:
     options: Any
     reactor: Any
     clock: Callable[[], float]
-    keys: Path
-    """The folder of the bridge's secrets, which it may put its own into."""
+    keys: Path | None = None
+    """The folder of the bridge's secrets, for a kind that has some of its own."""
 
 
 class Network(Protocol):

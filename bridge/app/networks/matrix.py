@@ -96,6 +96,8 @@ def build(around: Surroundings) -> SessionNetwork:
         ValueError: an option is out of range, or its tokens cannot be used.
     """
     options: MatrixOptions = around.options
+    if around.keys is None:
+        raise ValueError("there is no folder for its tokens")
     registration = registration_of(around.network, options, around.keys)
     session = SessionConfig(
         service=registration.id,

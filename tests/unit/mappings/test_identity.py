@@ -160,7 +160,7 @@ def test_sip_refuses(name: str) -> None:
 
 
 def test_a_kind_without_rules_is_named() -> None:
-    with pytest.raises(AddressError, match="known are oscar, sip"):
+    with pytest.raises(AddressError, match=r"known are .*oscar, .*sip"):
         normalise("carrier-pigeon", "bob")
     assert set(RULES) == {"sip", *KINDS}, "each kind of network has its address rules"
 
