@@ -137,6 +137,7 @@ class _Site(Site):
         super().__init__(resource, requestFactory=_Request, timeout=int(IDLE_SECONDS), reactor=reactor)  # type: ignore[no-untyped-call]
         self.owner = owner
         self.open: set[Any] = set()
+        self.transports: dict[Any, Any] = {}
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
         """A connection."""
@@ -145,14 +146,24 @@ class _Site(Site):
         channel: Any = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
         channel.site = self
         self.open.add(channel)
-        inner = channel.connectionLost
+        made, inner = channel.makeConnection, channel.connectionLost
+
+        def connected(transport: Any) -> None:
+            self.transports[channel] = transport
+            made(transport)
 
         def lost(reason: Failure) -> None:
             self.open.discard(channel)
+            self.transports.pop(channel, None)
             inner(reason)
 
-        channel.connectionLost = lost
+        channel.makeConnection, channel.connectionLost = connected, lost
         return channel
+
+    def close(self) -> None:
+        """Breaks off what is still open."""
+        for transport in list(self.transports.values()):
+            transport.abortConnection()
 
     def log(self, request: Any) -> None:
         """Requests have tokens in them: they are not logged."""
@@ -248,6 +259,7 @@ class MatrixTransport:
         self._asked_number = 0
         self._results: dict[Hashable, OnResult] = {}
         self._port: Any = None
+        self._site: Any = None
         self._timer: IDelayedCall | None = None
         self._timer_at = 0.0
         self._pumping = False
@@ -258,8 +270,8 @@ class MatrixTransport:
     async def start(self, sink: Any) -> None:
         """Begin: listen and ask for the homeserver. Raises OSError where the address cannot be listened to."""
         self._sink = sink
-        site = _Site(_Asks(self), self, self._reactor)
-        self._port = self._reactor.listenTCP(self.config.port, site, interface=self.config.host)
+        self._site = _Site(_Asks(self), self, self._reactor)
+        self._port = self._reactor.listenTCP(self.config.port, self._site, interface=self.config.host)
         self.session.start(self.now())
         self._pump()
 
@@ -278,8 +290,7 @@ class MatrixTransport:
         self._timer = None
         if self._port is not None:
             await maybeDeferred(self._port.stopListening)
-            for channel in list(self._port.factory.open):
-                channel.transport.abortConnection()
+            self._site.close()
         await self._pool.closeCachedConnections()
 
     def now(self) -> float:

@@ -54,6 +54,8 @@ class MatrixPerson:
         """Signs on."""
         if self.user is None:
             self.user = MatrixUser(self._rig.url, self.localpart).register()
+            # Who shares a room sees the presence; and the invitation waits until the ghost is signed on.
+            self.user.create(self._rig.accounts[0].name)
             self._thread.start()
         self._present.set()
         self._mine().show("online")
@@ -110,9 +112,8 @@ class MatrixPerson:
             with suppress(MatrixRefusal):
                 if user.members(room).get(to) == "join":
                     return room
-        room = user.create(to)
-        _until(lambda: user.members(room).get(to) == "join", f"{to} in the room")
-        return room
+        invited = [room for room in reversed(list(user.rooms)) if user.members(room).get(to) == "invite"]
+        return invited[0] if invited else user.create(to)
 
     def send(self, to: str, text: str) -> None:
         """Writes to an account."""

@@ -367,6 +367,21 @@ def test_an_invitation_is_accepted_and_its_push_answered_then() -> None:
     assert not stage.asked("/createRoom")
 
 
+def test_what_was_written_before_we_joined_is_read() -> None:
+    stage = Stage().up()
+    both = [member(ALICE, "join", 1), member(BOB, "join", 2)]
+    stage.rule("GET", f"/rooms/{ROOM}/state", (200, both))
+    recent = [member(ALICE, "join", 9), text("second", 8), text("first", 7), invite(6), text("earlier", 5)]
+    stage.rule("GET", f"/rooms/{ROOM}/messages", (200, {"chunk": recent}))
+    number = stage.push(invite(6))
+    stage.send(wire.Join(account=ALICE, room=ROOM, sender=BOB), "join")
+    assert stage.replies[number].status == 200
+    assert [one.body for one in told(stage, wire.MessageReceived)] == ["earlier", "first", "second"]
+    stage.push(text("second", 8), text("third", 10))
+    assert [one.body for one in told(stage, wire.MessageReceived)][-1] == "third"
+    assert len(told(stage, wire.MessageReceived)) == 4
+
+
 def test_a_message_that_comes_before_the_room_was_looked_at_is_told() -> None:
     stage = Stage().up()
     stage.rule("GET", f"/rooms/{ROOM}/state", None)

@@ -13,7 +13,7 @@ from transports.matrix.machine.context import Context
 from transports.matrix.machine.pushes import Push, Pushes
 from transports.matrix.machine.rooms import Room
 from transports.matrix.wire import requests
-from transports.matrix.wire.answers import Refusal, presence_in, state_in
+from transports.matrix.wire.answers import Refusal, presence_in, recent_in, state_in
 from transports.matrix.wire.errors import MatrixSyntaxError
 from transports.matrix.wire.events import (
     Event,
@@ -283,6 +283,14 @@ class InboundEvents:
 
         def seen(outcome: Outcome, at: float) -> None:
             self._seen(room, native.sender, outcome, at)
+            if rooms.get(native.room) is not room:
+                self._answered(account, native.room)
+                return
+            recent = requests.recent(account, native.room)
+            self._context.calls.submit(recent, (account, native.room), read, at)
+
+        def read(outcome: Outcome, at: float) -> None:
+            self._written_before(room, outcome, at)
             self._answered(account, native.room)
 
         timeout = self._context.config.join_timeout
@@ -316,6 +324,29 @@ class InboundEvents:
         if state.encrypted:
             room.encrypted = True
             self._say(room, ENCRYPTED, "encrypted", now)
+
+    def _written_before(self, room: Room, outcome: Outcome, now: float) -> None:
+        """What was written before we had joined is pushed to nobody: it is read, up to the invitation or before it."""
+        push = self._answering.get((room.account, room.id))
+        if push is None or isinstance(outcome, Refusal | Lost) or self._context.rooms.get(room.id) is not room:
+            return
+        events: list[tuple[Event, object]] = []
+        before = False
+        for raw in recent_in(outcome):  # the newest first
+            try:
+                event = read_event(raw)
+            except MatrixSyntaxError:
+                continue
+            if event.type == "m.room.member" and event.state_key == room.account:
+                membership = text_in(event.content, "membership")
+                if membership == "join":
+                    before = True
+                elif membership == "leave":
+                    break  # what was said when we were here before is known
+            elif before and event.state_key is None and not self.pushes.was_recorded(event.event_id):
+                events.append((event, raw))
+        for event, raw in reversed(events):
+            self._event(event, raw, push, now)
 
     def _take_room(self, room: Room, peer: str, now: float) -> None:
         """The newest room of a pair is the one; the one before is left."""

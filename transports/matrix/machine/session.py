@@ -87,6 +87,7 @@ class MatrixSession:
 
     def sign_on(self, account: str, now: float) -> None:
         """Signs a ghost on; what becomes of it is told as `LinkState`."""
+        self.homeserver.knocked(now)
         self.accounts.sign_on(account, now)
 
     def sign_off(self, account: str, now: float) -> None:

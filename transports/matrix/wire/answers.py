@@ -93,6 +93,12 @@ def rooms_in(answer: Any) -> tuple[str, ...]:
     return tuple(one for one in found if isinstance(one, str) and is_room_id(one)) if isinstance(found, list) else ()
 
 
+def recent_in(answer: Any) -> tuple[object, ...]:
+    """Returns the events of an answer to ``messages``, as they are."""
+    found = answer.get("chunk") if isinstance(answer, dict) else None
+    return tuple(found) if isinstance(found, list) else ()
+
+
 def direct_in(answer: Any) -> dict[str, list[str]]:
     """Returns who shares which rooms, of an answer about ``m.direct``."""
     if not isinstance(answer, dict):

@@ -25,11 +25,14 @@ class Request:
     path: str
     user: str = ""
     body: dict[str, Any] | None = None
+    query: tuple[tuple[str, str], ...] = ()
 
     @property
     def target(self) -> str:
         """The path with its query."""
-        return f"{self.path}?user_id={_part(self.user)}" if self.user else self.path
+        query = [*self.query, *((("user_id", self.user),) if self.user else ())]
+        told = "&".join(f"{name}={_part(value)}" for name, value in query)
+        return f"{self.path}?{told}" if told else self.path
 
     def content(self) -> bytes:
         """Returns the JSON of the body. Halves of surrogate pairs were taken out before: orjson refuses them."""
@@ -115,6 +118,11 @@ def create_direct(user: str, other: str) -> Request:
 def state(user: str, room: str) -> Request:
     """Asks for the whole state of a room."""
     return Request(method="GET", path=_room(room, "state"), user=user)
+
+
+def recent(user: str, room: str) -> Request:
+    """Asks for the last events of a room, the newest first."""
+    return Request(method="GET", path=_room(room, "messages"), user=user, query=(("dir", "b"), ("limit", "50")))
 
 
 def invite(user: str, room: str, other: str) -> Request:
