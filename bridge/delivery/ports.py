@@ -56,9 +56,6 @@ class Sink(Protocol[N_contra]):
     def link_changed(self, change: LinkChange) -> None:
         """Takes the news that a link has entered a state."""
 
-    def admits(self, native: N_contra) -> bool:
-        """Whether a native event would be taken, as far as its ends and policy say. Nothing of it goes on record."""
-
 
 class Transport(Protocol[N]):
     """A network's wire, speaking its native events."""

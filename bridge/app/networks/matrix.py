@@ -1,7 +1,7 @@
 """Matrix: the transport and its mapping as one network."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, cast
 
 import structlog
 from attrs import define
@@ -30,6 +30,13 @@ _NO_FILES = frozenset({"m.sticker", "m.location"})
 _ROOM_EVENTS = (wire.MessageReceived, wire.ReactionReceived, wire.RedactionReceived)
 
 
+class _Admitting(Protocol):
+    """A sink that tells beforehand what it would refuse: the ingress."""
+
+    def admits(self, native: Any) -> bool:
+        """Whether a native event would be taken."""
+
+
 @define(eq=False)
 class MatrixWire(SessionWire):
     """The Matrix transport as a port of delivery.
@@ -45,7 +52,7 @@ class MatrixWire(SessionWire):
             self._changed(native)
             on_recorded(True)
             return
-        if isinstance(native, wire.Invited) and self.sink.admits(native):
+        if isinstance(native, wire.Invited) and cast("_Admitting", self.sink).admits(native):
             # Nothing was said yet: what is going to be is judged and recorded, message by message.
             log.info("invited", network=self.network, account=native.account, by=native.sender, room=native.room)
             on_recorded(True)

@@ -182,6 +182,7 @@ class MatrixRig:
         ("@rn:hs.example", "@m:hs.example", False),
     )
     cannot: Mapping[Ability, str] = {
+        "connection": "HTTP: connections come and go, and the homeserver is away when a request says so",
         "kick": "an application service is signed on by a token of its own: there is no other client",
         "look_alikes": "localparts of new accounts are ASCII letters in lower case, digits and a few signs",
     }
