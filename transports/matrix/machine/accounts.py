@@ -19,6 +19,8 @@ from transports.matrix.wire.answers import Refusal, direct_in, presence_in, room
 from transports.matrix.wire.names import split_user_id
 from transports.matrix.wire.native import LinkState, OwnPresence, PresenceReceived, Watch
 
+CHECKED_AT_ONCE: Final = 50
+"""Rooms of a ghost that are looked at after its sign-on; what is beyond is looked at when it is used."""
 MAX_WANTED: Final = 5_000
 _IN_USE: Final = frozenset({"M_USER_IN_USE"})
 
@@ -53,6 +55,7 @@ class Account:
     shown: OwnPresence | None = None
     called: str = ""
     to_read: int = 0
+    unchecked: list[Room] = field(factory=list)
 
 
 class Accounts:
@@ -109,6 +112,15 @@ class Accounts:
     def tell(self, name: str, state: Link, reason: str, retry_in: float | None = None) -> None:
         """Tells the owner how an account stands."""
         self._context.emit(LinkState(account=name, state=state, reason=reason, retry_in=retry_in))
+
+    def stop(self) -> None:
+        """Everybody is signed off: the bridge ends."""
+        names = list(self._of)
+        self._of.clear()
+        self._starting.clear()
+        self._refresh.clear()
+        for name in names:
+            self.tell(name, Link.LOGGED_OUT, "signed off")
 
     def server_up(self, now: float) -> None:
         """The homeserver is there: everybody signs on."""
@@ -217,7 +229,9 @@ class Accounts:
             if peer is None:
                 unknown.append(room_id)
             elif rooms.has_room_for(account.name):
-                rooms.add(Room(room_id, account.name, peer, checked=False, members={peer: "join"}))
+                room = rooms.add(Room(room_id, account.name, peer, checked=False, members={peer: "join"}))
+                if len(account.unchecked) < CHECKED_AT_ONCE:
+                    account.unchecked.append(room)
         account.to_read = len(unknown)
         for room_id in unknown:
             self._ask_state(account, room_id, now)
@@ -259,6 +273,21 @@ class Accounts:
         self._show(account, now)
         self._refresh.append((now + self._context.config.presence_refresh, account.name))
         self.tell(account.name, Link.UP, "")
+        rooms, account.unchecked = account.unchecked, []
+        for room in rooms:
+            self._check(room, now)
+
+    def _check(self, room: Room, now: float) -> None:
+        """Looks at a room that we know by its name alone, so that the first message in it need not wait for that."""
+
+        def answered(outcome: Outcome, _at: float) -> None:
+            if not isinstance(outcome, Refusal | Lost) and not room.checked:
+                state = state_in(outcome)
+                room.members = {user: how for user, how in state.members.items() if user != room.account}
+                room.encrypted, room.checked = state.encrypted, True
+
+        lane = (room.account, "check")
+        self._context.calls.submit(requests.state(room.account, room.id), lane, answered, now, deadline=now + 60.0)
 
     # Rooms
 

@@ -84,6 +84,7 @@ class MatrixSession:
         self.homeserver.stop()
         self._calls.clear("the bridge stops", now)
         self._conversations.server_down(now)
+        self.accounts.stop()
 
     def sign_on(self, account: str, now: float) -> None:
         """Signs a ghost on; what becomes of it is told as `LinkState`."""
