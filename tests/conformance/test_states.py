@@ -148,6 +148,7 @@ async def test_a_stop_waits_for_answers(stage: Stage) -> None:
     assert stage.proxy.connections == before
 
 
+@pytest.mark.needs("connection")
 @asynchronous
 async def test_a_stop_does_not_wait_for_ever(stage: Stage) -> None:
     account = await stage.up()
