@@ -224,6 +224,7 @@ class Daemon:
                 options=self.home.options[name],
                 reactor=self.reactor,
                 clock=clock,
+                keys=self.home.keys,
             )
             try:
                 network = KINDS[section.kind].build(around)

@@ -60,6 +60,8 @@ _EXAMPLES = {
     "YmsgOptions.server": '"127.0.0.1:5050"',
     "MsnpOptions.server": '"127.0.0.1:1863"',
     "IrcOptions.server": '"127.0.0.1:6667"',
+    "homeserver": '"http://127.0.0.1:8008"',
+    "server_name": '"example.org"',
 }
 
 

@@ -5,13 +5,14 @@ from types import MappingProxyType
 from typing import Any
 
 from bridge.app.config import Config, structure
-from bridge.app.networks import irc_kind, loopback_kind, msnp_kind, oscar_kind, xmpp_kind, ymsg_kind
+from bridge.app.networks import irc_kind, loopback_kind, matrix_kind, msnp_kind, oscar_kind, xmpp_kind, ymsg_kind
 from bridge.app.networks.base import Kind
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "irc": irc_kind.KIND,
         "loopback": loopback_kind.KIND,
+        "matrix": matrix_kind.KIND,
         "msnp": msnp_kind.KIND,
         "oscar": oscar_kind.KIND,
         "xmpp": xmpp_kind.KIND,

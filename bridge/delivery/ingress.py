@@ -122,6 +122,21 @@ class Ingress:
                 f"{_what_next(change)} What you send there waits.",
             )
 
+    def admits(self, native: Any) -> bool:
+        """Whether there is a way for a native event, and policy does not forbid it."""
+        result = self.link.mapping.to_canonical(native)
+        if isinstance(result, Unmappable):
+            return False
+        judge = self.pipeline.judge
+        for draft in result:
+            way = judge.directory.route(draft.origin, draft.sender.address, draft.recipients[0].address)
+            if isinstance(way, NoRoute):
+                return False
+            envelope = self.ephemeral.envelope(draft.origin, draft.conversation, way, draft.body)
+            if judge.judge(envelope, way.recipient).effect == "forbid":
+                return False
+        return True
+
     def _take(self, draft: Draft, on_recorded: Callable[[Intake], None]) -> None:
         body = draft.body
         if body.durable:
@@ -227,4 +242,6 @@ def _what_next(change: LinkChange) -> str:
         return "It is not tried again by itself."
     minutes = max(1, round(change.retry_in / 60))
     about = f"about {minutes} minutes" if minutes > 1 else "about a minute"
+    if change.state is LinkState.AUTH_FAILED:
+        return f"It is tried again in {about}."
     return f"It is signed on here again in {about}, which signs the other one off."

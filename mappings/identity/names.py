@@ -16,6 +16,7 @@ from attrs import frozen
 from mappings.identity.characters import fault
 from mappings.identity.errors import AddressError
 from mappings.identity.jid import MAX_JID, normal_jid
+from mappings.identity.matrix_names import MAX_NAME, matrix_name
 from transports.irc.wire import names as irc_names
 from transports.sip.wire.errors import SipSyntaxError
 from transports.sip.wire.uri import parse_host
@@ -181,6 +182,7 @@ LOOPBACK: Final = NameRules(kind="loopback", longest=MAX_LOOPBACK_NAME, normal=_
 YMSG: Final = NameRules(kind="ymsg", longest=MAX_MAIL_NAME, normal=_yahoo_id)
 MSNP: Final = NameRules(kind="msnp", longest=MAX_PASSPORT, normal=_passport)
 XMPP: Final = NameRules(kind="xmpp", longest=MAX_JID, normal=normal_jid)
+MATRIX: Final = NameRules(kind="matrix", longest=MAX_NAME, normal=matrix_name)
 SIP: Final = NameRules(kind="sip", longest=MAX_SIP_ADDRESS, normal=_sip_address)
 
 _ALL: Final = (
@@ -190,6 +192,7 @@ _ALL: Final = (
     YMSG,
     MSNP,
     XMPP,
+    MATRIX,
     SIP,
 )
 RULES: Final[Mapping[str, NameRules]] = MappingProxyType({rules.kind: rules for rules in _ALL})

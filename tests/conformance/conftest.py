@@ -1,6 +1,7 @@
 """Each test for each network that is able; what fails unseen (an exception that was only logged) fails the test."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from typing import cast
 
 import pytest
@@ -10,6 +11,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from tests.conformance.rigs import RIGS
 from tests.kit.conformance.rig import Rig
 from tests.kit.conformance.stage import Stage
+from tests.peers.process import PeerMissing
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -28,8 +30,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", params=list(RIGS))
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """A network with its server, for all tests of it."""
-    with RIGS[request.param]() as made:
+    """A network with its server, for all tests of it; skipped where a server of others is not installed."""
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(RIGS[request.param]())
+        except PeerMissing as missing:
+            pytest.skip(str(missing))
         for number in (0, 1):
             made.outsider(number).come()
         yield made

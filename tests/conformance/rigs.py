@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from tests.kit.conformance.irc import IrcRig
 from tests.kit.conformance.loopback import LoopbackRig
+from tests.kit.conformance.matrix import MatrixRig
 from tests.kit.conformance.msnp import MsnpRig
 from tests.kit.conformance.oscar import OscarRig
 from tests.kit.conformance.rig import Rig
@@ -21,4 +22,5 @@ RIGS: Mapping[str, Callable[[], Rig]] = {
     "irc-plain": lambda: IrcRig(Ngircd, tags=False),
     "xmpp": lambda: XmppRig(component=False),
     "xmpp-component": lambda: XmppRig(component=True),
+    "matrix": MatrixRig,
 }

@@ -188,6 +188,7 @@ async def test_the_same_envelope_makes_the_same_natives(stage: Stage) -> None:
     assert first != mapping.from_canonical(other, other.recipients[0], account, caps), "two messages are two"
 
 
+@pytest.mark.needs("connection")
 @asynchronous
 async def test_what_was_not_answered_before_a_break_is_unknown_and_can_be_sent_again(stage: Stage) -> None:
     account = await stage.up()
@@ -245,7 +246,7 @@ async def test_a_send_under_way_is_not_begun_twice(stage: Stage) -> None:
     assert heard_by(outsider, 0).count("only once") == 1
 
 
-@pytest.mark.needs("redelivers")
+@pytest.mark.needs("redelivers", "connection")
 @asynchronous
 async def test_what_was_not_recorded_comes_again(stage: Stage) -> None:
     account = stage.normal(stage.rig.accounts[0].name)
@@ -275,6 +276,7 @@ async def test_what_was_not_recorded_comes_again(stage: Stage) -> None:
     assert came() == 2, "recorded: the network has let it go"
 
 
+@pytest.mark.needs("connection")
 @asynchronous
 async def test_late_words_of_the_record_do_no_harm(stage: Stage) -> None:
     account = await stage.up()

@@ -47,6 +47,7 @@ async def test_a_wrong_password_is_told_and_not_tried_again(stage: Stage) -> Non
     await stage.state(account, LinkState.UP)
 
 
+@pytest.mark.needs("connection")
 @asynchronous
 async def test_a_broken_connection_comes_back(stage: Stage) -> None:
     account = await stage.up()
@@ -147,6 +148,7 @@ async def test_a_stop_waits_for_answers(stage: Stage) -> None:
     assert stage.proxy.connections == before
 
 
+@pytest.mark.needs("connection")
 @asynchronous
 async def test_a_stop_does_not_wait_for_ever(stage: Stage) -> None:
     account = await stage.up()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import frozen
 
 if TYPE_CHECKING:  # a command that only reads options needs none of them
+    from pathlib import Path
+
     from bridge.app.sections import NetworkSection
     from bridge.delivery.ports import Link, Sink
     from bridge.identity.secret import Secret
@@ -25,6 +27,8 @@ class Surroundings:
     options: Any
     reactor: Any
     clock: Callable[[], float]
+    keys: Path | None = None
+    """The folder of the bridge's secrets, for a kind that has some of its own."""
 
 
 class Network(Protocol):

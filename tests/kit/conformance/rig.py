@@ -17,13 +17,24 @@ from bridge.model.body import TypingState
 from bridge.model.presence import PersonPresence
 
 Ability = Literal[
-    "kick", "redelivers", "stores", "stores_ours", "typing", "presence", "receipts", "edits", "restart", "look_alikes"
+    "kick",
+    "redelivers",
+    "stores",
+    "stores_ours",
+    "typing",
+    "presence",
+    "receipts",
+    "edits",
+    "restart",
+    "look_alikes",
+    "connection",
 ]
 """What a rig may lack, each with its reason in `Rig.cannot`:
 
 kick: signing an account of ours on elsewhere. redelivers: what came in and was not recorded comes again after a loss.
 stores: messages wait for whoever is off-line; stores_ours: for accounts of
 ours too. typing, presence, receipts, edits: as the network has them.
+connection: an account is up for as long as its connection is; else a connection that breaks is no news.
 restart: the server can be stopped and started again. look_alikes: names that look alike can have accounts.
 """
 

@@ -91,6 +91,10 @@ class Door:
         else:
             on_recorded(TAKEN)
 
+    def admits(self, _native: Any) -> bool:
+        """Everything is let in."""
+        return True
+
     def link_changed(self, change: LinkChange) -> None:
         """A link has entered a state."""
         self.changes.append(change)
@@ -148,6 +152,7 @@ class Stage:
             options=self.home.options[NETWORK],
             reactor=reactor,
             clock=time.time,
+            keys=self.home.keys,
         )
         return KINDS[section.kind].build(around)
 
