@@ -275,11 +275,6 @@ class SipMapping:
         try:
             if isinstance(body, Message):
                 return self._send_message(event, body, recipient, caps)
-            if isinstance(body, Edit):
-                corrected = self._send_message(event, _corrected(body), recipient, caps)
-                return evolve(
-                    corrected, losses=(*corrected.losses, Loss(feature="edit", detail="told as a new message"))
-                )
             if isinstance(body, Typing):
                 return self._send_typing(event, body, recipient, caps)
             if isinstance(body, PresenceUpdate):
@@ -446,15 +441,6 @@ _STATES_OUT: Final[dict[TypingState, State]] = {
     TypingState.IDLE: "idle",
     TypingState.GONE: "gone",
 }
-
-
-def _corrected(body: Edit) -> Message:
-    """Returns a correction as a message that says that it is one: pager mode has no form for it."""
-    first, *others = body.replacement.parts or (TextPart(text=""),)
-    if isinstance(first, TextPart):
-        html = None if first.html is None else f"[corrected] {first.html}"
-        first = evolve(first, text=f"[corrected] {first.text}", html=html)
-    return evolve(body.replacement, parts=(first, *others), wants=())
 
 
 def _without_subject(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
