@@ -221,7 +221,7 @@ class PresenceHub:
             who.watches += 1
             watch = self._watches[watcher.id] = watcher
             index, key = self._index_of(watcher)
-            first = not index.of(key)
+            first = index.first(key) is None
             index.add(key, watch)
             if first:
                 self._outlet.looked_at(watcher.target, watcher.by, wanted=True)
