@@ -128,7 +128,7 @@ def main(arguments: list[str]) -> int:
 
         reactor.callWhenRunning(begin)
         reactor.run()
-    return status[0]
+    return status[0] if status else 1  # stopped from outside
 
 
 if __name__ == "__main__":

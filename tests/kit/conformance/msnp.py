@@ -193,6 +193,7 @@ class MsnpRig:
         logins = [Login(name=f"many{number:05}@hotmail.example", password="m") for number in range(count)]
         for login in logins:
             self.process.control("account", name=login.name, password=login.password)
+            self._passwords[login.name] = login.password  # they are there after a restart, too
         return logins
 
     @property
