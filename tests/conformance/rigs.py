@@ -19,7 +19,7 @@ RIGS: Mapping[str, Callable[[], Rig]] = {
     "yahoo": YmsgRig,
     "msn": MsnpRig,
     "irc": lambda: IrcRig(Inspircd, tags=True),
-    "irc-plain": lambda: IrcRig(Ngircd, tags=False),
+    "irc-plain": lambda: IrcRig(lambda: Ngircd(penalty=0), tags=False),
     "xmpp": lambda: XmppRig(component=False),
     "xmpp-component": lambda: XmppRig(component=True),
     "matrix": MatrixRig,

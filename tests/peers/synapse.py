@@ -19,7 +19,10 @@ from tests.peers.process import Child, PeerError, PeerMissing, port_is_bound
 ROOT = Path(__file__).parents[2]
 PLACE = "SIMPLEBRIDGE_SYNAPSE"
 """Names the environment that Synapse is installed in; otherwise it is looked for in `.venv-synapse`."""
-HOW = "python3 -m venv .venv-synapse && .venv-synapse/bin/pip install --no-deps -r tests/peers/synapse-requirements.txt"
+HOW = (
+    "python3 -m venv .venv-synapse && .venv-synapse/bin/pip install --no-deps --require-hashes "
+    "-r tests/peers/synapse-requirements.txt"
+)
 START_SECONDS = 60.0
 _WIDE = '{"per_second": 1000, "burst_count": 1000}'
 

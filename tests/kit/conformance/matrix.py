@@ -259,6 +259,10 @@ class MatrixRig:
         """There is no such thing."""
         raise NotImplementedError(f"{self.cannot['kick']}: {account}")
 
+    def sayable(self, text: str) -> str:
+        """What a client can send of a text: any text."""
+        return text
+
     def add_accounts(self, count: int) -> Sequence[Login]:
         """A ghost is made when it is signed on."""
         return [Login(name=f"@_sip_p{number}:{_SERVER}", password="") for number in range(count)]
