@@ -24,3 +24,8 @@ RIGS: Mapping[str, Callable[[], Rig]] = {
     "xmpp-component": lambda: XmppRig(component=True),
     "matrix": MatrixRig,
 }
+
+TWINS: Mapping[str, str] = {"icq": "aim", "irc-plain": "irc"}
+"""Rigs whose sign-on and states are the code that another rig shows; what people say and are told is asked of both."""
+SHOWN_BY_TWIN = frozenset({"test_states", "test_hostile"})
+"""The modules that are left out for a twin."""
