@@ -200,7 +200,8 @@ class XmppMapping:
     def _notices(self, native: wire.Inbound) -> tuple[Draft, ...]:
         if isinstance(native, wire.RoomInvitation):
             reason = clean(native.reason)[0].strip()[:MAX_QUOTED]
-            text = f"[invites you to the room {native.room}; it was declined]" + (f" {reason}" if reason else "")
+            end = "the bridge does not join rooms" if native.direct else "it was declined"
+            text = f"[invites you to the room {native.room}; {end}]" + (f" {reason}" if reason else "")
             return (self._notice(native.account, native.sender, text, None, None),)
         if isinstance(native, wire.SentElsewhere):
             text = f"[you wrote with another client:] {clean(native.text)[0]}"

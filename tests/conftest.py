@@ -26,6 +26,12 @@ settings.register_profile(
 settings.load_profile("bridge")
 
 
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: nobody has to look for garbage in it after each test."""
+    gc.collect()
+    gc.freeze()
+
+
 def _uses_the_reactor(item: pytest.Item) -> bool:
     function = getattr(item, "obj", None)
     return inspect.iscoroutinefunction(inspect.unwrap(function)) if function is not None else False

@@ -8,14 +8,17 @@ import pytest
 import pytest_twisted
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
-from tests.conformance.rigs import RIGS
+from tests.conformance.rigs import RIGS, SHOWN_BY_TWIN, TWINS
 from tests.kit.conformance.rig import Rig
 from tests.kit.conformance.stage import Stage
 from tests.peers.process import PeerMissing
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what a rig says that it cannot: its reason stands in `Rig.cannot`, and test_rigs.py reads it."""
+    """Leaves out what a rig says that it cannot: its reason stands in `Rig.cannot`, and test_rigs.py reads it.
+
+    And of twins what one of them shows for both.
+    """
     cannot = {name: set(make().cannot) for name, make in RIGS.items()}
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
@@ -23,7 +26,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         needed = {ability for mark in item.iter_markers("needs") for ability in mark.args}
         params = getattr(item, "callspec", None)
         name = "" if params is None else params.params.get("rig", "")
-        (left_out if needed & cannot.get(name, set()) else kept).append(item)
+        shown = name in TWINS and item.path.stem in SHOWN_BY_TWIN
+        (left_out if shown or needed & cannot.get(name, set()) else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)
 

@@ -19,8 +19,13 @@ RIGS: Mapping[str, Callable[[], Rig]] = {
     "yahoo": YmsgRig,
     "msn": MsnpRig,
     "irc": lambda: IrcRig(Inspircd, tags=True),
-    "irc-plain": lambda: IrcRig(Ngircd, tags=False),
+    "irc-plain": lambda: IrcRig(lambda: Ngircd(penalty=0), tags=False),
     "xmpp": lambda: XmppRig(component=False),
     "xmpp-component": lambda: XmppRig(component=True),
     "matrix": MatrixRig,
 }
+
+TWINS: Mapping[str, str] = {"icq": "aim", "irc-plain": "irc"}
+"""Rigs whose sign-on and states are the code that another rig shows; what people say and are told is asked of both."""
+SHOWN_BY_TWIN = frozenset({"test_states", "test_hostile"})
+"""The modules that are left out for a twin."""

@@ -6,13 +6,19 @@ import pytest
 
 from bridge.app.registry import KINDS
 from bridge.model.capabilities import Support
-from tests.conformance.rigs import RIGS
+from tests.conformance.rigs import RIGS, TWINS
 from tests.kit.conformance.rig import Ability, Rig
 from tests.kit.conformance.stage import Stage, asynchronous
 
 
 def test_each_kind_of_network_has_a_rig() -> None:
     assert set(KINDS) == {make().kind for make in RIGS.values()}
+
+
+def test_twins_are_of_one_kind_and_one_of_them_is_asked_everything() -> None:
+    for name, twin in TWINS.items():
+        assert RIGS[name]().kind == RIGS[twin]().kind or {name, twin} == {"icq", "aim"}  # two kinds, one transport
+        assert twin not in TWINS
 
 
 @pytest.mark.parametrize("name", list(RIGS))

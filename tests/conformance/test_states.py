@@ -67,9 +67,9 @@ async def test_a_server_that_is_down_is_tried_with_pauses(stage: Stage) -> None:
     await stage.proxy.refuse()
     account = stage.sign_on(stage.rig.accounts[0])
     await stage.state(account, LinkState.TRANSIENT)
-    await pause(3 * QUIET)
+    await pause(1.5 * QUIET)
     changes = [change for change in stage.changes(account) if change.state is LinkState.TRANSIENT]
-    assert len(changes) < 12, "a server that is down is not hammered on"
+    assert len(changes) < 7, "a server that is down is not hammered on"
     assert all(change.retry_in for change in changes)
     stage.proxy.accept()
     await stage.state(account, LinkState.UP, since=len(stage.changes(account)))

@@ -6,9 +6,11 @@ Debian has no package of it that CI could install: it comes from PyPI, pinned, i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Self
@@ -19,7 +21,10 @@ from tests.peers.process import Child, PeerError, PeerMissing, port_is_bound
 ROOT = Path(__file__).parents[2]
 PLACE = "SIMPLEBRIDGE_SYNAPSE"
 """Names the environment that Synapse is installed in; otherwise it is looked for in `.venv-synapse`."""
-HOW = "python3 -m venv .venv-synapse && .venv-synapse/bin/pip install --no-deps -r tests/peers/synapse-requirements.txt"
+HOW = (
+    "python3 -m venv .venv-synapse && .venv-synapse/bin/pip install --no-deps --require-hashes "
+    "-r tests/peers/synapse-requirements.txt"
+)
 START_SECONDS = 60.0
 _WIDE = '{"per_second": 1000, "burst_count": 1000}'
 
@@ -110,6 +115,13 @@ class Synapse:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def service_state(self) -> str | None:
+        """Returns what it takes the application service to be, ``up`` or ``down``; None: it has not tried yet."""
+        database = sqlite3.connect(f"file:{self.directory}/homeserver.db?mode=ro", uri=True, timeout=10.0)
+        with contextlib.closing(database):
+            row = database.execute("SELECT state FROM application_services_state").fetchone()
+        return None if row is None or row[0] is None else str(row[0])
 
     def log(self) -> str:
         """Returns the end of what it has logged."""

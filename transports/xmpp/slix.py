@@ -155,14 +155,19 @@ class _Stream(_Bounded):
             self._give_up(str(error))
             return None
         ticket.release()
-        self.settle()
+        self._count()
         return None if taken else stanza
 
     def _counted(self, ticket: Ticket) -> None:
         """Notes a stanza that counts for XEP-0198."""
 
+    def _count(self) -> bool:
+        """Counts what is on record by now. Returns whether that is more than before."""
+        return False
+
     def settle(self) -> None:
-        """Counts what is on record by now."""
+        """Something is on record that was not when its stanza had been read."""
+        self._count()
 
     def part(self) -> None:
         """Ends the stream: nothing more is told of it, and nothing of it goes on."""
@@ -266,11 +271,18 @@ class ClientStream(_Stream, ClientXMPP):  # type: ignore[misc]  # the hooks of t
         if self._management.enabled_in:
             self.tickets.append(ticket)
 
-    def settle(self) -> None:
-        """Counts what is on record by now."""
+    def _count(self) -> bool:
+        """Counts what is on record by now. Returns whether that is more than before."""
+        before = len(self.tickets)
         while self.tickets and self.tickets[0].done:
             self.tickets.popleft()
             self._management.handled = (self._management.handled + 1) % MAX_COUNT
+        return len(self.tickets) < before
+
+    def settle(self) -> None:
+        """Something is on record now: the server is told, for it may have asked before it was (XEP-0198 section 4)."""
+        if self._count():
+            self._management.send_ack()
 
     def write_stanza(self, element: Element) -> None:
         """Sends a stanza, as one that XEP-0198 counts."""

@@ -1,6 +1,5 @@
 """IRC: the transport and its mapping as one network."""
 
-from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -98,12 +97,12 @@ def _tls(options: IrcOptions) -> TlsOptions:
     more: dict[str, Any] = {}
     try:
         if options.tls_ca:
-            parts = Path(options.tls_ca).read_bytes().split(_END_OF_CERTIFICATE)[:-1]
+            parts = options.tls_ca.read_bytes().split(_END_OF_CERTIFICATE)[:-1]
             trusted = [Certificate.loadPEM(part + _END_OF_CERTIFICATE) for part in parts]
             more["trustRoot"] = trustRootFromCertificates(trusted)  # type: ignore[no-untyped-call]
         if options.tls_certificate:
             more["clientCertificate"] = PrivateCertificate.loadPEM(  # type: ignore[no-untyped-call]
-                Path(options.tls_certificate).read_bytes()
+                options.tls_certificate.read_bytes()
             )
     except Exception as error:
         raise ValueError(f"a TLS file cannot be used: {error}") from error

@@ -3,6 +3,8 @@
 Apart from ``irc``, so that a command reads and checks a configuration without loading what speaks the protocol.
 """
 
+from pathlib import Path
+
 from attrs import field, frozen
 
 from bridge.app.networks.base import Kind, Network, Surroundings
@@ -19,9 +21,9 @@ class IrcOptions:
     """A server of the network; 6667 is the usual port, 6697 that of TLS."""
     tls: bool = False
     """TLS from the first byte; the server's certificate has to be valid for the host of ``server``."""
-    tls_ca: str = ""
+    tls_ca: Path | None = None
     """A PEM file with the authorities that are trusted, instead of the system's."""
-    tls_certificate: str = ""
+    tls_certificate: Path | None = None
     """A PEM file with a certificate of ours and its key, for ``auth = "external"``."""
     auth: str = field(default="auto", validator=one_of(*_AUTH))
     """How the password of a bound name is shown: ``auto`` (the best SASL mechanism that the server offers, else PASS),

@@ -3,6 +3,7 @@
 Apart from ``matrix``, so that a command reads and checks a configuration without loading what speaks the protocol.
 """
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,9 +59,9 @@ class MatrixOptions:
     """How the names of our people on Matrix begin: alice is ``@_sip_alice:SERVER_NAME``. All such names are ours."""
     bot: str = field(default="simplebridge", validator=_localpart)
     """The bridge's own user on the homeserver; it writes to nobody."""
-    tokens: str = ""
+    tokens: Path | None = None
     """A file with the two secrets that the bridge and the homeserver know each other by, as JSON: ``as_token`` and
-    ``hs_token``. By default they are made by the bridge and kept with its keys; a relative path begins there."""
+    ``hs_token``. By default they are made by the bridge and kept with its keys."""
     sign_ons_per_second: float = field(default=20.0, validator=positive)
     """A restart with many accounts is no storm on the homeserver."""
     requests_per_second: float = field(default=50.0, validator=positive)

@@ -22,7 +22,7 @@ def registration_of(network: str, options: MatrixOptions, keys: Path) -> Registr
     Raises:
         ValueError: the file of the tokens cannot be used.
     """
-    path = keys / (options.tokens or f"matrix-{network}.json")
+    path = options.tokens or keys / f"matrix-{network}.json"
     if not path.exists():
         made = {name: secrets.token_urlsafe(_TOKEN_BYTES) for name in ("as_token", "hs_token")}
         write_private_file(path, json.dumps(made).encode(), replace=False)

@@ -92,6 +92,7 @@ def build(around: Surroundings) -> SessionNetwork:
         resource=options.resource,
         signons=Rates(network=options.sign_ons_per_second),
         comeback=ComebackTimes(elsewhere_wait=options.elsewhere_wait, elsewhere_times=options.elsewhere_times),
+        resume_within=options.resume_within,
         ping_after=options.ping_after,
         ping_timeout=options.ping_timeout,
         carbons=options.carbons,

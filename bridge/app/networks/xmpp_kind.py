@@ -41,6 +41,9 @@ class XmppOptions:
     """Seconds without a word of the server until it is asked whether it is there."""
     ping_timeout: float = field(default=30.0, validator=positive)
     """Seconds until a server that does not answer is given up, and what was not confirmed is unknown."""
+    resume_within: float = field(default=20.0, validator=positive)
+    """Of clients: seconds in which a stream that broke may be resumed (XEP-0198); until then it is open what became of
+    the messages that nobody has confirmed, and from then on it is unknown."""
     elsewhere_wait: float = field(default=300.0, validator=not_negative)
     """After another client signed on with our resource, seconds until the bridge takes it back; twice as long each
     further time, up to four hours. 0: never."""

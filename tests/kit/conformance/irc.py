@@ -205,6 +205,10 @@ class IrcRig:
         """Services end the session for another client that says whose name it is; as networks do it, by KILL."""
         kill(self.irc.port, account, "GHOST command used by somebody")
 
+    def sayable(self, text: str) -> str:
+        """What a client can send of a text: any text; line ends and empty lines are seen to where it is sent."""
+        return text
+
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Names need not be made."""
         return [Login(name=f"many{number:05}", password=PASSWORD) for number in range(count)]

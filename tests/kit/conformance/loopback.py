@@ -12,7 +12,7 @@ from typing import Any, Self
 from bridge.model.body import TypingState
 from bridge.model.presence import Activity, Basic, PersonPresence
 from tests.kit.conformance.rig import Ability, Heard, Login
-from tests.kit.oscar_server.process import JsonProcess
+from tests.kit.json_process import JsonProcess
 from tests.kit.ports import free_port
 
 _HOST = "127.0.0.1"
@@ -228,6 +228,10 @@ class LoopbackRig:
             line = {"do": "sign-on", "name": account, "password": password, "show": "open"}
             other.sendall(json.dumps(line).encode() + b"\n")
             assert json.loads(lines.readline())["is"] == "welcome"
+
+    def sayable(self, text: str) -> str:
+        """What a client can send of a text: any text."""
+        return text
 
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes further accounts."""

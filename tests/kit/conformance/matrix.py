@@ -125,6 +125,7 @@ class MatrixPerson:
 
     def typing(self, to: str, state: TypingState) -> None:
         """Types to an account."""
+        self._rig.service_is_up()
         self._mine().type(self._room(to), on=state is TypingState.ACTIVE)
 
     def show(self, presence: PersonPresence) -> None:
@@ -149,6 +150,7 @@ class MatrixPerson:
     def displayed(self, heard: Heard) -> None:
         """Has read a message."""
         assert heard.remote_id is not None
+        self._rig.service_is_up()
         user = self._mine()
         room = next(room for room, held in user.rooms.items() if any(e["event_id"] == heard.remote_id for e in held))
         user.read(room, heard.remote_id)
@@ -235,6 +237,10 @@ class MatrixRig:
             person.end()
         self._stack.close()
 
+    def service_is_up(self) -> None:
+        """Waits until Synapse knows that the bridge is there again: what is not kept it tells to no other service."""
+        _until(lambda: self.synapse.service_state() in {None, "up"}, "a service that is up")
+
     def section(self, host: str, port: int) -> str:
         """Options of the network for a server there."""
         lines = (
@@ -258,6 +264,10 @@ class MatrixRig:
     def kick(self, account: str) -> None:
         """There is no such thing."""
         raise NotImplementedError(f"{self.cannot['kick']}: {account}")
+
+    def sayable(self, text: str) -> str:
+        """What a client can send of a text: any text."""
+        return text
 
     def add_accounts(self, count: int) -> Sequence[Login]:
         """A ghost is made when it is signed on."""

@@ -10,8 +10,8 @@ from bridge.model.body import TypingState
 from bridge.model.presence import OFFLINE, PersonPresence
 from mappings.msnp_presence import MSN, from_contact
 from tests.kit.conformance.rig import Ability, Heard, Login, Outsider
+from tests.kit.json_process import Event
 from tests.kit.msnp_server.process import MsnpServerProcess, MsnpUserProcess
-from tests.kit.oscar_server.process import Event
 from tests.kit.ports import free_port
 from transports.msnp.wire.native import ContactPresence
 from transports.msnp.wire.text import normal
@@ -187,6 +187,10 @@ class MsnpRig:
 
     def _password(self, account: str) -> str:
         return next(password for name, password in self._passwords.items() if normal(name) == normal(account))
+
+    def sayable(self, text: str) -> str:
+        """What a client can send of a text: any text."""
+        return text
 
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes further accounts."""

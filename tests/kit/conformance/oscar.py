@@ -9,7 +9,8 @@ from typing import Self
 from bridge.model.body import TypingState
 from bridge.model.presence import Activity, Basic, PersonPresence
 from tests.kit.conformance.rig import Ability, Heard, Login, Outsider
-from tests.kit.oscar_server.process import Event, OscarServerProcess, OscarUserProcess
+from tests.kit.json_process import Event
+from tests.kit.oscar_server.process import OscarServerProcess, OscarUserProcess
 from tests.kit.ports import free_port
 from transports.oscar.wire.flap import DATA, SIGNON, FlapSequence, SignonFrame
 from transports.oscar.wire.names import normal
@@ -204,6 +205,10 @@ class OscarRig:
 
     def _password(self, account: str) -> str:
         return next(password for name, password in self._passwords.items() if normal(name) == normal(account))
+
+    def sayable(self, text: str) -> str:
+        """What a client can send of a text: any text."""
+        return text
 
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes further accounts."""

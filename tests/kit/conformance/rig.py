@@ -164,5 +164,9 @@ class Rig(Protocol):
     def kick(self, account: str) -> None:
         """Signs an account of ours on elsewhere, with a client that is none of ours."""
 
+    def sayable(self, text: str) -> str:
+        """What a client of the network can send of a text: all of it, where the wire has a form for any character."""
+        return text
+
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes so many further accounts of ours, for the benchmark of many sessions."""

@@ -207,7 +207,7 @@ class XmppRig:
             return "\n".join(
                 [*lines, 'mode = "component"', f'component = "{COMPONENT}"', f'secret_file = "{self._secret}"']
             )
-        return "\n".join([*lines, f'ca_file = "{self.prosody.certificate}"'])
+        return "\n".join([*lines, f'ca_file = "{self.prosody.certificate}"', "resume_within = 3.0"])
 
     def stop_server(self) -> None:
         """The server is gone."""

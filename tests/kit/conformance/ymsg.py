@@ -216,6 +216,10 @@ class YmsgRig:
         """Another client takes the name, and leaves again."""
         YmsgUser(self.address, account, self._passwords[normal(account)]).close()
 
+    def sayable(self, text: str) -> str:
+        """What a client can send of a text: any text."""
+        return text
+
     def add_accounts(self, count: int) -> Sequence[Login]:
         """Makes further accounts."""
         logins = [Login(name=f"many{number:05}", password="m") for number in range(count)]

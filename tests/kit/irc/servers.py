@@ -31,6 +31,7 @@ ServerUID = {user}
 [Limits]
 MaxNickLength = 30
 MaxConnectionsIP = 0
+MaxPenaltyTime = {penalty}
 PingTimeout = 60
 [Options]
 DNS = no
@@ -127,15 +128,24 @@ class IrcServer:
 
 
 class Ngircd(IrcServer):
-    """ngIRCd 26: CAP with multi-prefix alone, ISON, ASCII names; no echo, no tags."""
+    """ngIRCd 26: CAP with multi-prefix alone, ISON, ASCII names; no echo, no tags.
+
+    Args:
+        penalty: seconds for which the server reads nothing from who has just signed on, or joined, or written much; it
+            is the server's own rule at -1, and 0 does without.
+    """
 
     program = "ngircd"
     package = "ngircd"
 
+    def __init__(self, penalty: int = -1) -> None:
+        super().__init__()
+        self.penalty = penalty
+
     def configuration(self) -> str:
         """Who it runs as when it is started by root does not matter here: itself."""
         user = "root" if os.getuid() == 0 else str(os.getuid())
-        return _NGIRCD.format(port=self.port, password=PASSWORD, user=user)
+        return _NGIRCD.format(port=self.port, password=PASSWORD, user=user, penalty=self.penalty)
 
     def command(self, path: Path) -> list[str]:
         """In the foreground."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.kit.oscar_server.process import TIMEOUT, Event, JsonProcess, ProcessError
+from tests.kit.json_process import TIMEOUT, Event, JsonProcess, ProcessError
 from transports.msnp.wire.text import normal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.kit.oscar_server.process import TIMEOUT, JsonProcess, ProcessError
+from tests.kit.json_process import TIMEOUT, JsonProcess, ProcessError
 
 
 class YmsgServerProcess(JsonProcess):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.app.config import ENVIRONMENT, Config, ConfigError, find, load, parse
 from bridge.app.home import Home
+from bridge.app.registry import options_of
 from bridge.app.sipconfig import endpoint_config
 from bridge.app.values import HostPort, Listen
 
@@ -84,6 +85,26 @@ def test_paths_are_relative_to_the_file() -> None:
     assert config.store.url == "sqlite:////etc/bridge/db/x.db"
     assert config.policy.file == Path("/etc/bridge/p.toml")
     assert (config.sip.certificate, config.sip.key) == (Path("/etc/bridge/c.pem"), Path("/k.pem"))
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ('kind = "xmpp"\nsecret_file = "a.x"\nca_file = "/b.x"\n', ("secret_file", "ca_file")),
+        ('kind = "irc"\nserver = "h:1"\ntls_ca = "a.x"\ntls_certificate = "/b.x"\n', ("tls_ca", "tls_certificate")),
+        ('kind = "matrix"\nhomeserver = "http://h"\nserver_name = "h"\ntokens = "a.x"\n', ("tokens",)),
+    ],
+)
+def test_paths_of_a_network_are_relative_to_the_file_too(text: str, keys: tuple[str, ...]) -> None:
+    config = parse(f'{BASE}[networks.net]\ndomain = "net.corp.example"\n{text}', PATH)
+    options = options_of(config, "net")
+    wanted = [Path("/etc/bridge/a.x"), Path("/b.x")][: len(keys)]
+    assert [getattr(options, key) for key in keys] == wanted
+
+
+def test_a_path_that_is_not_given_is_none() -> None:
+    config = parse(f'{BASE}[networks.net]\ndomain = "net.corp.example"\nkind = "xmpp"\n', PATH)
+    assert options_of(config, "net").secret_file is None
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_a_long_name_leaves_less_for_the_text() -> None:
 
 def test_a_tls_file_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a TLS file cannot be used"):
-        built(tls=True, tls_ca=str(tmp_path / "none.pem"))
+        built(tls=True, tls_ca=tmp_path / "none.pem")
     (tmp_path / "bad.pem").write_text("no certificate")
     with pytest.raises(ValueError, match="a TLS file cannot be used"):
-        built(tls=True, tls_certificate=str(tmp_path / "bad.pem"))
+        built(tls=True, tls_certificate=tmp_path / "bad.pem")
     assert built(tls=True).wire.inner is not None

@@ -11,7 +11,9 @@ from bridge.model.capabilities import LINK_DOWN, SendResult
 from transports.common.machine.actions import SendDone
 from transports.xmpp.machine.config import StreamConfig
 from transports.xmpp.machine.stream import StreamMachine
+from transports.xmpp.wire import names
 from transports.xmpp.wire import native as wire
+from transports.xmpp.wire.caps import Identity, fingerprint
 from transports.xmpp.wire.xml import read, write
 
 DOMAIN = "sip.example"
@@ -277,6 +279,51 @@ def test_questions_are_answered(payload: str, answer: str) -> None:
     assert 'id="q"' in reply
 
 
+def test_the_fingerprint_in_a_presence_is_that_of_the_answer() -> None:
+    """XEP-0115 section 6.2, as a contact's client goes about it."""
+    made = machine()
+    made.to_send()
+    hear(made, f'<presence type="subscribe" from="{ROMEO}" to="{ME}"/>')
+    made.send(wire.ConsentSend(account=ME, to=ROMEO, granted=True), "k", 1.0)
+    (shown,) = [
+        element for element in made.to_send() if element.get("type") is None and element.tag.endswith("}presence")
+    ]
+    (caps,) = shown.findall(f"{{{names.CAPS}}}c")
+    assert caps.get("hash") == "sha-1"
+    node = f"{caps.get('node')}#{caps.get('ver')}"
+    hear(made, f'<iq type="get" id="q" from="{ROMEO}" to="{ME}"><query xmlns="{names.DISCO_INFO}" node="{node}"/></iq>')
+    (reply,) = made.to_send()
+    (query,) = reply.findall(f"{{{names.DISCO_INFO}}}query")
+    (one,) = query.findall(f"{{{names.DISCO_INFO}}}identity")
+    identity = Identity(one.get("category", ""), one.get("type", ""), one.get("name", ""))
+    features = [each.get("var", "") for each in query.findall(f"{{{names.DISCO_INFO}}}feature")]
+    assert query.get("node") == node
+    assert fingerprint(identity, features) == caps.get("ver")
+
+
+def test_of_another_node_there_is_nothing() -> None:
+    made = machine()
+    made.to_send()
+    hear(made, f'<iq type="get" id="q" from="{ROMEO}" to="{ME}"><query xmlns="{names.DISCO_INFO}" node="x#y"/></iq>')
+    assert "item-not-found" in said(made)[0]
+
+
+def test_who_is_gone_shows_no_fingerprint() -> None:
+    made = machine()
+    made.to_send()
+    made.people[ME].watchers[ROMEO] = None
+    made.people[ME].show(None)
+    (gone,) = made.to_send()
+    assert gone.find(f"{{{names.CAPS}}}c") is None
+
+
+def test_an_example_of_the_specification() -> None:
+    """XEP-0115 section 5.2."""
+    identity = Identity("client", "pc", "Exodus 0.9.1")
+    features = [names.DISCO_ITEMS, "http://jabber.org/protocol/muc", names.CAPS, names.DISCO_INFO]
+    assert fingerprint(identity, features) == "QgayPKawpkPSDYmwT/WM94uAlu0="
+
+
 def test_answers_to_what_nobody_asked_are_let_be() -> None:
     made = machine()
     made.to_send()
@@ -295,6 +342,16 @@ def test_a_room_s_invitation_is_declined_politely() -> None:
     (declined,) = said(made)
     assert "<decline" in declined
     assert isinstance(events(made)[0], wire.RoomInvitation)
+
+
+def test_a_person_s_own_invitation_has_no_answer() -> None:
+    made = machine()
+    made.to_send()
+    hear(made, f'<message from="{ROMEO}" to="{ME}"><x xmlns="jabber:x:conference" jid="room@muc.example"/></message>')
+    assert made.to_send() == []
+    (told,) = events(made)
+    assert isinstance(told, wire.RoomInvitation)
+    assert told.direct
 
 
 def test_elements_that_are_no_stanzas_are_the_owner_s() -> None:

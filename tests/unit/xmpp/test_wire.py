@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from transports.xmpp.wire import decode, encode
 from transports.xmpp.wire import native as wire
@@ -92,13 +93,14 @@ def test_a_carbon_of_anybody_else_is_forged(kind: str) -> None:
 
 def test_invitations() -> None:
     (direct,) = stanza('<x xmlns="jabber:x:conference" jid="room@muc.example" reason="come"/>')
-    assert direct == wire.RoomInvitation(account=ME, sender=ROMEO, room="room@muc.example", reason="come")
+    assert direct == wire.RoomInvitation(account=ME, sender=ROMEO, room="room@muc.example", reason="come", direct=True)
     (mediated,) = stanza(
         f'<x xmlns="http://jabber.org/protocol/muc#user"><invite from="{ROMEO}"><reason>come</reason></invite></x>',
         from_="room@muc.example",
         type="",
     )
-    assert mediated == direct
+    assert isinstance(direct, wire.RoomInvitation)
+    assert mediated == evolve(direct, direct=False)
 
 
 def test_a_message_of_a_room_is_no_message() -> None:

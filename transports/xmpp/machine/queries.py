@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from transports.xmpp.wire import encode, names
+from transports.xmpp.wire.caps import DOMAIN, NODES, PERSON
 from transports.xmpp.wire.jid import sound
 from transports.xmpp.wire.xml import add, make
 
@@ -35,12 +36,16 @@ def answer_query(element: Element, *, known: bool) -> Element:
 
 
 def _info(element: Element, asked: Element) -> Element:
-    reply = encode.answer(element)
-    query = make(names.DISCO_INFO, "query", node=asked.get("node", "")[:256])
-    reply.append(query)
+    """XEP-0030 section 3, and XEP-0115 section 6.2: what is asked about a fingerprint is asked of its node."""
+    node = asked.get("node", "")
     person = "@" in element.get("to", "")
-    kind = {"category": "client", "type": "pc"} if person else {"category": "gateway", "type": "sip"}
-    query.append(Element(f"{{{names.DISCO_INFO}}}identity", {**kind, "name": "simplebridge"}))
+    if node not in (NODES if person else {""}):
+        return encode.refusal(element, "item-not-found")
+    reply = encode.answer(element)
+    query = make(names.DISCO_INFO, "query", node=node)
+    reply.append(query)
+    identity = PERSON if person else DOMAIN
+    query.append(Element(f"{{{names.DISCO_INFO}}}identity", identity._asdict()))
     for feature in names.FEATURES:
         add(query, names.DISCO_INFO, "feature", var=feature)
     return reply

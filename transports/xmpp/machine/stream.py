@@ -218,7 +218,7 @@ class StreamMachine:
             if isinstance(event, MessageFailed):
                 if self._gone_wrong(event):
                     continue
-            elif isinstance(event, RoomInvitation) and event.room == bare(element.get("from", "")):
+            elif isinstance(event, RoomInvitation) and not event.direct:
                 self._stanza(encode.decline(account, event.room, event.sender), self.people.get(account))
             elif element.get("type") == "groupchat":
                 self.refused += 1

@@ -174,7 +174,7 @@ def _invitation(element: Element, account: str, sender: str) -> RoomInvitation |
     if child_text(element, "body") and room == bare(sender):
         return None  # the room's own copy of an invitation in the older form, without a name
     return RoomInvitation(
-        account=account, sender=sender, room=room, reason=direct.get("reason", "").strip()[:MAX_STATUS]
+        account=account, sender=sender, room=room, reason=direct.get("reason", "").strip()[:MAX_STATUS], direct=True
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from transports.xmpp.wire import names
+from transports.xmpp.wire.caps import add_caps
 from transports.xmpp.wire.errors import XmppSyntaxError
 from transports.xmpp.wire.native import FailureSend, Mark, MarkSend, MessageSend, Place, Show, State, StateSend
 from transports.xmpp.wire.times import write_time
@@ -103,6 +104,7 @@ def presence(account: str, to: str, shown: Place | None) -> Element:
         add(element, CLIENT, "priority", str(shown.priority))
     if shown.idle_since is not None:
         add(element, names.IDLE, "idle", since=write_time(shown.idle_since))
+    add_caps(element)
     return element
 
 

@@ -26,5 +26,7 @@ PING: Final = "urn:xmpp:ping"
 VERSION: Final = "jabber:iq:version"
 CAPS: Final = "http://jabber.org/protocol/caps"
 
-FEATURES: Final = (CAPS, CHAT_STATES, DISCO_INFO, XHTML_IM, VERSION, PING, RECEIPTS, MARKERS, CORRECT, IDLE)
+FEATURES: Final = (
+    CAPS, CHAT_STATES, DISCO_INFO, DISCO_ITEMS, XHTML_IM, VERSION, PING, RECEIPTS, MARKERS, CORRECT, IDLE,
+)  # fmt: skip
 """What we say that we do (XEP-0030)."""

@@ -182,12 +182,17 @@ class Asked:
 
 @frozen(kw_only=True)
 class RoomInvitation:
-    """Somebody wants us in a room (XEP-0045 section 7.8, XEP-0249); it was declined where there is a way to."""
+    """Somebody wants us in a room, by way of it (XEP-0045 section 7.8) or directly (XEP-0249).
+
+    ``direct``: the person wrote it, and there is no word by which it could be declined (XEP-0249 section 4); else the
+    room was told that we decline.
+    """
 
     account: str
     sender: str
     room: str
     reason: str = ""
+    direct: bool = False
 
 
 @frozen(kw_only=True)
