@@ -54,6 +54,8 @@ class TransportConfig:
         secret: the component's.
         tls: ``starttls``, ``direct`` or ``none``, of clients; context: with what certificates are checked.
         resource: what the bridge calls itself.
+        signing_on: so many streams sign on at the same time at most: those that a slow server has not let in yet are
+            not made slower by further ones.
         signon_timeout: until a stream stands; resume_within: for so long an interrupted stream is waited for, and with
             it the end of what was sent on it.
     """
@@ -67,6 +69,7 @@ class TransportConfig:
     resource: str = "simplebridge"
     signons: Rates = field(factory=lambda: Rates(network=5.0))
     comeback: ComebackTimes = field(factory=ComebackTimes)
+    signing_on: int = field(default=20, validator=validators.ge(1))
     signon_timeout: float = field(default=30.0, validator=validators.gt(0.0))
     resume_within: float = field(default=20.0, validator=validators.gt(0.0))
     ping_after: float = field(default=60.0, validator=validators.gt(0.0))
@@ -104,6 +107,7 @@ class XmppTransport:
         self._streams: dict[str, _Held] = {}
         self._turns: Turns[_Held] = Turns(config.signons)
         self._turn: Any = None
+        self._signing: set[int] = set()
 
     # -- life
 
@@ -217,11 +221,20 @@ class XmppTransport:
         self._turns.add(f"{self.config.host or held.name}", held)
         self._go_on()
 
+    def signing(self, held: _Held, *, on: bool) -> None:
+        """A stream has begun to sign on, or that is over."""
+        if on:
+            self._signing.add(id(held))
+        elif id(held) in self._signing:
+            self._signing.discard(id(held))
+            self._go_on()
+
     def _go_on(self) -> None:
-        while (held := self._turns.next(self.now())) is not None:
+        most = self.config.signing_on
+        while len(self._signing) < most and (held := self._turns.next(self.now())) is not None:
             held.begin()
         at = self._turns.next_deadline()
-        if at is not None and (self._turn is None or not self._turn.active()):
+        if len(self._signing) < most and at is not None and (self._turn is None or not self._turn.active()):
             self._turn = self.reactor.callLater(max(0.0, at - self.now()), self._go_on)
 
 
@@ -323,6 +336,7 @@ class _Held:
             self._tell_all(Link.AUTH_FAILED, "there is no password")
             return
         self._signon_until = self.transport.now() + config.signon_timeout
+        self.transport.signing(self, on=True)
         if self.stream is None:
             self.stream = self.transport.make(self)
         self.stream.connect(config.host, config.port)
@@ -331,7 +345,7 @@ class _Held:
     def _drop(self, *, forget: bool) -> None:
         """Lets go of slixmpp's part; unless all is to be forgotten, one that can be resumed is kept."""
         self._up = False
-        self._signon_until = None
+        self._signed()
         if self.stream is not None and (forget or not self.stream.resumable):
             stream, self.stream = self.stream, None
             stream.part()
@@ -343,6 +357,11 @@ class _Held:
                 self._resume_until = self.transport.now() + self.transport.config.resume_within
             self.machine.interrupted()
 
+    def _signed(self) -> None:
+        """Signing on is over, one way or the other."""
+        self._signon_until = None
+        self.transport.signing(self, on=False)
+
     def _tell_all(self, state: Link, reason: str, retry_in: float | None = None) -> None:
         self._said = reason
         for account in list(self.machine.people):
@@ -351,14 +370,16 @@ class _Held:
     def stream_up(self, stream: Any) -> None:
         """slixmpp: it stands anew."""
         if stream is self.stream:
-            self._signon_until = self._resume_until = None
+            self._resume_until = None
+            self._signed()
             self.machine.up(self.transport.now())
             self.pump()
 
     def stream_resumed(self, stream: Any) -> None:
         """slixmpp: it goes on where it was."""
         if stream is self.stream:
-            self._signon_until = self._resume_until = None
+            self._resume_until = None
+            self._signed()
             self.machine.resumed(self.transport.now())
             self.pump()
 

@@ -20,6 +20,7 @@ from attrs import define, field
 from slixmpp import ClientXMPP, ComponentXMPP, Iq, Message, Presence
 from slixmpp.xmlstream import StanzaBase
 
+from transports.xmpp import scram
 from transports.xmpp.machine.config import StreamConfig
 from transports.xmpp.wire.errors import XmppSyntaxError
 from transports.xmpp.wire.xml import checked, split, write
@@ -28,6 +29,7 @@ MAX_COUNT = 2**32
 _FORBIDDEN = (b"<!DOCTYPE", b"<!ENTITY")
 _TAIL = 16
 _QUIET = ("slixmpp", "slixmpp.xmlstream.xmlstream")
+scram.install()
 
 
 @define(eq=False)

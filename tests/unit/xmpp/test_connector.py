@@ -240,3 +240,24 @@ def test_the_last_account_ends_a_component_s_stream() -> None:
     assert stream.written[-1].get("type") == "unavailable", "who may see bob is told that he leaves"
     world.clock.advance(3600.0)
     assert len(world.streams) == 1
+
+
+def test_no_more_sign_on_at_once_than_a_slow_server_can_let_in() -> None:
+    world = World(component=None)
+    most = world.transport.config.signing_on
+    for number in range(3 * most):
+        world.sign_on(f"user{number}@x.example", "p")
+    for _ in range(100):
+        world.clock.advance(1.0)
+        if world.clock.seconds() >= 20.0:
+            break
+    assert len(world.streams) == most
+    first, second, third = world.streams[:3]
+    first.owner.stream_up(first)
+    second.owner.stream_lost(second, "reset")
+    third.owner.stream_refused(third, "not-authorized")
+    world.clock.advance(1.0)
+    assert len([one for one in world.streams if not one.parted]) == most + 1
+    world.transport.sign_off("user3@x.example")
+    world.clock.advance(1.0)
+    assert len([one for one in world.streams if not one.parted]) == most + 1
