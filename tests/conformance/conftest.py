@@ -11,7 +11,6 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from tests.conformance.rigs import RIGS, SHOWN_BY_TWIN, TWINS
 from tests.kit.conformance.rig import Rig
 from tests.kit.conformance.stage import Stage
-from tests.peers.process import PeerMissing
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -36,10 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A network with its server, for all tests of it; skipped where a server of others is not installed."""
     with ExitStack() as stack:
-        try:
-            made = stack.enter_context(RIGS[request.param]())
-        except PeerMissing as missing:
-            pytest.skip(str(missing))
+        made = stack.enter_context(RIGS[request.param]())
         for number in (0, 1):
             made.outsider(number).come()
         yield made

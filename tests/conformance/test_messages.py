@@ -1,5 +1,6 @@
 """Messages: both ways, every kind of text, in order, cut where they may be cut, and never lost without a word."""
 
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -9,7 +10,7 @@ from bridge.model.body import Stage as Reached
 from bridge.model.capabilities import LinkState, SendResult, Support
 from bridge.model.envelope import Translated, Unmappable
 from tests.kit.conformance.rig import Outsider
-from tests.kit.conformance.stage import Stage, asynchronous, message, pause, thread, until
+from tests.kit.conformance.stage import NeverError, Sending, Stage, asynchronous, message, pause, thread, until
 from tests.kit.conformance.texts import BROKEN, TEXTS, graphemes, long_text
 
 
@@ -188,7 +189,15 @@ async def test_the_same_envelope_makes_the_same_natives(stage: Stage) -> None:
     assert first != mapping.from_canonical(other, other.recipients[0], account, caps), "two messages are two"
 
 
-@pytest.mark.needs("connection")
+async def broken(stage: Stage, sending: Sending) -> SendResult:
+    """Breaks the connection until a send has ended: a request that is made once more has no answer there either."""
+    for _ in range(30):
+        stage.proxy.drop()
+        with suppress(NeverError):
+            return (await stage.ended(sending, seconds=1.0))[0]
+    raise NeverError(f"never: the end of {sending}")
+
+
 @asynchronous
 async def test_what_was_not_answered_before_a_break_is_unknown_and_can_be_sent_again(stage: Stage) -> None:
     account = await stage.up()
@@ -198,8 +207,7 @@ async def test_what_was_not_answered_before_a_break_is_unknown_and_can_be_sent_a
     stage.proxy.freeze()
     (sending,) = stage.post(account, outsider.name, "sent, and the line goes dead")
     await pause(0.3)
-    stage.proxy.drop()
-    (result,) = await stage.ended(sending)
+    result = await broken(stage, sending)
     if stage.capabilities.relayed_receipts is Support.DROPPED:
         assert result.stage in {Reached.UNKNOWN, Reached.ACCEPTED}, "nobody has acknowledged it"
     else:
@@ -224,12 +232,7 @@ async def test_what_never_reached_the_server_is_not_said_to_have(stage: Stage) -
     (sending,) = stage.post(account, outsider.name, "swallowed")
     await pause(0.3)
     assert not sending.results or sending.results[0].stage in {Reached.UNKNOWN, Reached.ACCEPTED}
-
-    def ended() -> list[SendResult]:
-        stage.proxy.drop()  # each time: a request may be made anew on another connection, which goes nowhere either
-        return sending.results
-
-    (result,) = await until(ended, "its end")
+    result = await broken(stage, sending)
     assert result.stage in {Reached.UNKNOWN, Reached.FAILED, Reached.ACCEPTED}
     stage.proxy.swallowing = False
     await stage.state(account, LinkState.UP, since=len(stage.changes(account)))
@@ -280,7 +283,26 @@ async def test_what_was_not_recorded_comes_again(stage: Stage) -> None:
     assert came() == 2, "recorded: the network has let it go"
 
 
-@pytest.mark.needs("connection")
+@pytest.mark.needs("redelivers")
+@asynchronous
+async def test_what_was_not_recorded_when_we_ended_comes_again(stage: Stage) -> None:
+    account = stage.normal(stage.rig.accounts[0].name)
+    outsider = stage.rig.outsider(0)
+    text = "not on record when the process ends"
+    await thread(outsider.send, account, text)
+    stage.door.holding = True
+    await stage.up()
+    await until(lambda: stage.texts(sender=outsider.name).count(text) == 1, "the first time")
+    await stage.network.stop(drain=0.0)
+    stage.door.holding = False
+    stage.door.held.clear()  # nobody says any more that it is
+    stage.network = stage.build()
+    await stage.network.start(stage.door)
+    await stage.up()
+    await until(lambda: stage.texts(sender=outsider.name).count(text) == 2, "again, for it was not recorded")
+    assert len({d.origin.remote_id for d in stage.drafts() if getattr(d.body, "text", "") == text}) == 1
+
+
 @asynchronous
 async def test_late_words_of_the_record_do_no_harm(stage: Stage) -> None:
     account = await stage.up()
@@ -288,9 +310,7 @@ async def test_late_words_of_the_record_do_no_harm(stage: Stage) -> None:
     stage.door.holding = True
     await thread(outsider.send, account, "recorded late")
     await until(lambda: "recorded late" in stage.texts(), "it")
-    since = len(stage.changes(account))
-    stage.proxy.drop()
-    await stage.state(account, LinkState.UP, since=since)
+    await stage.broken(account)
     stage.door.record()
     stage.network.sign_off(account)
     stage.door.holding = False

@@ -104,6 +104,9 @@ async def test_a_server_that_restarts_is_met_again(stage: Stage) -> None:
         await thread(stage.rig.start_server)
     await stage.state(account, LinkState.UP, since=since)
     await until(lambda: stage.network.states()[account] is LinkState.UP, "up")
+    outsider = stage.rig.outsider(0)
+    await stage.said(account, outsider.name, "after the restart")
+    await stage.reaches(outsider, "after the restart")
 
 
 @pytest.mark.needs("kick")
@@ -148,7 +151,6 @@ async def test_a_stop_waits_for_answers(stage: Stage) -> None:
     assert stage.proxy.connections == before
 
 
-@pytest.mark.needs("connection")
 @asynchronous
 async def test_a_stop_does_not_wait_for_ever(stage: Stage) -> None:
     account = await stage.up()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 
@@ -15,8 +14,6 @@ from tests.kit.daemon import BridgeProcess, Person, until
 from tests.kit.matrix import ALICE, MATRIX_DOMAIN, POLICY, SERVER, MatrixWorld, matrix_world, section, wait_state
 from tests.kit.matrix_user import MatrixUser
 from tests.kit.ports import free_port
-from tests.peers.process import PeerMissing
-from tests.peers.synapse import find_synapse
 from transports.sip.wire.message import Request
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
@@ -44,12 +41,6 @@ reason = "not with this person"
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[MatrixWorld]:
-    try:
-        find_synapse()
-    except PeerMissing as missing:
-        if os.environ.get("SIMPLEBRIDGE_CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
     with matrix_world([ALICE, CAROL], policy=WALL) as made:
         yield made
 

@@ -55,12 +55,12 @@ class Prosody:
     """
 
     def __init__(self, *users: str) -> None:
-        find_program("prosody", "prosody")
         self.users = users
         self.client_port, self.component_port = free_port(), free_port()
         self._child: Child | None = None
 
     def __enter__(self) -> Self:
+        find_program("prosody", "prosody")  # before anything is made that would have to be removed
         self.folder = Path(tempfile.mkdtemp(prefix="prosody-"))
         self.certificate = self.folder / "cert.pem"
         _make_certificate(self.certificate, self.folder / "key.pem")

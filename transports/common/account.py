@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IHandshakeListener, INegotiated, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
@@ -52,7 +52,7 @@ class _Connections(Protocol):
         """It is gone."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class _Wire(TwistedProtocol):
     """One connection of a session."""
 
@@ -66,9 +66,17 @@ class _Wire(TwistedProtocol):
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
-        stream: Any = transport
-        stream.registerProducer(self, True)
+        if not INegotiated.providedBy(transport):
+            self._produce()
         self.owner.connected(self)
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
+        """TLS stands. Before, writing waits for what is to be read: to read nothing then would be the end of both."""
+        self._produce()
+
+    def _produce(self) -> None:
+        stream: Any = self.transport
+        stream.registerProducer(self, True)
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The server does not take what we write: nothing more is read that would make us write more."""

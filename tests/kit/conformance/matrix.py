@@ -246,6 +246,7 @@ class MatrixRig:
         lines = (
             f'homeserver = "http://{host}:{port}"', f'server_name = "{_SERVER}"', f'listen = "{_HOST}:{self._listen}"',
             f'tokens = "{self._folder}/tokens.json"', "requests_per_second = 500.0",
+            "presence_refresh = 2.0",
         )  # fmt: skip
         return "\n".join(lines)
 

@@ -34,7 +34,8 @@ Ability = Literal[
 kick: signing an account of ours on elsewhere. redelivers: what came in and was not recorded comes again after a loss.
 stores: messages wait for whoever is off-line; stores_ours: for accounts of
 ours too. typing, presence, receipts, edits: as the network has them.
-connection: an account is up for as long as its connection is; else a connection that breaks is no news.
+connection: an account is up for as long as its connection is; else a connection that breaks is no news, and the server
+is stopped and started in its place.
 restart: the server can be stopped and started again. look_alikes: names that look alike can have accounts.
 """
 

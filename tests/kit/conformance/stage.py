@@ -212,6 +212,19 @@ class Stage:
             ) from None
         return change
 
+    async def broken(self, account: str) -> None:
+        """The link breaks and comes back: its connection ends, or, where that is no news, the server does."""
+        since = len(self.changes(account))
+        if "connection" not in self.rig.cannot:
+            self.proxy.drop()
+        else:
+            await thread(self.rig.stop_server)
+            try:
+                await self.state(account, LinkState.TRANSIENT, since=since)
+            finally:
+                await thread(self.rig.start_server)
+        await self.state(account, LinkState.UP, since=since)
+
     # -- out
 
     def envelope(self, account: str, to: str, body: Body) -> Envelope:

@@ -14,6 +14,7 @@ from typing import Self
 
 from tests.kit.daemon import until
 from tests.kit.ports import free_port
+from tests.kit.trunk_certificates import Issued
 from tests.peers.process import Child, find_program
 
 PASSWORD = "letmein"
@@ -133,19 +134,25 @@ class Ngircd(IrcServer):
     Args:
         penalty: seconds for which the server reads nothing from who has just signed on, or joined, or written much; it
             is the server's own rule at -1, and 0 does without.
+        tls: a certificate and its key, for connections to `tls_port`.
     """
 
     program = "ngircd"
     package = "ngircd"
 
-    def __init__(self, penalty: int = -1) -> None:
+    def __init__(self, penalty: int = -1, tls: Issued | None = None) -> None:
         super().__init__()
         self.penalty = penalty
+        self.tls = tls
+        self.tls_port = free_port()
 
     def configuration(self) -> str:
         """Who it runs as when it is started by root does not matter here: itself."""
         user = "root" if os.getuid() == 0 else str(os.getuid())
-        return _NGIRCD.format(port=self.port, password=PASSWORD, user=user, penalty=self.penalty)
+        text = _NGIRCD.format(port=self.port, password=PASSWORD, user=user, penalty=self.penalty)
+        if self.tls is None:
+            return text
+        return text + f"[SSL]\nCertFile = {self.tls.certificate}\nKeyFile = {self.tls.key}\nPorts = {self.tls_port}\n"
 
     def command(self, path: Path) -> list[str]:
         """In the foreground."""
