@@ -1,6 +1,8 @@
 """Requests to the homeserver: in order on each lane, within a budget, and again when the server wants us to slow down.
 
-A lane is what must keep its order: what one ghost sends to one person. Lanes take turns.
+A lane is what must keep its order: what one ghost sends to one person. Lanes take turns. What a homeserver does once
+only, such as making a room, is the dearest that it does: few of those are under way at a time, for a server that is
+asked for too many answers none of them in time.
 """
 
 from __future__ import annotations
@@ -86,6 +88,9 @@ class Calls:
         self._ids = itertools.count(1)
         self._lanes: dict[Hashable, _Lane] = {}
         self._ready: deque[Hashable] = deque()
+        self._dear: deque[Hashable] = deque()
+        """Lanes of which the next is to be carried out once; ``_ready`` has all others."""
+        self._making = 0
         self._held: list[tuple[float, int, Hashable]] = []
         self._flying: dict[int, Call] = {}
         self._tokens = self._burst = max(1.0, config.requests_per_second)
@@ -130,18 +135,37 @@ class Calls:
     def start(self, now: float) -> None:
         """Begins what may begin."""
         self._refill(now)
-        while self._ready and len(self._flying) < self._config.max_in_flight and self._tokens >= _WHOLE:
-            name = self._ready.popleft()
-            lane = self._lanes[name]
-            lane.queued = False
-            call = self._head(name, lane, now)
-            if call is None:
-                continue
-            self._tokens -= 1.0
-            lane.busy = True
-            call.until = now + call.timeout
-            self._flying[call.id] = call
-            self.outgoing.append(call)
+        while len(self._flying) < self._config.max_in_flight and self._tokens >= _WHOLE:
+            if self._dear and self._making < self._config.max_making:
+                self._begin(self._dear.popleft(), now)
+            elif self._ready:
+                self._begin(self._ready.popleft(), now)
+            else:
+                return
+
+    def _begin(self, name: Hashable, now: float) -> None:
+        """Sends the next of a lane whose turn it is."""
+        lane = self._lanes[name]
+        lane.queued = False
+        call = self._head(name, lane, now)
+        if call is None:
+            return
+        if call.once and self._making >= self._config.max_making:
+            self._queue(name, lane)  # the one before it has run out
+            return
+        self._tokens -= 1.0
+        self._making += call.once
+        lane.busy = True
+        call.until = now + call.timeout
+        self._flying[call.id] = call
+        self.outgoing.append(call)
+
+    def _landed(self, call_id: int) -> Call | None:
+        """Takes a request out of those under way; None if it was given up."""
+        call = self._flying.pop(call_id, None)
+        if call is not None:
+            self._making -= call.once
+        return call
 
     def _head(self, name: Hashable, lane: _Lane, now: float) -> Call | None:
         while lane.calls:
@@ -156,7 +180,7 @@ class Calls:
 
     def answered(self, call_id: int, status: int, body: bytes, retry_after: str | None, now: float) -> None:
         """Takes an answer; one to a request that was given up is dropped."""
-        call = self._flying.pop(call_id, None)
+        call = self._landed(call_id)
         if call is None:
             return
         outcome = read_answer(status, body, retry_after)
@@ -191,7 +215,7 @@ class Calls:
 
     def failed(self, call_id: int, reason: str, now: float, *, sent: bool) -> None:
         """Takes the news that there will be no answer. ``sent``: the request may have reached the server."""
-        call = self._flying.pop(call_id, None)
+        call = self._landed(call_id)
         if call is None:
             return
         if not call.broken and not (call.once and sent):
@@ -220,7 +244,7 @@ class Calls:
             self._drop_if_empty(name, lane)
         elif not (lane.busy or lane.held or lane.queued):
             lane.queued = True
-            self._ready.append(name)
+            (self._dear if lane.calls[0].once else self._ready).append(name)
 
     def _drop_if_empty(self, name: Hashable, lane: _Lane) -> None:
         if not (lane.calls or lane.busy or lane.queued):
@@ -231,6 +255,8 @@ class Calls:
         flying, lanes = self._flying, self._lanes
         self._flying, self._lanes = {}, {}
         self._ready.clear()
+        self._dear.clear()
+        self._making = 0
         self._held.clear()
         self.outgoing.clear()
         self.cancelled.extend(flying)
@@ -246,12 +272,16 @@ class Calls:
         self._tokens = min(self._burst, self._tokens + passed * self._config.requests_per_second)
         self._tokens_at = now
 
+    def _wanting(self) -> bool:
+        """Whether there is something that only the budget keeps from being sent."""
+        return bool(self._ready) or bool(self._dear and self._making < self._config.max_making)
+
     def next_deadline(self) -> float | None:
         """When `tick` has something to do."""
         times = [call.until for call in self._flying.values()]
         if self._held:
             times.append(self._held[0][0])
-        if self._ready and len(self._flying) < self._config.max_in_flight and self._tokens < _WHOLE:
+        if self._wanting() and len(self._flying) < self._config.max_in_flight and self._tokens < _WHOLE:
             times.append(self._tokens_at + (1.0 - self._tokens) / self._config.requests_per_second)
         return min(times, default=None)
 
@@ -265,7 +295,7 @@ class Calls:
                 self._queue(name, lane)
         late = [call for call in self._flying.values() if call.until <= now]
         for call in late:
-            if self._flying.pop(call.id, None) is not None:
+            if self._landed(call.id) is not None:
                 self.cancelled.append(call.id)
                 self._end(call, Lost(reason="the homeserver did not answer in time", certain=False), now)
         self.start(now)

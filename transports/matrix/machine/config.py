@@ -18,7 +18,7 @@ class SessionConfig:
         bot: the localpart of the service's own user.
         as_token, hs_token: of the registration.
         requests_per_second: at most so many requests begin in a second, and so many at once after a pause.
-        max_in_flight: so many requests are under way at most.
+        max_in_flight: so many requests are under way at most; max_making: of them so many that make something.
         sign_ons_per_second: of ghosts, so that a restart is no storm.
         call_timeout, join_timeout: until a request is given up; those that other homeservers take part in take longer.
         presence_refresh: how often a presence is told again: servers take it back when nothing is heard (Synapse 30 s).
@@ -36,6 +36,7 @@ class SessionConfig:
     hs_token: str = field(repr=False)
     requests_per_second: float = field(default=50.0, validator=_positive)
     max_in_flight: int = field(default=16, validator=validators.gt(0))
+    max_making: int = field(default=4, validator=validators.gt(0))
     max_waiting: int = field(default=20_000, validator=validators.gt(0))
     sign_ons_per_second: float = field(default=20.0, validator=_positive)
     call_timeout: float = 30.0
