@@ -73,6 +73,8 @@ def _formatting(tag: Tag) -> tuple[Changes, list[str]]:
         _link(attributes["href"], changes, lost)
     elif name == "font":
         _font(attributes, changes, lost)
+    if "data-mx-color" in attributes or "data-mx-bg-color" in attributes:
+        _matrix_colours(attributes, changes)
     if attributes and "style" in attributes:
         styled, without_place = css_changes(attributes["style"])
         changes |= styled
@@ -96,6 +98,14 @@ _FONT: Final = (
     ("absz", "size", points),  # iChat
     ("face", "face", face),
 )
+
+
+def _matrix_colours(attributes: Mapping[str, str], changes: Changes) -> None:
+    """The colours of Matrix's dialect, which has no style attribute."""
+    for attribute, field in (("data-mx-color", "color"), ("data-mx-bg-color", "background")):
+        value = colour(attributes.get(attribute, ""))
+        if value is not None:
+            changes[field] = value
 
 
 def _font(attributes: Mapping[str, str], changes: Changes, lost: list[str]) -> None:

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from bridge.model.envelope import Loss
 from bridge.model.presence import Activity
 from transports.oscar.wire import codes
+from transports.xmpp.wire.native import Show
 
 W = TypeVar("W")
 
@@ -87,6 +88,17 @@ AIM: Final = Lattice(
     back=MappingProxyType({"online": Activity.AVAILABLE, "away": Activity.AWAY}),
 )
 
+IRC: Final = Lattice(
+    name="irc",
+    to=MappingProxyType(
+        {
+            activity: "here" if activity in {Activity.AVAILABLE, Activity.FREE_FOR_CHAT} else "away"
+            for activity in Activity
+        }
+    ),
+    back=MappingProxyType({"here": Activity.AVAILABLE, "away": Activity.AWAY}),
+)
+
 ICQ_NA: Final = codes.ICQ_NA | codes.ICQ_AWAY
 ICQ_OCCUPIED: Final = codes.ICQ_OCCUPIED | codes.ICQ_AWAY
 ICQ_DND: Final = codes.ICQ_DND | codes.ICQ_OCCUPIED | codes.ICQ_AWAY
@@ -141,6 +153,34 @@ def icq_activity(status: int) -> Activity:
             return activity
     return Activity.AVAILABLE
 
+
+XMPP: Final = Lattice(
+    name="xmpp",
+    to=MappingProxyType(
+        {
+            Activity.AVAILABLE: Show.NONE,
+            Activity.FREE_FOR_CHAT: Show.CHAT,
+            Activity.AWAY: Show.AWAY,
+            Activity.EXTENDED_AWAY: Show.XA,
+            Activity.BUSY: Show.DND,
+            Activity.DO_NOT_DISTURB: Show.DND,
+            Activity.ON_THE_PHONE: Show.DND,
+            Activity.MEETING: Show.DND,
+            Activity.MEAL: Show.AWAY,
+            Activity.BE_RIGHT_BACK: Show.AWAY,
+        }
+    ),
+    back=MappingProxyType(
+        {
+            Show.NONE: Activity.AVAILABLE,
+            Show.CHAT: Activity.FREE_FOR_CHAT,
+            Show.AWAY: Activity.AWAY,
+            Show.XA: Activity.EXTENDED_AWAY,
+            Show.DND: Activity.DO_NOT_DISTURB,
+        }
+    ),
+)
+"""RFC 6121 section 4.7.2.1."""
 
 RPID: Final = Lattice(
     name="rpid",

@@ -101,6 +101,11 @@ def to_aim(rich: Rich) -> str:
     return _write(rich.runs, _aim_tags)
 
 
+def write(rich: Rich, tags_of: Callable[[Style], Sequence[tuple[str, str]]]) -> str:
+    """Writes runs as a dialect whose tags for a style, opening and closing, ``tags_of`` gives, outermost first."""
+    return _write(rich.runs, tags_of)
+
+
 def plain(text: str) -> Rich:
     """Makes runs of plain text. Control characters and halves of surrogate pairs are taken out and reported."""
     text, changed = clean(text)

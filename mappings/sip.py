@@ -17,10 +17,13 @@ from attrs import evolve
 from bridge.model.address import Address, ConversationKey, Identity
 from bridge.model.body import (
     ELSEWHERE,
+    Edit,
     Message,
     PresenceUpdate,
     Reachability,
+    Reaction,
     Receipt,
+    Retract,
     Standing,
     TextPart,
     Typing,
@@ -38,6 +41,7 @@ from mappings.pidf import from_pidf, to_pidf
 from mappings.sip_bodies import RouteMemo, asking, bodies_of, language_of, notifying
 from mappings.sip_content import ContentReader, line, plain_text, typing_state
 from mappings.text import clean
+from mappings.told import told
 from transports.sip.wire.errors import SipBuildError, SipSyntaxError
 from transports.sip.wire.grammar import delta_seconds
 from transports.sip.wire.headers import format_date, parse_date
@@ -275,6 +279,10 @@ class SipMapping:
                 return self._send_typing(event, body, recipient, caps)
             if isinstance(body, PresenceUpdate):
                 return self._send_presence(event, body, recipient, caps)
+            if isinstance(body, Edit | Retract | Reaction):
+                message, loss = told(body)
+                sent = self._send_message(event, message, recipient, caps)
+                return evolve(sent, losses=(loss, *sent.losses))
             if isinstance(body, Receipt):
                 return self._send_receipt(event, body, recipient, caps)
         except AddressError as error:

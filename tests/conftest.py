@@ -15,6 +15,8 @@ reactor = install()  # before anything imports it, and before pytest-twisted wou
 
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher  # noqa: E402
 
+from tests.peers.process import PeerMissing  # noqa: E402
+
 # How fast examples are made and run is the machine's, and no test's, to say: a loaded one must not fail any.
 # CI judges a commit by the same examples each time; new ones are looked for where developers run the tests.
 settings.register_profile(
@@ -24,6 +26,12 @@ settings.register_profile(
     derandomize=bool(os.environ.get("SIMPLEBRIDGE_CI")),
 )
 settings.load_profile("bridge")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: nobody has to look for garbage in it after each test."""
+    gc.collect()
+    gc.freeze()
 
 
 def _uses_the_reactor(item: pytest.Item) -> bool:
@@ -60,9 +68,17 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With $SIMPLEBRIDGE_CI nothing is skipped: what would be has failed, with its reason."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose program of others is not installed is skipped, with the command that installs it.
+
+    With $SIMPLEBRIDGE_CI nothing is skipped: what would be has failed, with its reason.
+    """
     report = yield
+    if call.excinfo is not None and call.excinfo.errisinstance(PeerMissing):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {call.excinfo.value}")
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("SIMPLEBRIDGE_CI"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and nothing may be: {report.longrepr}"

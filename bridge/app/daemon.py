@@ -39,6 +39,7 @@ from bridge.delivery.notices import Notices
 from bridge.delivery.pipeline import Pipeline, Settings
 from bridge.delivery.ports import CommitFailed, Entry, Link
 from bridge.identity.bindings import Binding, NameKey
+from bridge.identity.secret import Secret
 from bridge.identity.snapshot import IdentitySnapshot, SnapshotDelta, delta
 from bridge.identity.vault import Vault
 from bridge.model.capabilities import LinkState
@@ -224,6 +225,7 @@ class Daemon:
                 options=self.home.options[name],
                 reactor=self.reactor,
                 clock=clock,
+                keys=self.home.keys,
             )
             try:
                 network = KINDS[section.kind].build(around)
@@ -415,14 +417,21 @@ class Daemon:
 
     def _sign_on(self, binding: Binding) -> None:
         network = self.networks.get(binding.network)
-        if network is None or binding.credential is None:
+        if network is None:
             return
-        key = NameKey(binding.network, binding.name)
-        secret = identity_store.credential(self._reading, self.vault, key)
+        secret = self._secret_of(binding)
         if secret is not None:
             presence = self.hub.presence_of(binding.person)
             shown = self.ephemeral.let_out(binding.person, binding.network, binding.account, presence)
             network.sign_on(binding.account, secret, shown)
+
+    def _secret_of(self, binding: Binding) -> Secret | None:
+        """Returns what an account signs on with; None where it needs a password and has none."""
+        if binding.credential is not None:
+            key = NameKey(binding.network, binding.name)
+            return identity_store.credential(self._reading, self.vault, key)
+        kind = KINDS[self.home.config.networks[binding.network].kind]
+        return None if kind.needs_credentials(self.home.options[binding.network]) else Secret("")
 
     def _review_presence(self) -> None:
         """Tells everybody anew what they may see: policy or people have changed."""

@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "identity": "The map of corporate ids and screen names.",
     "policy": "The policy: what it says, and why.",
     "hold": "Messages that policy holds for a reviewer.",
+    "matrix": "What a Matrix homeserver has to be told of this bridge.",
     "presence": "Requests to see somebody's presence.",
     "audit": "The compliance log.",
     "status": "Show links, queues, registrations and the age of the last checkpoint.",

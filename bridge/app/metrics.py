@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from bridge.app.status import message_numbers
+from bridge.app.status import message_numbers, states_of
 from bridge.app.values import HostPort
 from bridge.model.capabilities import LinkState
 
@@ -35,16 +35,24 @@ class DaemonCollector(Collector):
         yield _gauges("simplebridge_queue", "Deliveries", "state", {"waiting": lanes.total, "sending": lanes.sending})
         yield _gauges("simplebridge_sip", "What the SIP endpoint keeps", "kind", daemon.sip.counts)
         yield from self._journal()
-        links = GaugeMetricFamily("simplebridge_links", "Accounts by network and state", labels=("network", "state"))
-        for name, network in daemon.networks.items():
-            states = list(network.states().values())
-            for state in LinkState:
-                links.add_metric((name, state.value), states.count(state))
-        yield links
+        yield from self._links()
         for name, network in daemon.networks.items():
             yield _gauges(
                 f"simplebridge_network_{name}", "Numbers of the network's transport", "kind", network.numbers()
             )
+
+    def _links(self) -> Iterator[Metric]:
+        """The health of links by network and state, never by account: there may be thousands of those."""
+        labels = ("network", "state")
+        links = GaugeMetricFamily("simplebridge_links", "Accounts by network and state", labels=labels)
+        changes = CounterMetricFamily("simplebridge_link_changes", "How often a link came into a state", labels=labels)
+        for name, network in self.daemon.networks.items():
+            for state, count in states_of(network.states()).items():
+                links.add_metric((name, state), count)
+            for known in LinkState:
+                changes.add_metric((name, known.value), self.daemon.ingresses[name].changes[known])
+        yield links
+        yield changes
 
     def _journal(self) -> Iterator[Metric]:
         stats = self.daemon.journal.stats()

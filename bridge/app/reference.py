@@ -56,6 +56,12 @@ _EXAMPLES = {
     "user_agent": "'^Linphone'",
     "reason": '"what they do, and where it was seen"',
     "server": '"127.0.0.1:5190"',
+    "LoopbackOptions.server": '"127.0.0.1:7070"',
+    "YmsgOptions.server": '"127.0.0.1:5050"',
+    "MsnpOptions.server": '"127.0.0.1:1863"',
+    "IrcOptions.server": '"127.0.0.1:6667"',
+    "homeserver": '"http://127.0.0.1:8008"',
+    "server_name": '"example.org"',
 }
 
 
@@ -110,6 +116,7 @@ def _toml(value: object) -> str:
     return f'"{value}"'
 
 
+_EXAMPLE_KIND = "oscar"
 _TYPES = {
     "str": "string",
     "Path": "path",
@@ -157,14 +164,22 @@ def example() -> str:
     for title, cls in _SECTIONS:
         if title in _LISTS:
             lines += ["", f"#   [[{title}]]"]
-            bare = [line.removeprefix("# ") for line in _example_keys(cls)]
-            lines += [f"#   {line}" for line in bare if line.partition(" = ")[0].isidentifier()]
+            lines += _commented(cls)
             continue
         lines += ["", f"[{title.replace('NAME', 'aim')}]"]
         lines += _example_keys(cls)
-    for kind in KINDS.values():
-        lines += _example_keys(kind.options)
+    lines += _example_keys(KINDS[_EXAMPLE_KIND].options)
+    for name, kind in KINDS.items():
+        if name != _EXAMPLE_KIND:
+            lines += ["", f"#   [networks.{name}]", f'#   kind = "{name}"', f'#   domain = "{name}.corp.example"']
+            lines += _commented(kind.options)
     return "\n".join(lines) + "\n"
+
+
+def _commented(cls: type[Any]) -> list[str]:
+    """The keys of a table that need not be there."""
+    bare = [line.removeprefix("# ") for line in _example_keys(cls)]
+    return [f"#   {line}" for line in bare if line.partition(" = ")[0].isidentifier()]
 
 
 def _example_keys(cls: type[Any]) -> Iterator[str]:

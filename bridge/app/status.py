@@ -2,8 +2,11 @@
 
 import os
 import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bridge.model.capabilities import LinkState
 from bridge.model.ids import NetworkId
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ def status_of(daemon: "Daemon") -> dict[str, Any]:
         else {"size": checkpoint[0], "age_seconds": round(time.time() - checkpoint[1], 1)},
         "identity_version": daemon.people.version,
         "listeners": [f"{at.transport}:{at.host}:{at.port}" for at in daemon.sip.listeners],
+        "networks": _networks(daemon),
         "links": _links(daemon),
         "peers": _peers(daemon),
         "queues": {"waiting": daemon.pipeline.lanes.total, "sending": daemon.pipeline.lanes.sending},
@@ -36,9 +40,31 @@ def status_of(daemon: "Daemon") -> dict[str, Any]:
     }
 
 
-def _links(daemon: "Daemon") -> list[dict[str, Any]]:
+def _networks(daemon: "Daemon") -> list[dict[str, Any]]:
+    """How many accounts of each network are in which state: with thousands of them nobody reads the links."""
     return [
-        {"network": name, "account": account, "state": state.value, "reason": _reason(daemon, name, account)}
+        {"network": name, "accounts": len(states), "states": states_of(states), "numbers": dict(network.numbers())}
+        for name, network in daemon.networks.items()
+        for states in [network.states()]
+    ]
+
+
+def states_of(states: Mapping[str, LinkState]) -> dict[str, int]:
+    """Returns how many accounts are in each state, those that nobody is in included."""
+    counts = Counter(states.values())
+    return {state.value: counts[state] for state in LinkState}
+
+
+def _links(daemon: "Daemon") -> list[dict[str, Any]]:
+    now = time.time()
+    return [
+        {
+            "network": name,
+            "account": account,
+            "state": state.value,
+            "seconds": round(max(0.0, now - daemon.ingresses[name].since.get(account, now)), 1),
+            "reason": _reason(daemon, name, account),
+        }
         for name, network in daemon.networks.items()
         for account, state in sorted(network.states().items())
     ]

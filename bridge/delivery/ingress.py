@@ -1,5 +1,6 @@
 """Where the events of one network come in: translated, told apart, and handed to who is concerned."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from bridge.model.body import Authorization, PresenceUpdate, Reachability, Recei
 from bridge.model.capabilities import LinkChange, LinkState
 from bridge.model.envelope import Draft, Unmappable
 from bridge.model.ids import SIP, NetworkId, RemoteUserId
-from bridge.model.presence import OFFLINE
+from bridge.model.presence import OFFLINE, Basic
 from bridge.presence.hub import PresenceHub, Sight, Watcher
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,11 @@ class Ingress:
         pipeline: takes what is durable.
         ephemeral: takes typing.
         hub: takes presence.
+
+    Attributes:
+        states: what was last told of each account's link; ``since``: from when on it is in that state, seconds since
+            the epoch.
+        changes: how often any link came into each state.
     """
 
     def __init__(
@@ -45,6 +51,8 @@ class Ingress:
         self.ephemeral = ephemeral
         self.hub = hub
         self.states: dict[str, LinkChange] = {}
+        self.since: dict[str, float] = {}
+        self.changes: Counter[LinkState] = Counter()
 
     def deliver(self, native: Any, on_recorded: Callable[[Intake], None]) -> None:
         """Takes a native event; ``on_recorded`` gets its answer once, for a durable event after the commit."""
@@ -89,7 +97,10 @@ class Ingress:
         tell = log.warning if change.state in _FOR_PEOPLE else log.info
         tell("link", network=change.network, account=change.account, state=change.state.value, reason=change.told)
         before = self.states.get(change.account)
+        if before is None or before.state is not change.state:
+            self.since[change.account] = self.pipeline.clock()
         self.states[change.account] = change
+        self.changes[change.state] += 1
         own = Address(network=self.network, user=RemoteUserId(change.account))
         person = self.pipeline.judge.directory.person_of(own)
         if person is None:
@@ -110,6 +121,21 @@ class Ingress:
                 f"Your name {change.account} on {self.network} is signed off: {change.reason}. "
                 f"{_what_next(change)} What you send there waits.",
             )
+
+    def admits(self, native: Any) -> bool:
+        """Whether there is a way for a native event, and policy does not forbid it."""
+        result = self.link.mapping.to_canonical(native)
+        if isinstance(result, Unmappable):
+            return False
+        judge = self.pipeline.judge
+        for draft in result:
+            way = judge.directory.route(draft.origin, draft.sender.address, draft.recipients[0].address)
+            if isinstance(way, NoRoute):
+                return False
+            envelope = self.ephemeral.envelope(draft.origin, draft.conversation, way, draft.body)
+            if judge.judge(envelope, way.recipient).effect == "forbid":
+                return False
+        return True
 
     def _take(self, draft: Draft, on_recorded: Callable[[Intake], None]) -> None:
         body = draft.body
@@ -138,6 +164,8 @@ class Ingress:
             owner = directory.person_of(draft.recipients[0].address)
             if owner is not None:
                 self.hub.contact(owner, draft.sender.address, body.presence)
+                if body.presence.basic is Basic.OPEN:
+                    self.pipeline.lanes.wake(self.network, draft.sender.address.user, self.pipeline.clock())
             return _TAKEN
         person = directory.person_of(draft.sender.address)
         if person is None:
@@ -214,4 +242,6 @@ def _what_next(change: LinkChange) -> str:
         return "It is not tried again by itself."
     minutes = max(1, round(change.retry_in / 60))
     about = f"about {minutes} minutes" if minutes > 1 else "about a minute"
+    if change.state is LinkState.AUTH_FAILED:
+        return f"It is tried again in {about}."
     return f"It is signed on here again in {about}, which signs the other one off."

@@ -29,7 +29,7 @@ from bridge.delivery.ports import (
 from bridge.delivery.receipts import Receipts, wants_receipts
 from bridge.identity.snapshot import NoRoute, Route
 from bridge.model.address import Identity
-from bridge.model.body import Failure, Message, Receipt, Stage, TextPart
+from bridge.model.body import Edit, Failure, Message, Receipt, Stage, TextPart
 from bridge.model.capabilities import SendResult
 from bridge.model.envelope import Direction, Draft, Envelope, Loss, Unmappable
 from bridge.model.ids import SIP, EventId, EventIdMint, IdempotencyKey, NetworkId
@@ -302,10 +302,12 @@ class Pipeline:
 
     def _redacted(self, envelope: Envelope, decision: Decision) -> Envelope:
         body = envelope.body
-        if not isinstance(body, Message) or decision.redacted_text is None:
+        said = body.replacement if isinstance(body, Edit) else body
+        if not isinstance(said, Message) or decision.redacted_text is None:
             raise TypeError(f"a {type(body).__name__} cannot be redacted")
         part = TextPart(text=decision.redacted_text)
-        clean = evolve(body, parts=(part,), subject=None)
+        redacted = evolve(said, parts=(part,), subject=None)
+        clean = evolve(body, replacement=redacted) if isinstance(body, Edit) else redacted
         losses = (*envelope.losses, Loss(feature="text", detail="redacted by policy"))
         # The name goes back to what the directory says: one of the sender's own choice may be what was to be taken out.
         sender = evolve(envelope.sender, display_name=self.judge.given_name(envelope.sender))

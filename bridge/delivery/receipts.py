@@ -101,12 +101,17 @@ class Receipts:
 
         ``vouched``: the network's word for delivered means that the recipient has it. A SIP device's 2xx does not
         (RFC 5438 section 8.2): there only the device's own notification makes a positive one.
+
+        Unknown without a failure is what a network says that confirms nothing: there is no word to pass on. It would
+        be a guess that the network has the message, and an alarm that it may be lost.
         """
         sent = self._kept(parcel)
         if failure is not None:
             self._tell_once(sent, stage, failure)
             if stage is Stage.FAILED:
                 self._forget(sent)
+            return
+        if stage is Stage.UNKNOWN:
             return
         self._tell_once(sent, Stage.RELAYED, None)
         if stage in _ARRIVED and vouched:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit.daemon import ROOT, until
-from tests.kit.oscar_server.process import OscarServerProcess, ProcessError
+from tests.kit.json_process import ProcessError
+from tests.kit.oscar_server.process import OscarServerProcess
 from tests.kit.quickstart import __main__ as quickstart
 from tests.kit.quickstart import ports
 from tests.kit.quickstart.conversation import STEPS, Conversation

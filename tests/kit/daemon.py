@@ -207,7 +207,8 @@ file = "policy.toml"
             address = f"{person.user}@{self.domain}"
             changes.append(AddUser(address=address, password=Secret(person.password)))
             for network, (name, password) in person.names.items():
-                changes.append(BindName(address=address, network=network, name=name, password=Secret(password)))
+                secret = Secret(password) if password else None
+                changes.append(BindName(address=address, network=network, name=name, password=secret))
         return changes
 
     def start(self) -> None:

@@ -66,6 +66,9 @@ _MOST_LIMITS = 1024
 """Lengths of texts that capabilities are kept for: a contact's URI takes from the room for a text."""
 
 CAPABILITIES = Capabilities(
+    edits=Support.PARTIAL,
+    retractions=Support.PARTIAL,
+    reactions=Support.PARTIAL,
     text=Support.FULL,
     html=Support.PARTIAL,
     typing=Support.FULL,

@@ -1,10 +1,17 @@
 """``simplebridge status``: links, queues, registrations, checkpoint age."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from bridge.app import control
 from bridge.app.cli.common import Context, common_options, found, print_table
 from bridge.app.control import ControlError
+from bridge.model.capabilities import LinkState
+
+MANY = 50
+"""So many links are shown at most, and of more only those that are not up."""
 
 
 @click.command()
@@ -39,9 +46,27 @@ def status(context: Context) -> None:
         ]
         if peers:
             print_table(("peer", "address", "transport", "state", "for", ""), peers)
-        print_table(
-            ("network", "account", "link", ""),
-            [(link["network"], link["account"], link["state"], link["reason"]) for link in answer["links"]],
-        )
+        _show_links(answer)
 
     context.show(answer, human)
+
+
+def _show_links(answer: Mapping[str, Any]) -> None:
+    """Networks by their numbers, and each link; of many links those alone that are not up."""
+    networks = [
+        (one["network"], str(one["accounts"]), ", ".join(f"{n} {state}" for state, n in one["states"].items() if n))
+        for one in answer["networks"]
+    ]
+    if networks:
+        print_table(("network", "accounts", "links"), networks)
+    links = answer["links"]
+    if len(links) > MANY:
+        links = [link for link in links if link["state"] != LinkState.UP.value]
+    shown = links[:MANY]
+    if shown:
+        print_table(
+            ("network", "account", "link", "for", ""),
+            [(one["network"], one["account"], one["state"], f"{one['seconds']:.0f} s", one["reason"]) for one in shown],
+        )
+    if len(links) > len(shown):
+        click.echo(f"and {len(links) - len(shown)} more that are not up: --json has them all")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import frozen
 
 if TYPE_CHECKING:  # a command that only reads options needs none of them
+    from pathlib import Path
+
     from bridge.app.sections import NetworkSection
     from bridge.delivery.ports import Link, Sink
     from bridge.identity.secret import Secret
@@ -25,6 +27,8 @@ class Surroundings:
     options: Any
     reactor: Any
     clock: Callable[[], float]
+    keys: Path | None = None
+    """The folder of the bridge's secrets, for a kind that has some of its own."""
 
 
 class Network(Protocol):
@@ -41,7 +45,10 @@ class Network(Protocol):
         """Signs everybody off and ends."""
 
     def sign_on(self, account: str, credential: Secret, presence: PersonPresence) -> None:
-        """Signs an account on, or again with a new password."""
+        """Signs an account on, or again with a new password: an empty one where the kind needs none and none is kept.
+
+        See ``Kind.needs_credentials``.
+        """
 
     def sign_off(self, account: str) -> None:
         """Signs an account off."""
@@ -53,9 +60,16 @@ class Network(Protocol):
         """Returns numbers for metrics."""
 
 
+def _always(_: Any) -> bool:
+    return True
+
+
 @frozen(kw_only=True)
 class Kind:
     """A kind of network: its address rules are those of ``mappings.identity`` under the same name."""
 
     options: type[Any]
     build: Callable[[Surroundings], Network]
+    needs_credentials: Callable[[Any], bool] = _always
+    """Whether, with these options, each account signs on with a password of its own. Where none does (the bridge itself
+    is known to the server), a binding alone is an account."""

@@ -24,6 +24,9 @@ class OscarOptions:
     tls: bool = False
     sign_ons_per_second: float = field(default=5.0, validator=positive)
     """A restart with many accounts is no storm on the network."""
+    sends_per_second: float = field(default=0.0, validator=not_negative)
+    """What all accounts together send in a second at most; what is beyond waits. 0: as the rates of each account allow,
+    which the server grants and the bridge always keeps."""
     max_text_bytes: int = field(default=2048, validator=positive)
     """Longer texts are sent in parts, cut between graphemes; many clients take less than servers do."""
     rate_margin: float = field(default=100.0, validator=positive)

@@ -17,6 +17,8 @@ from tests.kit.oscar_server.rating import PROFILES
 from tests.kit.oscar_server.sockets import Lines
 
 _TICK = 0.1
+_BACKLOG = 1024
+"""A connection that found no room would stand for its client, who waits for the server to speak first."""
 
 
 def address(text: str) -> tuple[str, int]:
@@ -75,11 +77,11 @@ def run(argv: Sequence[str]) -> int:
         return 2
     factory = Lines(network)
     host, port = options.listen
-    listening = f"{host}:{reactor.listenTCP(port, factory, interface=host).getHost().port}"
+    listening = f"{host}:{reactor.listenTCP(port, factory, _BACKLOG, host).getHost().port}"
     network.bos_address = listening
     if options.bos is not None:
         bos_host, bos_port = options.bos
-        network.bos_address = f"{bos_host}:{reactor.listenTCP(bos_port, factory, interface=bos_host).getHost().port}"
+        network.bos_address = f"{bos_host}:{reactor.listenTCP(bos_port, factory, _BACKLOG, bos_host).getHost().port}"
 
     def quit_() -> None:
         reactor.callLater(0, reactor.stop)

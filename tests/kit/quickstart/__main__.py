@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from bridge.app.control import ControlError
 from bridge.app.errors import ERRORS
-from tests.kit.oscar_server.process import ProcessError
+from tests.kit.json_process import ProcessError
 from tests.kit.quickstart.conversation import STEPS, Conversation, Done
 from tests.kit.quickstart.signals import SIGNALS, Stopped
 from tests.kit.quickstart.stage import Stage

@@ -7,7 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from attrs import define, field, frozen
 
-from tests.kit.oscar_server.process import Event, OscarUserProcess
+from tests.kit.json_process import Event
+from tests.kit.oscar_server.process import OscarUserProcess
 from tests.kit.quickstart.phones import SoftphoneProcess
 from tests.kit.quickstart.stage import Cell, Row
 from tests.kit.quickstart.world import ALICE, BOB, BOOGYMAN, ICQ, World, WorldError, until

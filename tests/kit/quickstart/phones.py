@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from tests.kit.oscar_server.process import ROOT, Event, ProcessError
+from tests.kit.json_process import ROOT, Event, ProcessError
 
 PATIENCE: Final = 15.0
 """Seconds that anything of the demonstration may take."""

@@ -22,7 +22,8 @@ from bridge.app.control import ControlError
 from bridge.app.home import Home
 from bridge.identity.changes import AddUser, BindName, Change, SetPassword
 from bridge.identity.secret import Secret
-from tests.kit.oscar_server.process import ROOT, OscarServerProcess, OscarUserProcess
+from tests.kit.json_process import ROOT
+from tests.kit.oscar_server.process import OscarServerProcess, OscarUserProcess
 from tests.kit.quickstart import ports
 from tests.kit.quickstart.phones import PATIENCE, SoftphoneProcess
 from tests.kit.quickstart.signals import SIGNALS

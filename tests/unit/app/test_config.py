@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.app.config import ENVIRONMENT, Config, ConfigError, find, load, parse
 from bridge.app.home import Home
+from bridge.app.registry import options_of
 from bridge.app.sipconfig import endpoint_config
 from bridge.app.values import HostPort, Listen
 
@@ -87,6 +88,26 @@ def test_paths_are_relative_to_the_file() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ('kind = "xmpp"\nsecret_file = "a.x"\nca_file = "/b.x"\n', ("secret_file", "ca_file")),
+        ('kind = "irc"\nserver = "h:1"\ntls_ca = "a.x"\ntls_certificate = "/b.x"\n', ("tls_ca", "tls_certificate")),
+        ('kind = "matrix"\nhomeserver = "http://h"\nserver_name = "h"\ntokens = "a.x"\n', ("tokens",)),
+    ],
+)
+def test_paths_of_a_network_are_relative_to_the_file_too(text: str, keys: tuple[str, ...]) -> None:
+    config = parse(f'{BASE}[networks.net]\ndomain = "net.corp.example"\n{text}', PATH)
+    options = options_of(config, "net")
+    wanted = [Path("/etc/bridge/a.x"), Path("/b.x")][: len(keys)]
+    assert [getattr(options, key) for key in keys] == wanted
+
+
+def test_a_path_that_is_not_given_is_none() -> None:
+    config = parse(f'{BASE}[networks.net]\ndomain = "net.corp.example"\nkind = "xmpp"\n', PATH)
+    assert options_of(config, "net").secret_file is None
+
+
+@pytest.mark.parametrize(
     ("text", "where", "what"),
     [
         ("", "", "[bridge] is missing"),
@@ -124,7 +145,7 @@ def test_paths_are_relative_to_the_file() -> None:
         (BASE + "[networks.SIP]\n", ":3: networks.SIP: ", "lower-case"),
         (BASE + "[networks.sip]\n", ":3: networks.sip: ", "not 'sip'"),
         (BASE + '[networks.aim]\nkind = "oscar"\n', ":3: networks.aim.domain: ", "is missing"),
-        (BASE + NETWORK.replace("oscar", "fax"), ":4: networks.aim.kind: ", "known are oscar"),
+        (BASE + NETWORK.replace("oscar", "fax"), ":4: networks.aim.kind: ", "known are "),
         (BASE + NETWORK + "speed = 1\n", ":7: networks.aim.speed: ", "not a key"),
         (BASE + NETWORK.replace('"127.0.0.1:5190"', '"x"'), ":6: networks.aim.server: ", "host:port"),
         (BASE + NETWORK.replace("aim.corp", "corp"), ":5: networks.aim.domain: ", "bridge.domain already"),

@@ -1,6 +1,7 @@
 """Metrics: every number is there, with a name that Prometheus takes."""
 
 import socket
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ def daemon() -> Any:
         sip=SimpleNamespace(counts={"bindings": 3}),
         journal=SimpleNamespace(stats=lambda: stats),
         networks={"aim-two": network},
+        ingresses={"aim-two": SimpleNamespace(changes=Counter({LinkState.UP: 7}))},
     )
 
 
@@ -55,6 +57,8 @@ def test_numbers_are_the_daemons() -> None:
     assert found["simplebridge_links", "aim-two", "up"] == 2
     assert found["simplebridge_links", "aim-two", "auth-failed"] == 1
     assert found["simplebridge_links", "aim-two", "transient"] == 0
+    assert found["simplebridge_link_changes_total", "aim-two", "up"] == 7
+    assert not [name for name in found if "alicework" in name], "no label is an account: there may be thousands"
     assert found["simplebridge_network_aim_two", "sessions"] == 3
     assert found["simplebridge_journal_total", "entries"] == 9
     assert found["simplebridge_journal_commit_seconds",] == 0.25

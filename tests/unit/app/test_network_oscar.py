@@ -16,8 +16,8 @@ from bridge.delivery.ports import Intake, Refusal
 from bridge.model.body import Stage
 from bridge.model.capabilities import LINK_DOWN, Capabilities, LinkChange, LinkState, SendResult
 from bridge.model.ids import EventId, IdempotencyKey, NetworkId
+from transports.common.machine.results import link_down
 from transports.oscar.connector import OscarTransport
-from transports.oscar.machine.messages import link_down
 from transports.oscar.wire import native as wire
 
 AIM = NetworkId("aim")
@@ -153,7 +153,7 @@ def test_options_reach_the_session() -> None:
     assert built.link.transport.capabilities.max_text_bytes == 777
     inner = built.link.transport.inner  # type: ignore[attr-defined]
     assert isinstance(inner, OscarTransport)
-    config = inner._config
+    config = inner.config
     session = config.session
     assert (session.host, session.port, session.method.value) == ("login.test", 5190, "roasted")
     assert (session.same_host, session.max_message_bytes, session.rate_margin) == (True, 777, 250.0)

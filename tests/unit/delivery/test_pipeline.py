@@ -10,10 +10,10 @@ from bridge.delivery.notices import Notices
 from bridge.delivery.pipeline import Pipeline, Settings
 from bridge.delivery.ports import Link, SeenKey
 from bridge.model.address import Identity
-from bridge.model.body import Failure, Message, Stage, TextPart
+from bridge.model.body import Edit, Failure, Message, Stage, TextPart
 from bridge.model.capabilities import LINK_DOWN, RECIPIENT_OFFLINE, SendResult
 from bridge.model.envelope import Draft, Unmappable
-from bridge.model.ids import SIP, EventId, EventIdMint, NetworkId
+from bridge.model.ids import SIP, EventId, EventIdMint, NetworkId, RemoteMessageId
 from bridge.policy.values import Decision, Effect, Hit, Subject
 from tests.kit import people, values
 from tests.kit.delivery import Answers, FakeNetwork, MemoryJournal
@@ -233,6 +233,21 @@ def test_policy_redacts_and_keeps_the_original() -> None:
     ]
     assert kept == ["my number is 4111", "my number is ████"]
     assert w.journal.entries[0].enqueue[0].event == w.journal.entries[0].records[2].msg_id
+
+
+def test_a_correction_is_redacted_with_all_its_forms_and_stays_one() -> None:
+    w = World()
+    w.policy.answer = lambda _: decision("redact", redacted_text="my number is ████")
+    rich = TextPart(text="my number is 4111", html="my number is <b>4111</b>")
+    target = RemoteMessageId("m1")
+    w.accept(values.draft(ALICE, BOOGY, Edit(target=target, replacement=Message(parts=(rich,), subject="4111"))))
+    ((envelope, _, _), _) = w.aim.sent[0]
+    clean = Message(parts=(TextPart(text="my number is ████"),))
+    assert envelope.body == Edit(target=target, replacement=clean)
+    (first, second) = [r.envelope.body for r in w.journal.entries[0].records if r.envelope]
+    assert isinstance(first, Edit)
+    assert first.replacement.parts == (rich,)
+    assert second == envelope.body
 
 
 def test_what_is_held_and_to_be_redacted_waits_as_redacted() -> None:

@@ -159,6 +159,17 @@ def test_a_failure_is_told_to_who_asked(result: SendResult, stage: Stage) -> Non
     assert w.told() == [stage]
 
 
+def test_a_network_that_confirms_nothing_is_not_spoken_for() -> None:
+    w = Told()
+    w.write()
+    w.aim.answers[0](SendResult(stage=Stage.UNKNOWN, remote_id="c00c1e"))
+    assert w.told() == []
+    assert outcomes(w.journal) == [("unknown", False)]
+    assert not w.sip.texts  # nothing speaks against its having arrived
+    w.receipt(BOOGY, "c00c1e", Stage.DISPLAYED)
+    assert w.told() == [Stage.DISPLAYED]
+
+
 def test_a_message_that_runs_out_has_failed() -> None:
     w = Told()
     w.write()

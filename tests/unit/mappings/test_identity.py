@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.app.registry import KINDS
 from bridge.model.address import Address
 from bridge.model.ids import SIP, NetworkId, RemoteUserId
 from mappings.identity import (
@@ -159,9 +160,9 @@ def test_sip_refuses(name: str) -> None:
 
 
 def test_a_kind_without_rules_is_named() -> None:
-    with pytest.raises(AddressError, match="known are oscar, sip"):
+    with pytest.raises(AddressError, match="known are " + ", ".join(sorted(RULES))):
         normalise("carrier-pigeon", "bob")
-    assert set(RULES) == {"oscar", "sip"}
+    assert set(RULES) == {"sip", *KINDS}, "each kind of network has its address rules"
 
 
 @given(st.sampled_from(sorted(RULES)), st.text(max_size=40) | st.from_regex(r"[A-Za-z0-9 @.-]{1,24}", fullmatch=True))
@@ -350,3 +351,24 @@ def test_display_names_are_safe_and_idempotent(name: str) -> None:
     assert safe_display_name(shown) == shown
     assert len(shown) <= 64
     assert not set(shown) & set('"<>\\@\r\n\x00\u202e\u2028')
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [
+        ("Bob@Hotmail.Example", "bob@hotmail.example"),
+        (" bob@hotmail.example ", "bob@hotmail.example"),
+        ("bob+x@mail.hotmail.example", "bob+x@mail.hotmail.example"),
+    ],
+)
+def test_a_passport_is_a_mail_address_in_lower_case(name: str, normal: str) -> None:
+    assert normalise("msnp", name) == normal
+
+
+@pytest.mark.parametrize(
+    "name", ["bob", "@hotmail.example", "bob@", "bob@x", "b\u043eb@hotmail.example", "a b@x.y", "b@@x.y"]
+)
+def test_what_is_no_passport_is_refused(name: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        normalise("msnp", name)
+    assert caught.value.kind == "msnp"

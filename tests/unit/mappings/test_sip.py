@@ -10,6 +10,7 @@ from bridge.model.body import (
     ELSEWHERE,
     Attachment,
     Body,
+    Edit,
     Message,
     PresenceUpdate,
     Reachability,
@@ -523,10 +524,30 @@ def test_presence_out() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "text", "feature"),
+    [
+        (Retract(target=RemoteMessageId("x")), "[took back an earlier message]", "retraction"),
+        (Reaction(target=RemoteMessageId("x"), emoji="\U0001f600"), "[reacted with \U0001f600]", "reaction"),
+        (Reaction(target=RemoteMessageId("x"), emoji="!", removed=True), "[took back the reaction !]", "reaction"),
+        (
+            Edit(target=RemoteMessageId("x"), replacement=Message(parts=(TextPart(text="better"),))),
+            "[corrected] better",
+            "edit",
+        ),
+    ],
+)
+def test_what_is_about_an_earlier_message_is_told_in_words(body: Body, text: str, feature: str) -> None:
+    result = MAPPING.from_canonical(envelope(body), ALICE, "", CAPS)
+    assert isinstance(result, Translated)
+    (native,) = result.natives
+    assert isinstance(native, SipMessage)
+    assert native.body.decode() == text
+    assert [loss.feature for loss in result.losses] == [feature]
+
+
+@pytest.mark.parametrize(
     ("body", "feature"),
     [
-        (Retract(target=RemoteMessageId("x")), "retract"),
-        (Reaction(target=RemoteMessageId("x"), emoji="\U0001f600"), "reaction"),
         (Receipt(target=RemoteMessageId("x"), stage=Stage.DELIVERED), "receipt"),
         (Reachability(devices=1), "reachability"),
     ],

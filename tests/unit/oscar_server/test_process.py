@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.oscar_server.process import Event, OscarServerProcess, OscarUserProcess, ProcessError
+from tests.kit.json_process import Event, ProcessError
+from tests.kit.oscar_server.process import OscarServerProcess, OscarUserProcess
 from tests.kit.oscar_server.user import plain
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from enum import Enum
 
 from attrs import frozen
 
-from bridge.model.capabilities import SendResult
+from transports.common.machine import actions as common
+from transports.common.machine.actions import Disconnect, SendDone
+
+__all__ = ["Connect", "Disconnect", "Purpose", "SendDone", "ServiceReady"]
 
 
 class Purpose(Enum):
@@ -19,28 +21,10 @@ class Purpose(Enum):
 
 
 @frozen(kw_only=True)
-class Connect:
-    """Open a connection to `host`:`port`, and say `connected` or `connection_lost` of `conn_id`."""
+class Connect(common.Connect):
+    """Open a connection, for a purpose."""
 
-    conn_id: int
-    host: str
-    port: int
     purpose: Purpose
-
-
-@frozen(kw_only=True)
-class Disconnect:
-    """Close a connection once what was to be sent is sent. `connection_lost` need not be said of it."""
-
-    conn_id: int
-
-
-@frozen(kw_only=True)
-class SendDone:
-    """What became of the send of this key."""
-
-    key: Hashable
-    result: SendResult
 
 
 @frozen(kw_only=True)

@@ -6,6 +6,8 @@ from enum import Enum
 
 from attrs import Attribute, field, frozen, validators
 
+from transports.common.machine.comeback import ComebackTimes
+
 
 def _positive(_: object, attribute: Attribute[float], value: float) -> None:
     if not value > 0:
@@ -95,3 +97,15 @@ class SessionConfig:
     max_roster: int = field(default=5000, validator=validators.ge(1))
     fetch_away_messages: bool = True
     status_flags: int = 0
+
+    @property
+    def comeback(self) -> ComebackTimes:
+        """When a session that was lost comes back."""
+        return ComebackTimes(
+            backoff_base=self.backoff_base,
+            backoff_cap=self.backoff_cap,
+            stable_after=self.stable_after,
+            elsewhere_wait=self.elsewhere_wait,
+            elsewhere_cap=self.elsewhere_cap,
+            elsewhere_times=self.elsewhere_times,
+        )

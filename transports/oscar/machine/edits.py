@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable
 
 from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
+from transports.common.machine.results import failed, unknown
 from transports.oscar.machine.actions import SendDone
 from transports.oscar.machine.connection import Connection, Outgoing
-from transports.oscar.machine.messages import failed, unknown
 from transports.oscar.machine.roster import NO_ANSWER, Edit, RosterState
 from transports.oscar.wire import feedbag
 from transports.oscar.wire.common import SnacError

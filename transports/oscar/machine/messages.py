@@ -6,7 +6,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 
 from bridge.model.body import Failure, Stage
-from bridge.model.capabilities import LINK_DOWN, SendResult
+from bridge.model.capabilities import SendResult
+from transports.common.machine.results import failed, link_down, unknown
 from transports.oscar.machine.actions import SendDone
 from transports.oscar.machine.connection import Connection, Outgoing
 from transports.oscar.wire import icbm, text
@@ -44,25 +45,6 @@ class _Flight:
         self.key = key
         self.to = to
         self.cookie = cookie
-
-
-def failed(reason: str, *, retryable: bool, user_text: str, cookie: bytes | None = None) -> SendResult:
-    """A send that certainly did not arrive."""
-    failure = Failure(reason=reason, retryable=retryable, certain=True, user_text=user_text)
-    return SendResult(stage=Stage.FAILED, remote_id=None if cookie is None else cookie.hex(), failure=failure)
-
-
-def link_down(user_text: str, *, cookie: bytes | None = None) -> SendResult:
-    """A send that did not go because the account is not signed on; it may go once it is."""
-    return failed(LINK_DOWN, retryable=True, user_text=user_text, cookie=cookie)
-
-
-def unknown(reason: str, cookie: bytes | None = None, *, retryable: bool = True) -> SendResult:
-    """A send that may have arrived."""
-    failure = Failure(
-        reason=reason, retryable=retryable, certain=False, user_text="It is not known whether the message arrived."
-    )
-    return SendResult(stage=Stage.UNKNOWN, remote_id=None if cookie is None else cookie.hex(), failure=failure)
 
 
 class Messages:
@@ -123,7 +105,8 @@ class Messages:
         if body is None:
             reason = f"too long: more than {self.limit} bytes"
             self._done(
-                key, failed(reason, retryable=False, user_text="The message is too long.", cookie=message.cookie)
+                key,
+                failed(reason, retryable=False, user_text="The message is too long.", remote_id=message.cookie.hex()),
             )
             return
         flight = _Flight(key, message.to, message.cookie)
@@ -181,12 +164,14 @@ class Messages:
     def _expired(self, flight: _Flight) -> None:
         self._active.discard(flight.cookie)
         text_ = "The message waited too long for its turn and was not sent."
-        self._done(flight.key, failed("expired in the queue", retryable=False, user_text=text_, cookie=flight.cookie))
+        self._done(
+            flight.key, failed("expired in the queue", retryable=False, user_text=text_, remote_id=flight.cookie.hex())
+        )
 
     def _lost(self, flight: _Flight) -> None:
         self._active.discard(flight.cookie)
         text_ = "The connection to the network was lost before the message was sent."
-        self._done(flight.key, link_down(text_, cookie=flight.cookie))
+        self._done(flight.key, link_down(text_, remote_id=flight.cookie.hex()))
 
     def _answered(self, flight: _Flight, answer: Body) -> None:
         if isinstance(answer, SnacError):
@@ -209,7 +194,9 @@ class Messages:
         flight = self._flights.get(error.cookie)
         if flight is not None:
             user_text = "The recipient's program refused the message."
-            self._end(flight, failed(f"client: {name}", retryable=False, user_text=user_text, cookie=error.cookie))
+            self._end(
+                flight, failed(f"client: {name}", retryable=False, user_text=user_text, remote_id=error.cookie.hex())
+            )
         elif error.cookie in self._remembered:
             self._emit(
                 ImError(
@@ -256,12 +243,12 @@ class Messages:
         while (due := self.next_deadline()) is not None and due <= now:
             flight = self._deadlines.popleft()[1]
             # A server that keeps a message for later need not answer at all: sent again it would be read twice.
-            self._end(flight, unknown("no answer from the server", flight.cookie, retryable=False))
+            self._end(flight, unknown("no answer from the server", flight.cookie.hex(), retryable=False))
 
     def lost(self, waiting: list[Outgoing]) -> None:
         """The connection is gone: what was sent is unknown; what waited certainly did not go."""
         for flight in list(self._flights.values()):
-            self._end(flight, unknown("the connection was lost before an answer came", flight.cookie))
+            self._end(flight, unknown("the connection was lost before an answer came", flight.cookie.hex()))
         self._deadlines.clear()
         for item in waiting:
             if item.on_lost is not None:
@@ -279,4 +266,5 @@ def refused(error: SnacError, cookie: bytes | None = None) -> SendResult:
         name = f"{name}: {_SUBCODES.get(subcode, f'subcode {subcode}')}"
     user_text = _USER_TEXTS.get(error.code, "The network refused the message.")
     retryable = error.code in RETRYABLE_ERRORS
-    return failed(f"{error.code:#06x} {name}", retryable=retryable, user_text=user_text, cookie=cookie)
+    remote_id = None if cookie is None else cookie.hex()
+    return failed(f"{error.code:#06x} {name}", retryable=retryable, user_text=user_text, remote_id=remote_id)

@@ -12,13 +12,13 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from enum import Enum
 
+from transports.common.machine.comeback import Comeback
+from transports.common.machine.results import link_down
 from transports.oscar.machine import signon
 from transports.oscar.machine.actions import Purpose, SendDone, ServiceReady
-from transports.oscar.machine.backoff import Backoff, Retreat
 from transports.oscar.machine.config import SessionConfig, SignOnMethod
 from transports.oscar.machine.connection import Connection, Outgoing
 from transports.oscar.machine.connections import Action, Connections
-from transports.oscar.machine.messages import link_down
 from transports.oscar.machine.services import Services
 from transports.oscar.machine.setup import Setup
 from transports.oscar.machine.work import Work
@@ -83,10 +83,7 @@ class OscarSession:
         self._conns = Connections(config, rng)
         self._services = Services(self.account, config, self._conns, self._events.append)
         self._work = Work(self.account, config, rng, self._events.append)
-        self._backoff = Backoff(config.backoff_base, config.backoff_cap, rng)
-        self._retreat = Retreat(config.elsewhere_wait, config.elsewhere_cap, config.elsewhere_times, rng)
-        self._up_since: float | None = None
-        self._retry_at: float | None = None
+        self._comeback = Comeback(config.comeback, rng)
         self._signon_until: float | None = None
         self._probe_until: float | None = None
         self._controls: dict[type[Body], Callable[[Connection, Body, float], None]] = {
@@ -100,6 +97,21 @@ class OscarSession:
         }
 
     # -- the owner's side
+
+    @property
+    def server(self) -> str:
+        """The authorizer, where each sign-on begins."""
+        return f"{self._config.host}:{self._config.port}"
+
+    @property
+    def state(self) -> str:
+        """The phase, for people."""
+        return self.phase.value
+
+    @property
+    def attempt_at(self) -> float | None:
+        """When it tries to sign on again of itself."""
+        return self._comeback.attempt_at
 
     def next_event(self) -> Event | None:
         """The oldest event that was not yet taken; at last the list, where it has changed."""
@@ -133,8 +145,7 @@ class OscarSession:
         server's door.
         """
         if self.phase in {Phase.IDLE, Phase.ELSEWHERE}:
-            self._backoff.reset()
-            self._retreat.reset()
+            self._comeback.reset()
             self._begin(now)
 
     def set_credential(self, credential: str) -> None:
@@ -149,7 +160,8 @@ class OscarSession:
         """Sign off, without return."""
         if self.phase is not Phase.IDLE:
             self._conns.sign_off(now)
-            self._end(now)
+            self._end()
+            self._comeback.ended(now)
             self._tell(Link.LOGGED_OUT, reason)
 
     def connected(self, conn_id: int, now: float) -> None:
@@ -217,7 +229,7 @@ class OscarSession:
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` has something to do; None when never."""
-        times = [self._retry_at, self._signon_until, self._probe_until]
+        times = [self._comeback.attempt_at, self._signon_until, self._probe_until]
         times += [self._work.next_deadline(), self._conns.next_deadline()]
         bos = self._conns.bos
         if bos is not None and self.phase is Phase.UP and self._probe_until is None:
@@ -226,7 +238,7 @@ class OscarSession:
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
-        if self._retry_at is not None and self._retry_at <= now:
+        if self._comeback.due(now):
             self._begin(now)
         if self._signon_until is not None and self._signon_until <= now:
             self._transient("sign-on took too long", now)
@@ -256,7 +268,7 @@ class OscarSession:
         )
 
     def _begin(self, now: float) -> None:
-        self._retry_at = None
+        self._comeback.begun()
         if not self._credential:
             self._refused("there is no password", None, now)
             return
@@ -265,30 +277,25 @@ class OscarSession:
         self._tell(Link.CONNECTING, "signing on")
         self._conns.open(self._config.host, self._config.port, Purpose.AUTHORIZER, now)
 
-    def _end(self, now: float) -> float:
-        """Take down everything of this sign-on. Gives for how many seconds it was up."""
-        kept = 0.0 if self._up_since is None else now - self._up_since
-        if kept >= self._config.stable_after:
-            self._backoff.reset()
+    def _end(self) -> None:
+        """Take down everything of this sign-on."""
         self.phase = Phase.IDLE
-        self._up_since = self._retry_at = self._signon_until = self._probe_until = None
+        self._signon_until = self._probe_until = None
         self._work.lost(self._conns.close_all())
-        return kept
 
     def _transient(self, reason: str, now: float, *, code: int | None = None, at_least: float = 0.0) -> None:
         """Try again by and by: backoff with full jitter, so that many accounts do not come at once."""
-        self._end(now)
-        wait = self._backoff.next(at_least)
+        self._end()
+        wait = self._comeback.lost(now, at_least)
         self.phase = Phase.WAITING
-        self._retry_at = now + wait
         self._tell(Link.TRANSIENT, reason, code=code, retry_in=wait)
 
     def _elsewhere(self, reason: str, code: int, now: float) -> None:
         """Another client has the name now: leave it in peace, for a while or for good."""
-        pause = self._retreat.next(self._end(now))
+        self._end()
+        pause = self._comeback.elsewhere(now)
         if pause is not None:
             self.phase = Phase.ELSEWHERE
-            self._retry_at = now + pause
         self._tell(Link.SIGNED_ON_ELSEWHERE, reason, code=code, retry_in=pause)
 
     def _dropped(self, conn: Connection, reason: str, now: float) -> None:
@@ -419,7 +426,8 @@ class OscarSession:
             self._refused(name, code, now)
 
     def _refused(self, reason: str, code: int | None, now: float) -> None:
-        self._end(now)
+        self._end()
+        self._comeback.ended(now)
         self._tell(Link.AUTH_FAILED, reason, code=code)
 
     def _host_online(self, conn: Connection, body: Body, now: float) -> None:
@@ -453,7 +461,7 @@ class OscarSession:
             conn.submit(item, now)
         if not moved:
             self.phase = Phase.UP
-            self._up_since = now
+            self._comeback.up(now)
             self._tell(Link.UP, "signed on")
         self._work.roster.to_tell = True
 

@@ -10,13 +10,14 @@ from attrs import evolve
 
 from bridge.model.body import Stage
 from bridge.model.capabilities import SendResult
+from transports.common.machine.results import failed
 from transports.oscar.machine import inbound, signon
 from transports.oscar.machine.actions import SendDone
 from transports.oscar.machine.buddies import Buddies
 from transports.oscar.machine.config import SessionConfig
 from transports.oscar.machine.connection import Connection, Outgoing
 from transports.oscar.machine.edits import Edits
-from transports.oscar.machine.messages import Messages, failed
+from transports.oscar.machine.messages import Messages
 from transports.oscar.machine.roster import RosterState
 from transports.oscar.wire import buddy, feedbag, icbm, icq, locate, native, oservice
 from transports.oscar.wire.codes import FEEDBAG, ICBM, ICQ

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 
 def normal(name: str) -> str:
-    """The form in which two screen names are compared: lower case, no spaces. Idempotent.
+    """The form in which two names are compared: lower case, no spaces, an ICQ number without hyphens. Idempotent.
 
-    ``"The Boogy Man"`` and ``"theboogyman"`` are one account.
+    ``"The Boogy Man"`` and ``"theboogyman"`` are one account, ``"100-101"`` and ``"100101"`` too.
     """
     # lower() of a few letters brings another that lower() changes again (capital I with a dot): it is run to rest
     lowered = name.replace(" ", "").lower()
     while (again := lowered.lower()) != lowered:
         lowered = again
-    return lowered
+    return lowered.replace("-", "") if is_uin(lowered) else lowered
 
 
 def is_uin(name: str) -> bool:

@@ -10,6 +10,11 @@ from enum import Enum
 
 from attrs import frozen
 
+from transports.common.wire import native as common
+
+Link = common.Link
+LinkState = common.LinkState
+
 
 class Typing(Enum):
     """What a typing notification says: nothing (erased), text stands there, keys are pressed, the window is closed."""
@@ -26,17 +31,6 @@ class Availability(Enum):
     ONLINE = "online"
     AWAY = "away"
     INVISIBLE = "invisible"
-
-
-class Link(Enum):
-    """The state of an account's connection."""
-
-    CONNECTING = "connecting"
-    UP = "up"
-    TRANSIENT = "transient"
-    AUTH_FAILED = "auth-failed"
-    SIGNED_ON_ELSEWHERE = "signed-on-elsewhere"
-    LOGGED_OUT = "logged-out"
 
 
 @frozen(kw_only=True)
@@ -319,25 +313,6 @@ class Warned:
     account: str
     level: int
     by: str | None = None
-
-
-@frozen(kw_only=True)
-class LinkState:
-    """The connection of an account has changed its state.
-
-    Attributes:
-        reason: why, for people.
-        code: the network's number for it, where it gave one.
-        retry_in: seconds until the next attempt of itself; None when there will be none.
-        max_message_bytes: once UP, the longest text in bytes on the wire (UTF-16BE: two for each unit).
-    """
-
-    account: str
-    state: Link
-    reason: str = ""
-    code: int | None = None
-    retry_in: float | None = None
-    max_message_bytes: int | None = None
 
 
 Inbound = (

@@ -1,0 +1,1 @@
+"""A server of the sample network, as a process of its own: ``python -m tests.kit.loopback_server``."""

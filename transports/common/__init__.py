@@ -1,0 +1,1 @@
+"""What every network with sessions needs and no protocol owns: coming back, turns, results, many accounts' sockets."""

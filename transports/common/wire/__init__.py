@@ -1,0 +1,1 @@
+"""Native values that every network tells in the same form."""

@@ -1,0 +1,1 @@
+"""IRC: codec, sans-IO session and the connector."""

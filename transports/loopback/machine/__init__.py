@@ -1,0 +1,1 @@
+"""The session of one account. Pure: bytes and the time go in, bytes and events come out."""

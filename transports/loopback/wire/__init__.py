@@ -1,0 +1,1 @@
+"""Lines of JSON and the values that they mean. Pure."""

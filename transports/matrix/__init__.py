@@ -1,0 +1,1 @@
+"""Matrix, as an application service of a homeserver (docs/protocols/matrix.md)."""

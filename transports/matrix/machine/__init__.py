@@ -1,0 +1,1 @@
+"""The session of an application service with its homeserver, without I/O."""

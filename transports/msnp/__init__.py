@@ -1,0 +1,1 @@
+"""MSN Messenger: the MSNP transport."""

@@ -1,0 +1,1 @@
+"""XMPP: as an external component of a server, and as a client of accounts."""

@@ -1,0 +1,1 @@
+"""Stanzas to native values and back; pure."""

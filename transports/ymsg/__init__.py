@@ -1,0 +1,1 @@
+"""Yahoo! Messenger: the YMSG protocol."""
