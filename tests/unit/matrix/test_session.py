@@ -108,6 +108,27 @@ def test_a_room_is_made_once_and_used_again() -> None:
     assert len(stage.asked("/displayname")) == 1
 
 
+def test_few_rooms_are_made_at_a_time_and_what_has_a_room_does_not_wait_for_them() -> None:
+    """A hundred at once, and Synapse answers ten of them in time."""
+    stage = Stage().up()
+    stage.send(HELLO, "known")
+    stage.calls.clear()
+    stage.rule("POST", "/createRoom", None)
+    for number in range(10):
+        text = wire.MessageSend(account=ALICE, to=f"@p{number}:hs.example", txn_id=f"n{number}", body="x")
+        stage.send(text, f"new{number}")
+    first = stage.asked("/createRoom")
+    assert len(first) == CONFIG.max_making
+    stage.send(wire.MessageSend(account=ALICE, to=BOB, txn_id="t2", body="again"), "again")
+    assert stage.results["again"].stage is Reached.RELAYED
+    stage.rule("POST", "/createRoom", lambda _: (200, {"room_id": f"!r{len(stage.calls)}:hs.example"}))
+    for number, call in enumerate(first):
+        stage.session.answered(call.id, 200, b'{"room_id": "!f%d:hs.example"}' % number, None, stage.now)
+        stage.run()
+    made = [stage.results[f"new{number}"].stage for number in range(10)]
+    assert made == [Reached.RELAYED] * 10
+
+
 def test_rooms_of_before_a_restart_are_asked_about_and_used() -> None:
     stage = Stage()
     stage.rule("GET", "/joined_rooms", (200, {"joined_rooms": [ROOM]}))
