@@ -10,8 +10,9 @@ ARGS ?=
 run: $(STAMP)
 	$(BIN)/python -m tests.kit.quickstart $(ARGS)
 
+# All tests side by side in two processes; with ARGS those that pytest is asked for.
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m $(if $(strip $(ARGS)),pytest $(ARGS),tests.halves)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
