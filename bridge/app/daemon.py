@@ -254,9 +254,7 @@ class Daemon:
 
     def _watch_elsewhere(self) -> None:
         """Has the presence of those who are shown on a network watched where they are."""
-        self.elsewhere.on_networks(
-            one.person for one in self.people.bindings() if one.credential is not None and one.network in self.networks
-        )
+        self.elsewhere.on_networks(one.person for one in self.people.bindings() if self._signs_on(one))
 
     def _begin_loops(self) -> None:
         self._every(TICK, lambda: self.pipeline.tick(time.time()))
@@ -425,13 +423,19 @@ class Daemon:
             shown = self.ephemeral.let_out(binding.person, binding.network, binding.account, presence)
             network.sign_on(binding.account, secret, shown)
 
+    def _signs_on(self, binding: Binding) -> bool:
+        """Whether a name is an account of ours that is signed on: it has a password, or needs none."""
+        if binding.network not in self.networks:
+            return False
+        kind = KINDS[self.home.config.networks[binding.network].kind]
+        return binding.credential is not None or not kind.needs_credentials(self.home.options[binding.network])
+
     def _secret_of(self, binding: Binding) -> Secret | None:
         """Returns what an account signs on with; None where it needs a password and has none."""
         if binding.credential is not None:
             key = NameKey(binding.network, binding.name)
             return identity_store.credential(self._reading, self.vault, key)
-        kind = KINDS[self.home.config.networks[binding.network].kind]
-        return None if kind.needs_credentials(self.home.options[binding.network]) else Secret("")
+        return Secret("") if self._signs_on(binding) else None
 
     def _review_presence(self) -> None:
         """Tells everybody anew what they may see: policy or people have changed."""

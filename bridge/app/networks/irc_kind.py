@@ -4,6 +4,7 @@ Apart from ``irc``, so that a command reads and checks a configuration without l
 """
 
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
@@ -77,4 +78,8 @@ def build(around: Surroundings) -> Network:
     return irc.build(around)
 
 
-KIND = Kind(options=IrcOptions, build=build)
+def _needs_credentials(options: Any) -> bool:
+    return options.auth not in {"none", "external"}
+
+
+KIND = Kind(options=IrcOptions, build=build, needs_credentials=_needs_credentials)

@@ -53,3 +53,9 @@ def test_a_tls_file_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a TLS file cannot be used"):
         built(tls=True, tls_certificate=tmp_path / "bad.pem")
     assert built(tls=True).wire.inner is not None
+
+
+@pytest.mark.parametrize(("auth", "needed"), [("none", False), ("external", False), ("auto", True), ("nickserv", True)])
+def test_where_nothing_is_asked_for_a_binding_is_enough(auth: str, needed: bool) -> None:
+    options = IrcOptions(server=HostPort.parse("irc.test:6697"), auth=auth)
+    assert KIND.needs_credentials(options) is needed
