@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from bridge.app.config import ConfigError, parse
 from bridge.app.home import Home
 from bridge.app.networks.base import Surroundings
-from bridge.app.networks.ymsg import YmsgNetwork, YmsgWire
+from bridge.app.networks.sessions import SessionNetwork
+from bridge.app.networks.ymsg import YmsgWire
 from bridge.app.networks.ymsg_kind import KIND, YmsgOptions
 from bridge.app.sections import NetworkSection
 from bridge.app.values import HostPort
@@ -22,6 +23,7 @@ from bridge.identity.secret import Secret
 from bridge.model.capabilities import Capabilities, LinkChange, LinkState
 from bridge.model.ids import EventId, NetworkId
 from bridge.model.presence import OFFLINE
+from transports.ymsg.connector import YmsgTransport
 from transports.ymsg.machine.config import TokenServer
 from transports.ymsg.wire import codes, native
 
@@ -51,7 +53,7 @@ def options(**changes: Any) -> YmsgOptions:
     return YmsgOptions(server=HostPort(host="127.0.0.1", port=5050), **changes)
 
 
-def build(**changes: Any) -> YmsgNetwork:
+def build(**changes: Any) -> SessionNetwork:
     around = Surroundings(
         network=YAHOO,
         section=NetworkSection(kind="ymsg", domain="yahoo.corp.example"),
@@ -60,8 +62,14 @@ def build(**changes: Any) -> YmsgNetwork:
         clock=lambda: 0.0,
     )
     network = KIND.build(around)
-    assert isinstance(network, YmsgNetwork)
+    assert isinstance(network, SessionNetwork)
     return network
+
+
+def inner(network: SessionNetwork) -> YmsgTransport:
+    found = network.wire.inner
+    assert isinstance(found, YmsgTransport)
+    return found
 
 
 def test_options_reach_the_session() -> None:
@@ -77,7 +85,7 @@ def test_options_reach_the_session() -> None:
         elsewhere_times=1,
         sign_ons_per_second=2.0,
     )
-    config = network.wire.inner.config
+    config = inner(network).config
     session = config.session
     assert (session.host, session.port, session.version, session.tls) == ("127.0.0.1", 5050, 16, True)
     assert session.token_server == TokenServer(host="login.test", port=443, path="/config", tls=True)
@@ -89,9 +97,7 @@ def test_options_reach_the_session() -> None:
 
 def test_a_token_server_for_trials() -> None:
     network = build(token_server="http://127.0.0.1:8080")
-    assert network.wire.inner.config.session.token_server == TokenServer(
-        host="127.0.0.1", port=8080, path="", tls=False
-    )
+    assert inner(network).config.session.token_server == TokenServer(host="127.0.0.1", port=8080, path="", tls=False)
 
 
 @pytest.mark.parametrize(
@@ -137,11 +143,11 @@ def test_states_are_told_and_an_account_begins_hidden() -> None:
     network = build()
     door = Door(TAKEN)
     network.wire.sink = door
-    network.wire.inner._sink = network.wire
+    inner(network)._sink = network.wire
     network.sign_on("Me", Secret(""), OFFLINE)
     assert [(change.account, change.state) for change in door.changes] == [("me", LinkState.AUTH_FAILED)]
     assert network.states() == {"me": LinkState.AUTH_FAILED}
-    (session,) = network.wire.inner.sessions()
+    (session,) = inner(network).sessions()
     assert session._work.own.wanted.status == codes.INVISIBLE
     assert network.numbers()["unknown_packets"] == 0
     network.sign_off("me")
