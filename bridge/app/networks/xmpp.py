@@ -18,7 +18,8 @@ from mappings.xmpp_errors import of_refusal, type_of
 from mappings.xmpp_presence import to_own
 from transports.common.machine.comeback import ComebackTimes
 from transports.common.machine.turns import Rates
-from transports.xmpp.connector import TransportConfig, XmppTransport
+from transports.xmpp.connector import XmppTransport
+from transports.xmpp.transportconfig import TransportConfig
 from transports.xmpp.wire import native as wire
 
 log = structlog.get_logger(__name__)

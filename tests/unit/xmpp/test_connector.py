@@ -13,8 +13,9 @@ from twisted.internet.task import Clock
 from bridge.model.body import Stage
 from bridge.model.capabilities import LINK_DOWN, SendResult
 from transports.common.wire.native import Link, LinkState
-from transports.xmpp.connector import TransportConfig, XmppTransport
+from transports.xmpp.connector import XmppTransport
 from transports.xmpp.slix import Ticket
+from transports.xmpp.transportconfig import TransportConfig
 from transports.xmpp.wire import native as wire
 from transports.xmpp.wire.xml import read
 
