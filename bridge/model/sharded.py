@@ -51,6 +51,13 @@ class Sharded(MutableMapping[K, V], Generic[K, V]):
         """The values, not sought one by one."""
         return _Values(self)
 
+    def parts(self) -> Iterator[list[V]]:
+        """All values in lists of a moderate length, each made when it is asked for.
+
+        What is put in or taken out meanwhile may be among them or not.
+        """
+        return (list(shard.values()) for shard in self._shards if shard)
+
     @overload
     def get(self, key: K, /) -> V | None: ...
     @overload

@@ -6,7 +6,6 @@ answered yet; where policy wants it polite it is offline to them all. Neither ca
 like.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import partial
@@ -142,7 +141,8 @@ class PresenceHub:
     """Contacts that are watched and seen, by who watches them."""
     _generation: int = field(init=False, default=0)
     _of: object = field(init=False, default=None)
-    _to_review: deque[Watcher] = field(init=False, factory=deque)
+    _to_review: list[Watcher] = field(init=False, factory=list)
+    _review_later: Iterator[list[Watcher]] = field(init=False, factory=lambda: iter(()))
 
     # What is known of people
 
@@ -269,7 +269,7 @@ class PresenceHub:
     def review(self) -> None:
         """Tells every watcher anew: the policy or the people have changed, and with them what may be seen."""
         self._generation += 1
-        self._to_review = deque(self._watches.values())
+        self._to_review, self._review_later = [], self._watches.parts()
         self.go_on()
 
     def go_on(self) -> bool:
@@ -277,10 +277,17 @@ class PresenceHub:
 
         A change of state meanwhile is told by what holds now.
         """
-        waiting = self._to_review
-        some = [waiting.popleft() for _ in range(min(SLICE, len(waiting)))]
+        some: list[Watcher] = []
+        while len(some) < SLICE:
+            if not self._to_review:
+                self._to_review = next(self._review_later, [])
+                if not self._to_review:
+                    break
+            left = SLICE - len(some)
+            some += self._to_review[-left:]
+            del self._to_review[-left:]
         self._review([watch for watch in some if self._watches.get(watch.id) is watch])
-        return bool(waiting)
+        return len(some) == SLICE
 
     def decided(self, request: Request) -> None:
         """Takes a person's answer to one who watches them, or asks to."""
