@@ -48,6 +48,13 @@ class MsnpPerson:
         self._before += process.events
         self._process = None
 
+    def come_back(self) -> None:
+        """Signs on again, if they were, after their server was gone."""
+        if self._process is not None:
+            self._process.stop()
+            self._before += self._process.events
+            self.come()
+
     def end(self) -> None:
         """The process ends, whether the server is there or not."""
         if self._process is not None:
@@ -172,9 +179,11 @@ class MsnpRig:
         self._server = None
 
     def start_server(self) -> None:
-        """The server is there (again)."""
+        """The server is there (again), and so are the people."""
         made = MsnpServerProcess(self._passwords, listen=f"{_HOST}:{self._port}", web=self._web)
         self._server = self._stack.enter_context(made)
+        for person in self._people:
+            person.come_back()
 
     def outsider(self, number: int) -> Outsider:
         """One of two people."""
