@@ -53,6 +53,13 @@ class IrcPerson:
         self._before += user.raw
         self._user = None
 
+    def come_back(self) -> None:
+        """Signs on again, if they were, after their server was gone."""
+        if self._user is not None:
+            self._before += self._user.raw
+            self._user.close()
+            self.come()
+
     def end(self) -> None:
         """The connection ends, whether the server is there or not."""
         if self._user is not None:
@@ -60,9 +67,7 @@ class IrcPerson:
 
     def _running(self) -> IrcUser:
         if self._user is not None and self._user.ended:  # the server was started anew meanwhile
-            self._before += self._user.raw
-            self._user.close()
-            self.come()
+            self.come_back()
         assert self._user is not None, f"{self.name} is not signed on"
         return self._user
 
@@ -188,8 +193,10 @@ class IrcRig:
         self.irc.kill()
 
     def start_server(self) -> None:
-        """The server is there (again)."""
+        """The server is there again, and so are the people."""
         self.irc.start()
+        for person in self._people:
+            person.come_back()
 
     def outsider(self, number: int) -> Outsider:
         """One of two people."""
