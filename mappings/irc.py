@@ -9,33 +9,31 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
-from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.address import Identity
 from bridge.model.body import (
-    Body,
     ContactEdit,
     Failure,
     Message,
     PresenceUpdate,
     Receipt,
     Stage,
-    TextPart,
     Typing,
     TypingState,
 )
 from bridge.model.capabilities import Capabilities, Support
-from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
-from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
+from bridge.model.envelope import Draft, Envelope, Loss, Translated, Unmappable
+from bridge.model.ids import RemoteMessageId
 from bridge.model.presence import OFFLINE, Activity, Basic, PersonPresence
-from mappings.identity import AddressError, normalise, safe_display_name
+from mappings.direct import DirectMapping, rich_with_subject
+from mappings.identity import AddressError
 from mappings.irc_format import from_irc, to_irc, writable
 from mappings.presence import IRC
-from mappings.richtext import Rich, Run, from_part, plain, split_rich, to_part, to_plain
+from mappings.richtext import Rich, Run, plain, split_rich, to_part, to_plain
 from mappings.text import clean, utf8_cost
 from transports.irc.wire import native as wire
 
-MEMO_ENTRIES: Final = 16_384
 ACTION: Final = "/me "
 _ACTION_COST: Final = len("\x01ACTION \x01")
 MAX_QUOTED: Final = 400
@@ -59,15 +57,14 @@ _TYPING_OUT: Final = {
 
 
 @frozen(kw_only=True, eq=False)
-class IrcMapping:
+class IrcMapping(DirectMapping):
     """Translates between an IRC transport and the model.
 
     Args:
         network: the configured name of the network.
     """
 
-    network: NetworkId
-    _identities: dict[str, Identity] = field(factory=dict, init=False)
+    KIND = "irc"
 
     # From the wire
 
@@ -129,43 +126,12 @@ class IrcMapping:
         return (draft,)
 
     def _identity(self, name: str, shown: str = "") -> Identity:
-        known = self._identities.get(name)
-        if known is not None and (not shown or shown in {name, known.display_name}):
-            return known
-        user = normalise("irc", name)
-        address = Address(network=self.network, user=RemoteUserId(user))
-        display = "" if not shown or shown == user else safe_display_name(shown, user)
-        made = Identity(address=address, display_name=display)
-        if len(self._identities) >= MEMO_ENTRIES:
-            self._identities.clear()
-        self._identities[name] = made
-        return made
-
-    def _draft(
-        self,
-        account: str,
-        other: str,
-        body: Body,
-        *,
-        shown: str = "",
-        remote_id: RemoteMessageId | None = None,
-        claimed_at: float | None = None,
-        losses: tuple[Loss, ...] = (),
-    ) -> Draft:
-        own, sender = self._identity(account), self._identity(other, shown)
-        return Draft(
-            origin=Origin(network=self.network, account=own.address.user, remote_id=remote_id),
-            conversation=ConversationKey(
-                network=self.network,
-                remote_id=RemoteConversationId(sender.address.user),
-                receiver=own.address.user,
-            ),
-            sender=sender,
-            recipients=(own,),
-            body=body,
-            claimed_at=claimed_at,
-            losses=losses,
-        )
+        """As the base's; what somebody called themselves last holds where nothing is said."""
+        known = self._identities.get((name, ""))
+        if known is None or (shown and shown not in {name, known.display_name}):
+            known = self._made(name, shown)
+            self._identities.put((name, ""), known)
+        return known
 
     # To the wire
 
@@ -244,7 +210,7 @@ def _quoted(words: str) -> str:
 
 
 def _send_message(event: Envelope, body: Message, to: str, account: str, caps: Capabilities) -> Translated[IrcNative]:
-    rich, losses = _rich(body, keep_style=caps.html is not Support.DROPPED)
+    rich, losses = rich_with_subject(body, keep_style=caps.html is not Support.DROPPED, written=writable)
     kind = wire.Kind.NOTICE if body.automatic else wire.Kind.MESSAGE
     natives: list[IrcNative] = []
     lines = _lines(rich)
@@ -265,25 +231,6 @@ def _send_message(event: Envelope, body: Message, to: str, account: str, caps: C
 def reference(event: str, to: str, index: int) -> str:
     """Returns the name of one piece of one delivery: the same for every attempt."""
     return sha256(f"irc\0{event}\0{to}\0{index}".encode()).hexdigest()[:REFERENCE_CHARACTERS]
-
-
-def _rich(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:
-    losses: list[Loss] = []
-    if body.subject:
-        losses.append(Loss(feature="subject", detail="told in the text"))
-    losses += [Loss(feature="attachment", detail=part.name) for part in body.parts if not isinstance(part, TextPart)]
-    part = body.parts[0] if len(body.parts) == 1 else None
-    if isinstance(part, TextPart) and part.html is not None and keep_style:
-        rich, lost = writable(from_part(part))
-        losses += lost
-    else:
-        rich = plain(body.text)
-        if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
-            losses.append(Loss(feature="html", detail="formatting is told as plain text"))
-    losses += rich.losses
-    if body.subject:
-        rich = Rich((*plain(f"{body.subject}\n").runs, *rich.runs), rich.losses)
-    return rich, tuple(losses)
 
 
 def _joined(runs: Iterable[Run], like: Rich) -> Rich:

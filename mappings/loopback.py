@@ -7,9 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
-from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.address import Identity
 from bridge.model.body import (
-    Body,
     ContactEdit,
     Message,
     PresenceUpdate,
@@ -20,10 +19,11 @@ from bridge.model.body import (
     TypingState,
 )
 from bridge.model.capabilities import Capabilities
-from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
-from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
+from bridge.model.envelope import Draft, Envelope, Loss, Translated, Unmappable
+from bridge.model.ids import RemoteMessageId
 from bridge.model.presence import OFFLINE, Activity, Basic, PersonPresence
-from mappings.identity import AddressError, normalise
+from mappings.direct import DirectMapping
+from mappings.identity import AddressError
 from mappings.text import clean, split
 from transports.loopback.wire import native as wire
 
@@ -55,14 +55,14 @@ def to_own(account: str, presence: PersonPresence) -> tuple[wire.OwnPresence, tu
 
 
 @frozen(kw_only=True, eq=False)
-class LoopbackMapping:
+class LoopbackMapping(DirectMapping):
     """Translates between a loopback transport and the model.
 
     Args:
         network: the configured name of the network.
     """
 
-    network: NetworkId
+    KIND = "loopback"
 
     # From the wire
 
@@ -97,34 +97,6 @@ class LoopbackMapping:
             claimed_at=native.sent,
             losses=(CONTROLS,) if changed else (),
         )
-
-    def _draft(
-        self,
-        account: str,
-        other: str,
-        body: Body,
-        *,
-        remote_id: RemoteMessageId | None = None,
-        claimed_at: float | None = None,
-        losses: tuple[Loss, ...] = (),
-    ) -> Draft:
-        own, sender = self._identity(account), self._identity(other)
-        return Draft(
-            origin=Origin(network=self.network, account=own.address.user, remote_id=remote_id),
-            conversation=ConversationKey(
-                network=self.network,
-                remote_id=RemoteConversationId(sender.address.user),
-                receiver=own.address.user,
-            ),
-            sender=sender,
-            recipients=(own,),
-            body=body,
-            claimed_at=claimed_at,
-            losses=losses,
-        )
-
-    def _identity(self, name: str) -> Identity:
-        return Identity(address=Address(network=self.network, user=RemoteUserId(normalise("loopback", name))))
 
     # To the wire
 

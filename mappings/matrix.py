@@ -11,9 +11,9 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
-from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.address import Identity
 from bridge.model.body import (
     Body,
     ContactEdit,
@@ -31,16 +31,16 @@ from bridge.model.body import (
     TypingState,
 )
 from bridge.model.capabilities import Capabilities, Support
-from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
-from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
-from mappings.identity import AddressError, normalise
+from bridge.model.envelope import Draft, Envelope, Loss, Translated, Unmappable
+from bridge.model.ids import RemoteMessageId, RemoteUserId
+from mappings.direct import DirectMapping, rich_with_subject
+from mappings.identity import AddressError
 from mappings.matrix_html import from_matrix, to_matrix, unsaid, without_quote
 from mappings.matrix_presence import from_seen, to_own
-from mappings.richtext import Rich, from_part, plain, split_rich, to_part, to_plain
+from mappings.richtext import Rich, plain, split_rich, to_part, to_plain
 from mappings.told import told
 from transports.matrix.wire import native as wire
 
-MEMO_ENTRIES: Final = 16_384
 MAX_RECEIPT_TEXT: Final = 300
 EMOTE: Final = "/me "
 """How a text says what its writer does: Matrix has a type of its own for it, and everybody else writes it so."""
@@ -60,7 +60,7 @@ _MEDIA: Final = {
 
 
 @frozen(kw_only=True, eq=False)
-class MatrixMapping:
+class MatrixMapping(DirectMapping):
     """Translates between a Matrix transport and the model.
 
     Args:
@@ -68,9 +68,8 @@ class MatrixMapping:
         clock: seconds since the epoch; what idle times count back from.
     """
 
-    network: NetworkId
+    KIND = "matrix"
     clock: Callable[[], float]
-    _identities: dict[str, Identity] = field(factory=dict, init=False)
 
     # From the wire
 
@@ -89,21 +88,21 @@ class MatrixMapping:
         if isinstance(native, wire.MessageReceived):
             return (self._message(native),)
         if isinstance(native, wire.RedactionReceived):
-            return (self._draft(native, Retract(target=RemoteMessageId(native.target))),)
+            return (self._event(native, Retract(target=RemoteMessageId(native.target))),)
         if isinstance(native, wire.ReactionReceived):
-            return (self._draft(native, Reaction(target=RemoteMessageId(native.target), emoji=native.key)),)
+            return (self._event(native, Reaction(target=RemoteMessageId(native.target), emoji=native.key)),)
         if isinstance(native, wire.TypingReceived):
             state = TypingState.ACTIVE if native.typing else TypingState.IDLE
-            return (self._with(native.account, native.sender, native.room, Typing(state=state)),)
+            return (self._draft(native.account, native.sender, Typing(state=state), room=native.room),)
         if isinstance(native, wire.ReadReceived):
             receipt = Receipt(target=RemoteMessageId(native.event_id), stage=Stage.DISPLAYED)
-            return (self._with(native.account, native.sender, native.room, receipt),)
+            return (self._draft(native.account, native.sender, receipt, room=native.room),)
         if isinstance(native, wire.PresenceReceived):
             presence = from_seen(native, self.clock())
-            return (self._with(native.account, native.user, native.user, PresenceUpdate(presence=presence)),)
+            return (self._draft(native.account, native.user, PresenceUpdate(presence=presence), room=native.user),)
         if isinstance(native, wire.Invited):
             change = Membership(member=RemoteUserId(native.account), change=MembershipChange.INVITED)
-            return (self._draft(native, change),)
+            return (self._event(native, change),)
         if isinstance(native, wire.RoomLeft):
             return self._left(native)
         if isinstance(native, wire.Unreadable):
@@ -115,47 +114,21 @@ class MatrixMapping:
         if native.ours:
             return Unmappable(feature="room", reason=f"{native.sender}: {native.reason}; the room was left")
         body = Message(parts=(to_part(plain(f"[{native.sender} {native.reason}]")),), automatic=True)
-        return (self._draft(native, body),)
+        return (self._event(native, body),)
 
-    def _identity(self, name: str) -> Identity:
-        known = self._identities.get(name)
-        if known is not None:
-            return known
-        user = normalise("matrix", name)
-        made = Identity(address=Address(network=self.network, user=RemoteUserId(user)))
-        if len(self._identities) >= MEMO_ENTRIES:
-            self._identities.clear()
-        self._identities[name] = made
-        return made
-
-    def _with(self, account: str, other: str, room: str, body: Body, losses: tuple[Loss, ...] = ()) -> Draft:
-        own, sender = self._identity(account), self._identity(other)
-        return Draft(
-            origin=Origin(network=self.network, account=own.address.user),
-            conversation=ConversationKey(
-                network=self.network, remote_id=RemoteConversationId(room), receiver=own.address.user
-            ),
-            sender=sender,
-            recipients=(own,),
-            body=body,
-            losses=losses,
-        )
-
-    def _draft(
+    def _event(
         self,
         native: wire.MessageReceived | wire.RedactionReceived | wire.ReactionReceived | wire.Invited | wire.RoomLeft,
         body: Body,
         losses: tuple[Loss, ...] = (),
     ) -> Draft:
         """A draft of an event of a room, which has an id and a time."""
-        draft = self._with(native.account, native.sender, native.room, body, losses)
-        remote_id = RemoteMessageId(native.event_id) if native.event_id else None
-        return Draft(
-            origin=Origin(network=self.network, account=draft.origin.account, remote_id=remote_id),
-            conversation=draft.conversation,
-            sender=draft.sender,
-            recipients=draft.recipients,
-            body=body,
+        return self._draft(
+            native.account,
+            native.sender,
+            body,
+            room=native.room,
+            remote_id=RemoteMessageId(native.event_id) if native.event_id else None,
             claimed_at=None if native.timestamp is None else native.timestamp / 1000,
             losses=losses,
         )
@@ -172,8 +145,8 @@ class MatrixMapping:
         )
         if native.replaces:
             edit = Edit(target=RemoteMessageId(native.replaces), replacement=message)
-            return self._draft(native, edit, losses)
-        return self._draft(native, message, losses)
+            return self._event(native, edit, losses)
+        return self._event(native, message, losses)
 
     # To the wire
 
@@ -207,7 +180,7 @@ class MatrixMapping:
     def _send_message(
         self, event: Envelope, body: Message, to: str, account: str, caps: Capabilities, losses: tuple[Loss, ...] = ()
     ) -> Translated[MatrixNative]:
-        rich, more = _rich(body, keep_style=caps.html is not Support.DROPPED)
+        rich, more = rich_with_subject(body, keep_style=caps.html is not Support.DROPPED, written=_written)
         pieces = split_rich(rich, caps.max_text_bytes, cost, to_matrix)
         natives = tuple(
             self._text(event, body, piece, to=to, account=account, index=index) for index, piece in enumerate(pieces)
@@ -258,7 +231,9 @@ class MatrixMapping:
             room, target = event.conversation.remote_id if own else "", body.target
             txn = txn_id(event.id, to, 0)
             if isinstance(body, Edit):
-                rich, losses = _rich(body.replacement, keep_style=caps.html is not Support.DROPPED)
+                rich, losses = rich_with_subject(
+                    body.replacement, keep_style=caps.html is not Support.DROPPED, written=_written
+                )
                 native: MatrixNative = wire.MessageSend(
                     account=account, to=to, txn_id=txn, body=to_plain(rich), replaces=target, room=room,
                     html=to_matrix(rich) if rich.styled else None,
@@ -321,22 +296,6 @@ def _told_media(native: wire.MessageReceived, media: wire.Media) -> tuple[TextPa
     return to_part(rich), (*rich.losses, Loss(feature="attachment", detail=f"{what}: {name[:80]}"))
 
 
-def _rich(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:
-    losses: list[Loss] = []
-    if body.subject:
-        losses.append(Loss(feature="subject", detail="told in the text"))
-    losses += [Loss(feature="attachment", detail=part.name) for part in body.parts if not isinstance(part, TextPart)]
-    part = body.parts[0] if len(body.parts) == 1 else None
-    if isinstance(part, TextPart) and part.html is not None and keep_style:
-        rich = from_part(part)
-        if unsaid(rich):
-            losses.append(Loss(feature="html", detail="sizes, fonts and links of other schemes are not shown"))
-    else:
-        rich = plain(body.text)
-        if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
-            losses.append(Loss(feature="html", detail="formatting is told as plain text"))
-    losses += rich.losses
-    if body.subject:
-        head = plain(f"{body.subject}\n")
-        rich = Rich((*head.runs, *rich.runs) if rich.styled else plain(f"{body.subject}\n{to_plain(rich)}").runs)
-    return rich, tuple(losses)
+def _written(rich: Rich) -> tuple[Rich, tuple[Loss, ...]]:
+    lost = Loss(feature="html", detail="sizes, fonts and links of other schemes are not shown")
+    return rich, (lost,) if unsaid(rich) else ()

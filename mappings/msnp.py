@@ -10,12 +10,11 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
-from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.address import Identity
 from bridge.model.body import (
     Authorization,
-    Body,
     Consent,
     ContactEdit,
     Failure,
@@ -23,23 +22,22 @@ from bridge.model.body import (
     PresenceUpdate,
     Receipt,
     Stage,
-    TextPart,
     Typing,
     TypingState,
 )
 from bridge.model.capabilities import Capabilities, Support
-from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
-from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
-from mappings.identity import AddressError, normalise, safe_display_name
+from bridge.model.envelope import Draft, Envelope, Loss, Translated, Unmappable
+from bridge.model.ids import RemoteMessageId
+from mappings.direct import DirectMapping, rich_with_subject
+from mappings.identity import AddressError, normalise
 from mappings.msnp_presence import from_contact, to_own
 from mappings.msnp_style import from_format, to_format
-from mappings.richtext import Rich, from_part, plain, split_rich, to_part, to_plain
+from mappings.richtext import plain, split_rich, to_part, to_plain
 from mappings.text import clean, utf8_cost
 from transports.msnp.wire import codes
 from transports.msnp.wire import native as wire
 
 COOKIE_BYTES: Final = 16
-MEMO_ENTRIES: Final = 16_384
 MAX_QUOTED: Final = 500
 """Characters of the other side's own words that are repeated."""
 
@@ -47,7 +45,7 @@ MsnpNative = wire.Inbound | wire.Outbound
 
 
 @frozen(kw_only=True, eq=False)
-class MsnpMapping:
+class MsnpMapping(DirectMapping):
     """Translates between an MSNP transport and the model.
 
     Args:
@@ -56,11 +54,10 @@ class MsnpMapping:
         absent_as, notes: see ``msnp_presence.to_own``.
     """
 
-    network: NetworkId
+    KIND = "msnp"
     clock: Callable[[], float]
     absent_as: str = codes.AWAY
     notes: bool = True
-    _identities: dict[tuple[str, str], Identity] = field(factory=dict, init=False)
 
     # From the wire
 
@@ -84,7 +81,7 @@ class MsnpMapping:
             return (self._draft(native.account, native.sender, Typing(state=state)),)
         if isinstance(native, wire.ContactPresence):
             body = PresenceUpdate(presence=from_contact(native, self.clock()))
-            return (self._draft(native.account, native.passport, body, name=native.name),)
+            return (self._draft(native.account, native.passport, body, shown=native.name),)
         if isinstance(native, wire.ImAck | wire.ImError):
             return (self._draft(native.account, native.to, _receipt(native)),)
         if isinstance(native, wire.ImUnreadable):
@@ -94,9 +91,9 @@ class MsnpMapping:
     def _notices(self, native: wire.Inbound) -> tuple[Draft, ...]:
         if isinstance(native, wire.AddedUs):
             asked = Authorization(consent=Consent.ASKED, wanted=True)
-            again = RemoteMessageId(f"{normalise('msnp', native.sender)}/added")
+            again = RemoteMessageId(f"{normalise(self.KIND, native.sender)}/added")
             return (
-                self._draft(native.account, native.sender, asked, name=native.name),
+                self._draft(native.account, native.sender, asked, shown=native.name),
                 self._notice(native.account, native.sender, "[has put you on their contact list]", again),
             )
         if isinstance(native, wire.Nudged):
@@ -112,48 +109,9 @@ class MsnpMapping:
             return (self._notice(native.account, native.by, text),)
         if isinstance(native, wire.RosterEditFailed):
             text = f"[cannot be put on your contact list, or taken off it: {native.name[:MAX_QUOTED]}]"
-            again = RemoteMessageId(f"{normalise('msnp', native.passport)}/list/{native.code}")
+            again = RemoteMessageId(f"{normalise(self.KIND, native.passport)}/list/{native.code}")
             return (self._notice(native.account, native.passport, text, again),)
         return ()
-
-    def _identity(self, passport: str, name: str = "") -> Identity:
-        known = self._identities.get((passport, name))
-        if known is not None:
-            return known
-        user = normalise("msnp", passport)
-        address = Address(network=self.network, user=RemoteUserId(user))
-        shown = "" if not name or name == user else safe_display_name(name, user)
-        made = Identity(address=address, display_name=shown)
-        if len(self._identities) >= MEMO_ENTRIES:
-            self._identities.clear()
-        self._identities[passport, name] = made
-        return made
-
-    def _draft(
-        self,
-        account: str,
-        other: str,
-        body: Body,
-        *,
-        name: str = "",
-        remote_id: RemoteMessageId | None = None,
-        claimed_at: float | None = None,
-        losses: tuple[Loss, ...] = (),
-    ) -> Draft:
-        own, sender = self._identity(account), self._identity(other, name)
-        return Draft(
-            origin=Origin(network=self.network, account=own.address.user, remote_id=remote_id),
-            conversation=ConversationKey(
-                network=self.network,
-                remote_id=RemoteConversationId(sender.address.user),
-                receiver=own.address.user,
-            ),
-            sender=sender,
-            recipients=(own,),
-            body=body,
-            claimed_at=claimed_at,
-            losses=losses,
-        )
 
     def _notice(self, account: str, about: str, text: str, again: RemoteMessageId | None = None) -> Draft:
         body = Message(parts=(to_part(plain(text)),), automatic=True)
@@ -169,7 +127,7 @@ class MsnpMapping:
             native.account,
             native.sender,
             Message(parts=(to_part(rich),)),
-            name=native.name,
+            shown=native.name,
             remote_id=remote_id,
             claimed_at=None if native.timestamp is None else float(native.timestamp),
             losses=losses,
@@ -208,7 +166,9 @@ class MsnpMapping:
     def _send_message(
         self, event: Envelope, body: Message, to: str, account: str, caps: Capabilities
     ) -> Translated[MsnpNative]:
-        rich, losses = _rich(body, keep_style=caps.html is not Support.DROPPED)
+        rich, losses = rich_with_subject(body, keep_style=caps.html is not Support.DROPPED)
+        if body.subject:
+            rich = plain(to_plain(rich))  # there is one look for the whole text, and it is not the subject's
         look, lost = to_format(rich)
         text = to_plain(rich)
         pieces = [text]
@@ -229,24 +189,6 @@ def wire_cost(text: str) -> int:
 def cookie(event: str, to: str, index: int) -> str:
     """Returns the name of one piece of one delivery: the same for every attempt."""
     return sha256(f"msnp\0{event}\0{to}\0{index}".encode()).digest()[:COOKIE_BYTES].hex()
-
-
-def _rich(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:
-    losses: list[Loss] = []
-    if body.subject:
-        losses.append(Loss(feature="subject", detail="told in the text"))
-    losses += [Loss(feature="attachment", detail=part.name) for part in body.parts if not isinstance(part, TextPart)]
-    part = body.parts[0] if len(body.parts) == 1 else None
-    if isinstance(part, TextPart) and part.html is not None and keep_style:
-        rich = from_part(part)
-    else:
-        rich = plain(body.text)
-        if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
-            losses.append(Loss(feature="html", detail="formatting is told as plain text"))
-    losses += rich.losses
-    if body.subject:
-        rich = plain(f"{body.subject}\n{to_plain(rich)}")
-    return rich, tuple(losses)
 
 
 def _receipt(native: wire.ImAck | wire.ImError) -> Receipt:

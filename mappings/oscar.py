@@ -10,36 +10,33 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
-from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.address import Identity
 from bridge.model.body import (
     Authorization,
-    Body,
     Consent,
     ContactEdit,
     Message,
     PresenceUpdate,
     Receipt,
     Stage,
-    TextPart,
     Typing,
     TypingState,
 )
-from bridge.model.cache import TwoGenerationCache
 from bridge.model.capabilities import Capabilities, Support
-from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
-from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
-from mappings.identity import AddressError, is_uin, normalise, safe_display_name
+from bridge.model.envelope import Draft, Envelope, Loss, Translated, Unmappable
+from bridge.model.ids import RemoteMessageId
+from mappings.direct import DirectMapping, rich_with_subject
+from mappings.identity import AddressError, is_uin, normalise
 from mappings.oscar_errors import failure_of
 from mappings.oscar_notices import consent_of, notice_of
 from mappings.oscar_presence import from_buddy, to_own
-from mappings.richtext import Rich, from_html, from_part, plain, split_rich, to_aim, to_part, to_plain
+from mappings.richtext import Rich, from_html, plain, split_rich, to_aim, to_part, to_plain
 from mappings.text import Cost, latin1_cost, utf16_cost
 from transports.oscar.wire import native as wire
 
 COOKIE_BYTES: Final = 8
-MEMO_ENTRIES: Final = 16_384
 
 OscarNative = wire.Inbound | wire.Outbound
 
@@ -53,7 +50,7 @@ _TYPING_OUT: Final = {state: native for native, state in _TYPING_IN.items()}
 
 
 @frozen(kw_only=True, eq=False)
-class OscarMapping:
+class OscarMapping(DirectMapping):
     """Translates between an OSCAR transport and the model.
 
     Args:
@@ -61,9 +58,8 @@ class OscarMapping:
         clock: seconds since the epoch; what idle minutes count back from.
     """
 
-    network: NetworkId
+    KIND = "oscar"
     clock: Callable[[], float]
-    _identities: TwoGenerationCache[str, Identity] = field(factory=lambda: TwoGenerationCache(MEMO_ENTRIES), init=False)
 
     # From the wire
 
@@ -101,40 +97,9 @@ class OscarMapping:
             drafts = (*drafts, self._draft(native.account, notice.about, body, remote_id=remote_id))
         return drafts
 
-    def _identity(self, name: str) -> Identity:
-        known = self._identities.get(name)
-        if known is not None:
-            return known
-        user = normalise("oscar", name)
-        address = Address(network=self.network, user=RemoteUserId(user))
-        made = Identity(address=address, display_name="" if name == user else safe_display_name(name, user))
-        self._identities.put(name, made)
-        return made
-
-    def _draft(
-        self,
-        account: str,
-        other: str,
-        body: Body,
-        *,
-        remote_id: RemoteMessageId | None = None,
-        claimed_at: float | None = None,
-        losses: tuple[Loss, ...] = (),
-    ) -> Draft:
-        own, sender = self._identity(account), self._identity(other)
-        return Draft(
-            origin=Origin(network=self.network, account=own.address.user, remote_id=remote_id),
-            conversation=ConversationKey(
-                network=self.network,
-                remote_id=RemoteConversationId(sender.address.user),
-                receiver=own.address.user,
-            ),
-            sender=sender,
-            recipients=(own,),
-            body=body,
-            claimed_at=claimed_at,
-            losses=losses,
-        )
+    def _made(self, name: str, shown: str) -> Identity:
+        del shown  # a screen name is shown as it is written
+        return super()._made(name, name)
 
     def _message(self, native: wire.ImReceived) -> Draft:
         rich = from_html(native.text) if native.is_html else plain(native.text)
@@ -188,7 +153,7 @@ class OscarMapping:
         self, event: Envelope, body: Message, to: str, account: str, caps: Capabilities
     ) -> Translated[OscarNative]:
         is_html = not (is_uin(to) and is_uin(account))  # between two ICQ numbers a text is plain
-        rich, losses = _rich(body, keep_style=is_html and caps.html is not Support.DROPPED)
+        rich, losses = rich_with_subject(body, keep_style=is_html and caps.html is not Support.DROPPED)
         written = to_aim(rich)
         cost = wire_cost(written)
         if cost(written) <= caps.max_text_bytes:
@@ -221,25 +186,6 @@ def wire_cost(text: str) -> Cost:
 def cookie(event: str, to: str, index: int) -> bytes:
     """Returns the ICBM cookie of one piece of one delivery: the same for every attempt."""
     return sha256(f"icbm\0{event}\0{to}\0{index}".encode()).digest()[:COOKIE_BYTES]
-
-
-def _rich(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:
-    losses: list[Loss] = []
-    if body.subject:
-        losses.append(Loss(feature="subject", detail="told in the text"))
-    losses += [Loss(feature="attachment", detail=part.name) for part in body.parts if not isinstance(part, TextPart)]
-    part = body.parts[0] if len(body.parts) == 1 else None
-    if isinstance(part, TextPart) and part.html is not None and keep_style:
-        rich = from_part(part)
-    else:
-        rich = plain(body.text)
-        if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
-            losses.append(Loss(feature="html", detail="formatting is told as plain text"))
-    losses += rich.losses
-    if body.subject:
-        head = plain(f"{body.subject}\n")
-        rich = Rich((*head.runs, *rich.runs) if rich.styled else plain(f"{body.subject}\n{to_plain(rich)}").runs)
-    return rich, tuple(losses)
 
 
 def _remote_id(native: wire.ImReceived, sender: str) -> RemoteMessageId:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
-from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.address import Identity
 from bridge.model.body import (
     Authorization,
     Body,
@@ -27,17 +27,17 @@ from bridge.model.body import (
     TypingState,
 )
 from bridge.model.capabilities import Capabilities, Support
-from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
-from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
-from mappings.identity import AddressError, normalise
-from mappings.richtext import Rich, from_html, from_part, plain, split_rich, to_html, to_part, to_plain
+from bridge.model.envelope import Draft, Envelope, Loss, Translated, Unmappable
+from bridge.model.ids import RemoteMessageId
+from mappings.direct import DirectMapping, rich_of
+from mappings.identity import AddressError
+from mappings.richtext import Rich, from_html, plain, split_rich, to_html, to_part, to_plain
 from mappings.text import clean, utf8_cost
 from mappings.xmpp_errors import failure_of, of_failure, type_of
 from mappings.xmpp_presence import from_contact, to_own
 from transports.xmpp.wire import native as wire
 from transports.xmpp.wire.xml import legal
 
-MEMO_ENTRIES: Final = 16_384
 MAX_QUOTED: Final = 500
 """Characters of the other side's own words that are repeated."""
 
@@ -71,7 +71,7 @@ _CONSENTS: Final = {
 
 
 @frozen(kw_only=True, eq=False)
-class XmppMapping:
+class XmppMapping(DirectMapping):
     """Translates between an XMPP transport and the model.
 
     Args:
@@ -79,9 +79,8 @@ class XmppMapping:
         component: whether it is a component's; else accounts are clients (see `to_own`).
     """
 
-    network: NetworkId
+    KIND = "xmpp"
     component: bool
-    _identities: dict[str, Identity] = field(factory=dict, init=False)
 
     # From the wire
 
@@ -118,41 +117,8 @@ class XmppMapping:
             return Unmappable(feature="malformed", reason=native.reason)
         return self._notices(native)
 
-    def _identity(self, jid: str) -> Identity:
-        known = self._identities.get(jid)
-        if known is not None:
-            return known
-        user = normalise("xmpp", jid.partition("/")[0])
-        made = Identity(address=Address(network=self.network, user=RemoteUserId(user)))
-        if len(self._identities) >= MEMO_ENTRIES:
-            self._identities.clear()
-        self._identities[jid] = made
-        return made
-
-    def _draft(
-        self,
-        account: str,
-        other: str,
-        body: Body,
-        *,
-        remote_id: RemoteMessageId | None = None,
-        claimed_at: float | None = None,
-        losses: tuple[Loss, ...] = (),
-    ) -> Draft:
-        own, sender = self._identity(account), self._identity(other)
-        return Draft(
-            origin=Origin(network=self.network, account=own.address.user, remote_id=remote_id),
-            conversation=ConversationKey(
-                network=self.network,
-                remote_id=RemoteConversationId(sender.address.user),
-                receiver=own.address.user,
-            ),
-            sender=sender,
-            recipients=(own,),
-            body=body,
-            claimed_at=claimed_at,
-            losses=losses,
-        )
+    def _made(self, name: str, shown: str) -> Identity:
+        return super()._made(name.partition("/")[0], shown)
 
     def _message(self, native: wire.MessageReceived) -> Draft:
         rich, losses = _rich_of(native)
@@ -253,7 +219,7 @@ def message_id(event: str, to: str, index: int) -> str:
 def _send(
     event: Envelope, body: Message, to: str, account: str, caps: Capabilities, replaces: str | None
 ) -> Translated[XmppNative]:
-    rich, losses = _rich_to(body, keep_style=caps.html is not Support.DROPPED)
+    rich, losses = rich_of(body, keep_style=caps.html is not Support.DROPPED)
     if (text := to_plain(rich)) != legal(text):
         losses = (*losses, Loss(feature="text", detail="characters that XML cannot hold are left out"))
         rich = plain(legal(text))
@@ -280,18 +246,6 @@ def _send(
         for index, piece in enumerate(pieces)
     )
     return Translated(natives=natives, losses=losses)
-
-
-def _rich_to(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:
-    losses = [Loss(feature="attachment", detail=part.name) for part in body.parts if not isinstance(part, TextPart)]
-    part = body.parts[0] if len(body.parts) == 1 else None
-    if isinstance(part, TextPart) and part.html is not None and keep_style:
-        rich = from_part(part)
-        return rich, (*losses, *rich.losses)
-    if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
-        losses.append(Loss(feature="html", detail="formatting is told as plain text"))
-    rich = plain(body.text)
-    return rich, (*losses, *rich.losses)
 
 
 def _language(body: Message) -> str | None:

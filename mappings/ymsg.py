@@ -8,41 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
-from bridge.model.address import Address, ConversationKey, Identity
+from bridge.model.address import Identity
 from bridge.model.body import (
     Authorization,
-    Body,
     Consent,
     ContactEdit,
     Message,
     PresenceUpdate,
-    TextPart,
     Typing,
     TypingState,
 )
 from bridge.model.capabilities import Capabilities, Support
-from bridge.model.envelope import Draft, Envelope, Loss, Origin, Translated, Unmappable
-from bridge.model.ids import NetworkId, RemoteConversationId, RemoteMessageId, RemoteUserId
-from mappings.identity import AddressError, normalise, safe_display_name
-from mappings.richtext import Rich, from_part, plain, split_rich, to_part, to_plain
+from bridge.model.envelope import Draft, Envelope, Loss, Translated, Unmappable
+from bridge.model.ids import RemoteMessageId
+from mappings.direct import DirectMapping, rich_with_subject
+from mappings.identity import AddressError, normalise
+from mappings.richtext import plain, split_rich, to_part
 from mappings.text import utf8_cost
 from mappings.ymsg_notices import consent_of, notice_of
 from mappings.ymsg_presence import from_buddy, to_own
 from mappings.ymsg_text import from_yahoo, losses_of, measured, to_yahoo
 from transports.ymsg.wire import native as wire
 
-MEMO_ENTRIES: Final = 16_384
-KIND: Final = "ymsg"
-
 YmsgNative = wire.Inbound | wire.Outbound
 
 
 @frozen(kw_only=True, eq=False)
-class YmsgMapping:
+class YmsgMapping(DirectMapping):
     """Translates between a YMSG transport and the model.
 
     Args:
@@ -50,9 +45,8 @@ class YmsgMapping:
         clock: seconds since the epoch; what idle seconds count back from.
     """
 
-    network: NetworkId
+    KIND = "ymsg"
     clock: Callable[[], float]
-    _identities: dict[str, Identity] = field(factory=dict, init=False)
 
     # From the wire
 
@@ -93,42 +87,9 @@ class YmsgMapping:
         remote_id = None if notice.again is None else RemoteMessageId(notice.again)
         return (*drafts, self._draft(native.account, notice.about, body, remote_id=remote_id))
 
-    def _identity(self, name: str) -> Identity:
-        known = self._identities.get(name)
-        if known is not None:
-            return known
-        user = normalise(KIND, name)
-        address = Address(network=self.network, user=RemoteUserId(user))
-        made = Identity(address=address, display_name="" if name == user else safe_display_name(name, user))
-        if len(self._identities) >= MEMO_ENTRIES:
-            self._identities.clear()
-        self._identities[name] = made
-        return made
-
-    def _draft(
-        self,
-        account: str,
-        other: str,
-        body: Body,
-        *,
-        remote_id: RemoteMessageId | None = None,
-        claimed_at: float | None = None,
-        losses: tuple[Loss, ...] = (),
-    ) -> Draft:
-        own, sender = self._identity(account), self._identity(other)
-        return Draft(
-            origin=Origin(network=self.network, account=own.address.user, remote_id=remote_id),
-            conversation=ConversationKey(
-                network=self.network,
-                remote_id=RemoteConversationId(sender.address.user),
-                receiver=own.address.user,
-            ),
-            sender=sender,
-            recipients=(own,),
-            body=body,
-            claimed_at=claimed_at,
-            losses=losses,
-        )
+    def _made(self, name: str, shown: str) -> Identity:
+        del shown  # an ID is shown as it is written
+        return super()._made(name, name)
 
     def _message(self, native: wire.ImReceived) -> Draft:
         rich = from_yahoo(native.text)
@@ -146,7 +107,7 @@ class YmsgMapping:
         )
 
     def _presence(self, native: wire.BuddyPresence) -> tuple[Draft, ...]:
-        if normalise(KIND, native.name) == normalise(KIND, native.account):
+        if normalise(self.KIND, native.name) == normalise(self.KIND, native.account):
             return ()  # the echo of what we show ourselves
         presence, losses = from_buddy(native, self.clock())
         return (self._draft(native.account, native.name, PresenceUpdate(presence=presence), losses=losses),)
@@ -201,37 +162,18 @@ def _send_typing(body: Typing, to: str, account: str, caps: Capabilities) -> Tra
 
 
 def _send_message(event: Envelope, body: Message, to: str, account: str, caps: Capabilities) -> Translated[YmsgNative]:
-    rich, losses = _rich(body, keep_style=caps.html is not Support.DROPPED)
+    rich, losses = rich_with_subject(body, keep_style=caps.html is not Support.DROPPED)
     pieces = split_rich(rich, caps.max_text_bytes, utf8_cost, measured)
     natives = tuple(
         wire.ImSend(account=account, to=to, text=to_yahoo(piece), id=message_name(event.id, to, index))
         for index, piece in enumerate(pieces)
     )
-    return Translated(natives=natives, losses=losses)
+    return Translated(natives=natives, losses=(*losses, *losses_of(rich)))
 
 
 def message_name(event: str, to: str, index: int) -> str:
     """Returns our own name of one piece of one delivery: the same for every attempt."""
     return sha256(f"ymsg\0{event}\0{to}\0{index}".encode()).hexdigest()[:16]
-
-
-def _rich(body: Message, *, keep_style: bool) -> tuple[Rich, tuple[Loss, ...]]:
-    losses: list[Loss] = []
-    if body.subject:
-        losses.append(Loss(feature="subject", detail="told in the text"))
-    losses += [Loss(feature="attachment", detail=part.name) for part in body.parts if not isinstance(part, TextPart)]
-    part = body.parts[0] if len(body.parts) == 1 else None
-    if isinstance(part, TextPart) and part.html is not None and keep_style:
-        rich = from_part(part)
-    else:
-        rich = plain(body.text)
-        if any(isinstance(item, TextPart) and item.html is not None for item in body.parts):
-            losses.append(Loss(feature="html", detail="formatting is told as plain text"))
-    losses += (*rich.losses, *losses_of(rich))
-    if body.subject:
-        head = plain(f"{body.subject}\n")
-        rich = Rich((*head.runs, *rich.runs) if rich.styled else plain(f"{body.subject}\n{to_plain(rich)}").runs)
-    return rich, tuple(losses)
 
 
 def _remote_id(native: wire.ImReceived, sender: str) -> RemoteMessageId | None:
